@@ -1,0 +1,5753 @@
+// gradflow.h: train small neural networks in C and see where their gradients go.   v0.1   public domain or MIT
+//
+// One header, no dependency but libc and libm. Three uses: drop it into coursework, compile an example
+// with one command, read it from top to bottom as a course in backpropagation.
+//
+//     #define GRADFLOW_IMPLEMENTATION          // in exactly one file of a program
+//     #include "gradflow.h"
+//     #include <stdio.h>
+//     int main(void) {                          // learn XOR, print the loss and where the gradient is
+//         gf_real x[8] = {0, 0, 0, 1, 1, 0, 1, 1};
+//         int labels[4] = {0, 1, 1, 0};
+//         gf_net *net = gf_net_create(gf_vector(2), 4, 42);
+//         gf_optim adam;
+//         gf_net_dense(net, 8), gf_net_act(net, GF_ACT_TANH), gf_net_dense(net, 2), gf_net_build(net);
+//         gf_optim_init(&adam, net, gf_adam(0.05));
+//         for (int step = 0; step < 200 && gf_net_status(net) == GF_OK; step++) {
+//             gf_net_forward(net, x, 4, GF_TRAIN);
+//             double loss = gf_loss_cross_entropy(net, labels);
+//             gf_net_backward(net);
+//             if (step % 50 == 0) printf("step %3d  loss %.4f  |grad| %.4f\n", step, loss, gf_net_grad_norm(net));
+//             gf_optim_step(&adam, net);
+//         }
+//         printf("%s\n", gf_net_error(net));    // "no error", or what was expected, what was found, what to do
+//         gf_optim_free(&adam), gf_net_free(net);
+//         return 0;
+//     }
+//
+//     cc -O2 xor.c -o xor -lm
+//
+// It does NOT do: GPUs, general graphs (sequential nets with skip connections only), recurrent layers, attention,
+// mixed precision, autodiff of your own expressions. Networks that fit a CPU and a course, that is all.
+//
+// CONTENTS. Search for a token: its hits are here, at the public section and at the implementation.
+//     [GF:CONFIG]  types and options          [GF:OPTIM]   SGD, Adam, clipping, schedules
+//     [GF:ERR]     status codes, messages     [GF:PROBE]   instruments: where do gradients go?
+//     [GF:RNG]     counter-based randomness   [GF:CHECK]   gradient check
+//     [GF:TENSOR]  shapes and named tensors   [GF:THEORY]  signal propagation
+//     [GF:ACT]     activation functions       [GF:DATA]    data sets and batches
+//     [GF:INIT]    initialisers               [GF:SAVE]    checkpoints
+//     [GF:LAYER]   layers                     [GF:KERNEL]  tuned kernels (implementation only;
+//     [GF:NET]     the network                             a first reader may skip it)
+//     [GF:LOSS]    losses
+//
+// LETTERS. Shapes stand in brackets, last index fastest:
+//     B batch   I inputs   O outputs   C channels   H height   W width   K classes   L affine layers
+//     z = W·h + b   pre-activation of an affine (dense, conv) layer      h = φ(z)   its activation
+//     δ = ∂L/∂z     the gradient that arrives there                      dw = ∂L/∂W, db = ∂L/∂b
+//
+// OPTIONS. Define before including, the same in every file:
+//     GF_REAL              float (default) or double: the type of every array
+//     GRADFLOW_STATIC      all functions static, for use inside one file
+//     GF_MALLOC(size) GF_REALLOC(p, size) GF_FREE(p)   your allocator; all three or none
+//     GF_ASSERT(x)         default assert
+//     GF_NO_SIMD           plain kernels only: the same bits on every machine
+//     GF_NO_STDIO          no files, no printing
+//   Add -fopenmp to the compiler's flags to use several cores; the results stay the same bit for bit.
+//
+// ERRORS ARE STICKY. The first mistake is kept in the net with its numbers and a hint; every later call on that net does
+// nothing (a loss is NaN, a step changes no weight). So check gf_net_status(net) once, where it suits you.
+
+#ifndef GFI_PASS
+#ifndef GRADFLOW_H
+#define GRADFLOW_H
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CONFIG] Types and options
+// ---------------------------------------------------------------------------------------------------------------------
+
+#define GF_VERSION_MAJOR 0
+#define GF_VERSION_MINOR 1
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __FAST_MATH__
+#error "gradflow.h: -ffast-math lets the compiler assume that NaN and infinity never occur; build without it."
+#endif
+
+#ifndef GF_REAL
+#define GF_REAL float
+#endif
+typedef GF_REAL gf_real;
+
+#ifdef GRADFLOW_STATIC
+#if defined(__GNUC__)
+#define GFDEF static __attribute__((unused))
+#else
+#define GFDEF static
+#endif
+#else
+#define GFDEF extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ERR] Status codes and messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+#define GF_STATUS_LIST(X)                                                  \
+    X(GF_OK, "no error")                                                   \
+    X(GF_ERROR_ARGUMENT, "an argument is outside its range")               \
+    X(GF_ERROR_SHAPE, "shapes do not fit together")                        \
+    X(GF_ERROR_ORDER, "a call came before the call it needs")              \
+    X(GF_ERROR_MEMORY, "out of memory")                                    \
+    X(GF_ERROR_IO, "a file could not be read or written")                  \
+    X(GF_ERROR_FORMAT, "a file's contents are not what its format demands") \
+    X(GF_ERROR_NOT_FOUND, "no such name")                                  \
+    X(GF_ERROR_NONFINITE, "NaN or infinity in training")
+
+typedef enum gf_status {
+#define GFI_STATUS_NAME(name, text) name,
+    GF_STATUS_LIST(GFI_STATUS_NAME)
+#undef GFI_STATUS_NAME
+    GF_STATUS_COUNT
+} gf_status;
+
+// The general text of a status; "unknown status" outside the list.
+GFDEF const char *gf_status_text(gf_status status);
+// What the calling thread's last failed call said: expected, found, what to do. "no error" before the first failure.
+// Used by functions that have no net to keep their error in (loaders, batches); never NULL.
+GFDEF const char *gf_last_error(void);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:RNG] Counter-based randomness
+// ---------------------------------------------------------------------------------------------------------------------
+// A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in any
+// order, on any thread. splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
+
+enum {                     // streams used by the library; add your own above GF_STREAM_USER
+    GF_STREAM_WEIGHT = 1,  // + 256 · ordinal of the dense/conv layer, from 1
+    GF_STREAM_BIAS,        // likewise
+    GF_STREAM_PROJECTION,  // + 256 · position of the layer: weights of projected skips
+    GF_STREAM_DROPOUT,     // + 256 · (layer index + 4096 · step)
+    GF_STREAM_SHUFFLE,     // + 256 · epoch
+    GF_STREAM_AUGMENT,     // + 256 · epoch
+    GF_STREAM_DATA,        // synthetic data
+    GF_STREAM_SPLIT,       // train/validation splits
+    GF_STREAM_USER = 128
+};
+
+GFDEF uint64_t gf_random_bits(uint64_t seed, uint64_t stream, uint64_t index);   // 64 random bits
+GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);  // in [0, 1), 53 bits
+GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index);   // mean 0, variance 1
+// order[0..n) becomes a permutation of 0..n-1 (Fisher-Yates) that depends on seed and stream alone. NULL or n = 0: no effect.
+GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:TENSOR] Shapes and named tensors
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef struct gf_shape {  // of one sample, without the batch: [C,H,W]; a vector of n is [n,1,1]
+    int channels, height, width;
+} gf_shape;
+
+GFDEF gf_shape gf_image(int channels, int height, int width);
+GFDEF gf_shape gf_vector(int n);
+GFDEF size_t gf_shape_size(gf_shape shape);  // C·H·W; 0 when a side is not positive or the product overflows
+
+// A parameter tensor: a view into the net's one parameter array and one gradient array. Valid until gf_net_free.
+typedef struct gf_tensor {
+    const char *name;          // "dense2.weight", "conv1.bias", "batch_norm1.gamma", "prelu1.slope"
+    gf_real *value, *grad;     // both of the tensor's size
+    size_t size, offset;       // elements; position in the contiguous arrays
+    int rank, dims[4];         // dense weight [O,I], conv weight [OC,IC,KH,KW], anything else [n]: PyTorch's layouts
+} gf_tensor;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ACT] Activation functions
+// ---------------------------------------------------------------------------------------------------------------------
+// h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so |φ'| < 1
+// over many layers makes it vanish. Each line: constant, name, default parameter, number of kinks and where, φ, φ', source.
+// Constants, defaults and the value of φ' at a kink are PyTorch's. The parameter is the slope a of leaky_relu and prelu
+// (there: its start), α of elu and celu, β of silu; the others ignore it. σ is the sigmoid, Φ and N are the normal
+// distribution and its density, λ = 1.0507… and α = 1.6732… selu's constants.
+
+#define GF_ACT_LIST(X)                                                                                                  \
+    X(GF_ACT_IDENTITY, "identity", 0, 0, 0, 0, "z", "1", "a linear layer, for comparison")                              \
+    X(GF_ACT_SIGMOID, "sigmoid", 0, 0, 0, 0, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986")            \
+    X(GF_ACT_TANH, "tanh", 0, 0, 0, 0, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998")                      \
+    X(GF_ACT_RELU, "relu", 0, 1, 0, 0, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010")                          \
+    X(GF_ACT_LEAKY_RELU, "leaky_relu", 0.01, 1, 0, 0, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013")  \
+    X(GF_ACT_ELU, "elu", 1, 1, 0, 0, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016")     \
+    X(GF_ACT_SELU, "selu", 0, 1, 0, 0, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",                       \
+      "Klambauer et al. 2017")                                                                                          \
+    X(GF_ACT_CELU, "celu", 1, 1, 0, 0, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017")    \
+    X(GF_ACT_SOFTPLUS, "softplus", 0, 0, 0, 0, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001")                 \
+    X(GF_ACT_SOFTSIGN, "softsign", 0, 1, 0, 0, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009")          \
+    X(GF_ACT_ARCTAN, "arctan", 0, 0, 0, 0, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails")           \
+    X(GF_ACT_GELU, "gelu", 0, 0, 0, 0, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016")                             \
+    X(GF_ACT_GELU_TANH, "gelu_tanh", 0, 0, 0, 0, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",                          \
+      "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation")                                     \
+    X(GF_ACT_SILU, "silu", 1, 0, 0, 0, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)")    \
+    X(GF_ACT_MISH, "mish", 0, 0, 0, 0, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019")       \
+    X(GF_ACT_TELU, "telu", 0, 0, 0, 0, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024")      \
+    X(GF_ACT_HARD_SIGMOID, "hard_sigmoid", 0, 2, -3, 3, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",            \
+      "Courbariaux et al. 2015; this scale: Howard et al. 2019")                                                        \
+    X(GF_ACT_HARD_TANH, "hard_tanh", 0, 2, -1, 1, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004")       \
+    X(GF_ACT_HARD_SWISH, "hard_swish", 0, 2, -3, 3, "z·min(max(0, z + 3), 6)/6",                                        \
+      "0 if z < -3, z/3 + ½ if z ≤ 3, else 1", "Howard et al. 2019")                                                    \
+    X(GF_ACT_RELU6, "relu6", 0, 2, 0, 6, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010")              \
+    X(GF_ACT_PRELU, "prelu", 0.25, 1, 0, 0, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015")   \
+    X(GF_ACT_CUSTOM, "custom", 0, 0, 0, 0, "your function", "your derivative", "")
+
+typedef enum gf_act_kind {
+#define GFI_ACT_CONSTANT(kind, name, param, kinks, kink1, kink2, formula, derivative, source) kind,
+    GF_ACT_LIST(GFI_ACT_CONSTANT)
+#undef GFI_ACT_CONSTANT
+    GF_ACT_COUNT
+} gf_act_kind;
+
+typedef struct gf_act {
+    gf_act_kind kind;
+    double param;
+    double (*value)(double z);       // custom only; called from several threads at once when there are several
+    double (*derivative)(double z);  // custom only: φ'(z) of the PRE-activation z, not of h
+    const char *name;                // as in the list, or the custom function's own; must outlive its users
+} gf_act;
+
+GFDEF gf_act gf_act_default(gf_act_kind kind);              // with PyTorch's parameter
+GFDEF gf_act gf_act_with(gf_act_kind kind, double param);   // celu's α must not be 0
+GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
+GFDEF const char *gf_act_name(gf_act_kind kind);            // "?" outside the list
+// By name, with a parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" means silu. 1 when known, else 0 and *out untouched.
+GFDEF int gf_act_from_name(const char *name, gf_act *out);
+
+// φ(z) and φ'(z) in double by the textbook formulas. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
+GFDEF double gf_act_value(gf_act act, double z);
+GFDEF double gf_act_derivative(gf_act act, double z);
+// Whole arrays, fast: h[n] = φ(z[n]); dz[n] = dh[n]·φ'(z[n]). In place is allowed (h = z, dz = dh).
+GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n);
+GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n);
+
+// What the definition says.
+typedef struct gf_act_properties {
+    const char *name;
+    double param;                                // default
+    int kink_count;
+    double kinks[2];                             // where φ' or φ'' jumps: split integrals there
+    const char *formula, *derivative, *source;   // UTF-8
+} gf_act_properties;
+GFDEF const gf_act_properties *gf_act_describe(gf_act_kind kind);  // never NULL; name "?" outside the list
+
+// What follows from it, computed from φ and φ' with this parameter (about a millisecond; φ is searched on [-30, 30]).
+typedef struct gf_act_info {
+    double lower, upper;                         // range: infimum and supremum of φ, may be infinite
+    int smooth;                                  // φ' has no jump at any kink (relu: 0, elu: 1)
+    int monotone;                                // φ' ≥ 0 everywhere
+    int zero_centred;                            // φ(-z) = -φ(z): mean output 0 for symmetric inputs
+    int saturates_left, saturates_right;         // φ tends to a finite limit there
+    double slope_max, slope_max_at;              // max |φ'|, the Lipschitz constant, and a z where it is reached
+    double saturated_below, saturated_above;     // gf_act_saturated ⇔ z ≤ below or z ≥ above; ∓infinity: never
+} gf_act_info;
+GFDEF gf_act_info gf_act_measure(gf_act act);
+// Is z at the activation's own limit? relu and its leaky relatives: z ≤ 0. sigmoid: outside [0.05, 0.95]. A gated z·g(z)
+// (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of the way from φ(0) to a limit. 0 for NaN.
+GFDEF int gf_act_saturated(gf_act act, double z);
+// |φ'(z)| < 0.01·max|φ'|: the same question put alike to all activations. info is gf_act_measure's.
+GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:INIT] Initialisers
+// ---------------------------------------------------------------------------------------------------------------------
+// The variance of a weight decides whether signals grow or shrink from layer to layer: keep fan_in·Var[w]·E[φ²] near 1.
+
+typedef enum gf_init_kind {
+    GF_INIT_DEFAULT,          // PyTorch's: U(±1/√fan_in) for weights and biases (Var = 1/(3·fan_in): gains shrink!)
+    GF_INIT_XAVIER_NORMAL,    // Var = gain²·2/(fan_in + fan_out)   Glorot, Bengio 2010
+    GF_INIT_XAVIER_UNIFORM,   //   the same variance, uniform
+    GF_INIT_KAIMING_NORMAL,   // Var = gain²/fan_in, gain √2 for relu   He et al. 2015
+    GF_INIT_KAIMING_UNIFORM,  //   the same variance, uniform
+    GF_INIT_LECUN_NORMAL,     // Var = gain²/fan_in, gain 1 (SELU's)   LeCun et al. 1998
+    GF_INIT_ORTHOGONAL,       // rows (or columns) orthonormal times gain   Saxe et al. 2014
+    GF_INIT_NORMAL,           // N(0, gain²), whatever the fans
+    GF_INIT_CONSTANT,         // every element = gain
+    GF_INIT_COUNT
+} gf_init_kind;
+
+typedef struct gf_init {
+    gf_init_kind kind;
+    double gain;
+} gf_init;
+
+GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);
+GFDEF gf_init gf_init_default(void);           // PyTorch's default
+GFDEF gf_init gf_init_kaiming(void);           // Kaiming normal, gain √2
+GFDEF gf_init gf_init_xavier(double gain);     // Xavier normal
+GFDEF gf_init gf_init_zero(void);              // all zeros: the usual bias beside an explicit weight initialiser
+// "default", "xavier" or "xavier_normal", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal", "normal",
+// "constant", each with an optional gain: "xavier_0.5". 1 when known, else 0 and *out untouched.
+GFDEF int gf_init_from_name(const char *name, gf_init *out);
+GFDEF const char *gf_init_name(gf_init_kind kind);  // "?" outside the list
+// Fill w[0..n) as tensor number `ordinal` (from 1) of a net with this seed would be. GF_ERROR_ARGUMENT on NULL or fans < 1.
+GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed, uint64_t stream);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LAYER] Layers
+// ---------------------------------------------------------------------------------------------------------------------
+// Layers are added in order to a net that is not yet built. Each takes the shape of the one before; a shape that does
+// not fit is the net's sticky error, with layer, sizes and a remedy. All return void: check gf_net_status when done.
+
+typedef struct gf_net gf_net;
+
+GFDEF void gf_net_dense(gf_net *net, int outputs);         // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
+GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);      // h = φ(z) elementwise, PyTorch's default parameter
+GFDEF void gf_net_activation(gf_net *net, gf_act act);     // the same with a parameter or a custom pair
+GFDEF void gf_net_dropout(gf_net *net, double p);          // training: zero with probability p, scale the rest 1/(1-p)
+GFDEF void gf_net_batch_norm(gf_net *net);                 // per feature (vector) or channel (image); eps 1e-5, momentum 0.1
+GFDEF void gf_net_layer_norm(gf_net *net);                 // per sample over all features; eps 1e-5, affine
+GFDEF int gf_net_mark(gf_net *net);                        // remember this point for a skip; returns its id, 0 on error
+GFDEF void gf_net_add_from(gf_net *net, int mark);         // h + h_mark (residual connection); shapes must agree
+GFDEF void gf_net_add_projected(gf_net *net, int mark);    // h + P·h_mark: dense P for vectors, 1×1 conv for images
+
+// The affine layers (dense, conv, projections) added after this call start from these; default GF_INIT_DEFAULT for both.
+GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias);
+// Leave out the bias of affine layers added after this call (1) or add it again (0).
+GFDEF void gf_net_no_bias(gf_net *net, int no_bias);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:NET] The network
+// ---------------------------------------------------------------------------------------------------------------------
+// create → layers → build → (forward → loss → backward → step)*. Every parameter is part of ONE array and every gradient
+// of another, so that norms, clipping, optimisers and checkpoints are one loop each. build allocates; a step does not.
+
+typedef enum gf_mode { GF_TRAIN, GF_EVAL } gf_mode;
+
+// A net for samples of this shape and batches of at most max_batch. NULL only when out of memory. Never fails otherwise:
+// a bad shape or batch is the net's first sticky error.
+GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed);
+GFDEF void gf_net_free(gf_net *net);                       // NULL is allowed
+GFDEF void gf_net_threads(gf_net *net, int threads);       // before build; needs -fopenmp for more than 1
+GFDEF void gf_net_input_grad(gf_net *net, int wanted);     // before build: compute ∂L/∂x too (default 0)
+GFDEF gf_status gf_net_build(gf_net *net);                 // allocate and initialise; no layer can be added after
+GFDEF gf_status gf_net_status(const gf_net *net);          // GF_ERROR_ARGUMENT for a NULL net
+GFDEF const char *gf_net_error(const gf_net *net);         // the sticky message; "no error" when there is none
+GFDEF void gf_net_clear_error(gf_net *net);
+
+// Run x[B,I] through the net, 0 < batch ≤ max_batch; returns the output [B,K], NULL on error.
+// GF_TRAIN: dropout on, batch statistics. GF_EVAL: dropout off, running statistics; backward may still follow.
+// x must stay valid until backward.
+GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf_mode mode);
+// From ∂L/∂output, which a loss has left in the net, to every gradient. Gradients are overwritten, not accumulated.
+GFDEF gf_status gf_net_backward(gf_net *net);
+// ‖∇‖₂ over all parameters, accumulated in double. NaN on error or when a gradient is not finite.
+GFDEF double gf_net_grad_norm(gf_net *net);
+// Scale all gradients so that their norm is at most max_norm; returns the norm before. NaN on error.
+GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
+// Class probabilities (softmax of the output) of one sample into probabilities[K], may be NULL; returns the class, -1 on error.
+GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
+
+GFDEF size_t gf_net_param_count(const gf_net *net);        // 0 before build
+GFDEF gf_real *gf_net_params(gf_net *net);                 // [param_count], all tensors in order of the layers; NULL before build
+GFDEF gf_real *gf_net_grads(gf_net *net);                  // [param_count], the same layout
+GFDEF int gf_net_tensor_count(const gf_net *net);
+GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index); // 0 ≤ index < tensor_count; NULL (and an error) outside
+GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);  // by name; NULL and an error that lists the names
+GFDEF int gf_net_layer_count(const gf_net *net);           // all layers, activations included
+GFDEF const char *gf_net_layer_name(const gf_net *net, int layer);  // "dense1", "act1"; NULL outside 0..layer_count-1
+GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer);    // output shape of one sample
+// Output h[B,…] of a layer after the last forward, and ∂L/∂h of it after the last backward (NULL before).
+GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer);
+GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer);
+GFDEF const gf_real *gf_net_input_gradient(gf_net *net);   // ∂L/∂x [B,I]; NULL unless asked for with gf_net_input_grad
+GFDEF int gf_net_batch(const gf_net *net);                 // samples of the last forward
+GFDEF long gf_net_step_count(const gf_net *net);           // optimiser steps so far
+GFDEF size_t gf_net_bytes(const gf_net *net);              // what build allocated
+GFDEF const char *gf_net_kernels(const gf_net *net);       // "plain", "avx2", "avx512", "neon"
+GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name);  // GF_ERROR_NOT_FOUND if this machine lacks them
+#ifndef GF_NO_STDIO
+GFDEF void gf_net_summary(const gf_net *net);              // layers, shapes, parameters and bytes, to stdout
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LOSS] Losses
+// ---------------------------------------------------------------------------------------------------------------------
+// Each takes the output of the last forward, leaves ∂L/∂output in the net for backward, and returns the mean loss
+// (NaN on error). Means are over the samples (cross entropy) or over all elements (MSE, BCE), as in PyTorch.
+
+typedef enum gf_loss_kind { GF_LOSS_CROSS_ENTROPY, GF_LOSS_BCE, GF_LOSS_MSE, GF_LOSS_COUNT } gf_loss_kind;
+
+GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels);       // softmax included; labels[B] in 0..K-1
+GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets);            // sigmoid included; targets[B,O] in [0,1]
+GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets);            // targets[B,O]
+GFDEF int gf_net_correct(const gf_net *net);  // samples that the last loss found rightly classified (BCE: output ≥ 0 is 1)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:OPTIM] SGD, Adam, clipping, schedules
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef enum gf_optim_kind { GF_SGD, GF_ADAM, GF_ADAMW, GF_RMSPROP, GF_OPTIM_COUNT } gf_optim_kind;
+
+typedef struct gf_optim_config {  // defaults and formulas as in PyTorch's documentation
+    gf_optim_kind kind;
+    double lr, weight_decay;
+    double momentum;              // SGD, RMSprop
+    int nesterov;                 // SGD
+    double beta1, beta2;          // Adam, AdamW; RMSprop's alpha is beta2
+    double eps;
+} gf_optim_config;
+
+typedef struct gf_optim {
+    gf_optim_config config;       // config.lr may be changed between steps (see the schedules)
+    gf_real *m, *v;               // first and second moment, [param_count]; NULL where the kind needs none
+    size_t size;
+    long step;                    // steps taken
+} gf_optim;
+
+GFDEF gf_optim_config gf_sgd(double lr);                       // plain gradient descent; set .momentum, .nesterov
+GFDEF gf_optim_config gf_adam(double lr);                      // β (0.9, 0.999), ε 1e-8   Kingma, Ba 2015
+GFDEF gf_optim_config gf_adamw(double lr);                     // decoupled decay 0.01   Loshchilov, Hutter 2019
+GFDEF gf_optim_config gf_rmsprop(double lr);                   // α 0.99, ε 1e-8
+GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out);  // "sgd" "momentum" "adam" "adamw" "rmsprop"
+GFDEF const char *gf_optim_name(gf_optim_kind kind);
+// Allocate the moments of a built net. An error is the net's sticky error too.
+GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config);
+// One update of every parameter. Refuses gradients that are not finite: GF_ERROR_NONFINITE names step, layer, direction.
+GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net);
+GFDEF void gf_optim_free(gf_optim *optim);
+GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);      // lr·factor^⌊epoch/every⌋
+GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);     // half a cosine from lr to lr_min
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:PROBE] Instruments: where do gradients go?
+// ---------------------------------------------------------------------------------------------------------------------
+// Declare with gf_net_probe before build, read with gf_net_measure after backward, before clipping and before the step.
+// Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output z_l.
+
+enum {                            // what to measure; or them together
+    GF_PROBE_GRADIENTS = 1,       // ∇W, ∇b, δ of every layer
+    GF_PROBE_SIGNALS = 2,         // forward statistics, |φ'|, |z|, saturation, exact percentiles
+    GF_PROBE_UPDATES = 4,         // std(ΔW)/std(W), taken by the optimiser's step that follows the measurement
+    GF_PROBE_ALL = 7
+};
+
+typedef struct gf_stats {         // of one array; sums accumulate in double
+    size_t n, nonfinite;          // elements; how many are NaN or infinite
+    double l2, rms, mean, mean_abs, max_abs, zero_share;
+} gf_stats;
+
+typedef struct gf_layer_probe {
+    const char *name;             // "dense1"
+    gf_stats dw, db, delta;       // ∇W, ∇b and δ
+    double update_ratio;          // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
+    // Where the gradient went between the layer above and this one, in natural logarithms (NaN for the last layer):
+    double decay;                 // ln(‖δ_l‖/‖δ_{l+1}‖), the sum of the three parts
+    double decay_weight;          // what Wᵀ of layer l+1 did to the norm
+    double decay_slope;           // what φ' did
+    double decay_rest;            // norms, pools, dropout, skips
+    // At the input z of the activation behind this layer (after a norm, if there is one); NaN without an activation:
+    double z_mean, z_std, q;      // q = mean z²
+    double z_abs_mean, z_abs_p90, z_near_zero;   // |z|: mean, 90th percentile, share at most 0.1
+    double h_mean, h_std;         // the activation's output
+    double dphi_mean, dphi_square, dphi_p10, dphi_p01, dphi_log, dphi_small;  // |φ'|: mean, mean square, percentiles,
+                                  // mean of log(|φ'| + 1e-12), share below 1e-3
+    double limit_share;           // at the activation's limit by its own rule (gf_act_saturated)
+    double flat_share;            // |φ'| < 0.01·max|φ'|: comparable for all activations
+} gf_layer_probe;
+
+typedef struct gf_nonfinite {     // the first NaN or infinity seen in this net
+    int found;                    // 0: none so far
+    long step;
+    const char *layer;            // name of the layer; "loss" when only the loss is not finite
+    int backward;                 // 0 in forward, 1 in backward
+} gf_nonfinite;
+
+GFDEF void gf_net_probe(gf_net *net, unsigned what);                    // before build
+GFDEF gf_status gf_net_measure(gf_net *net);                            // after backward
+GFDEF int gf_net_affine_count(const gf_net *net);                       // L
+GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l);  // 1 ≤ l ≤ L; NULL outside or when not declared
+GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net);
+// Dead units of the activation behind layer l: z ≤ 0 on EVERY sample seen since gf_net_dead_reset. Each gf_net_forward in
+// GF_EVAL adds its batch while counting is on (1). Share of the layer's units (channels for images); NaN if unknown.
+GFDEF void gf_net_dead_reset(gf_net *net, int counting);
+GFDEF double gf_net_dead_share(const gf_net *net, int l);
+// One sentence: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what causes it.
+GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
+
+GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);
+// Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds NaN.
+GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch);
+
+// A histogram on a signed-log axis: 10^low..10^high by decades either side of zero. NaN and infinities are counted apart.
+typedef struct gf_histogram {
+    int low, high, per_decade;    // e.g. -12, 2, 4
+    size_t bins;                  // 2·(high - low)·per_decade + 1; the middle bin holds |x| < 10^low
+    size_t *count;                // [bins], the caller's
+    size_t nan_count, inf_count;
+} gf_histogram;
+GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CHECK] Gradient check
+// ---------------------------------------------------------------------------------------------------------------------
+// Central differences against backward: ‖a - n‖/(‖a‖ + ‖n‖) per tensor. Meant for GF_REAL double. Coordinates whose
+// perturbation crosses a kink are skipped and counted; dropout masks and running statistics are frozen; all is restored.
+
+typedef struct gf_check {
+    double step;                  // in: h of (L(w+h) - L(w-h))/2h; 0 means 1e-5
+    int max_per_tensor;           // in: coordinates checked in each tensor, spread evenly; 0 means all
+    const char *zero_tensors;     // in: names that may be wholly zero, separated by spaces (a bias before batch norm), or NULL
+    double worst;                 // out: largest relative error of a tensor; infinity on NaN or an undeclared zero tensor
+    char worst_name[48];          // out: that tensor, or "input"
+    size_t checked, skipped;      // out: coordinates
+} gf_check;
+
+// targets: const int * for cross entropy, const gf_real * otherwise. Checks ∂L/∂x as well when gf_net_input_grad is on.
+GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss, const void *targets,
+                              gf_check *check);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:THEORY] Signal propagation
+// ---------------------------------------------------------------------------------------------------------------------
+// In a wide random net z is Gaussian with variance q, and one layer maps (Poole et al. 2016, Schoenholz et al. 2017)
+//     q ← σw²·E[φ(√q·Z)²] + σb²        χ = σw²·E[φ'(√q·Z)²]        Z ~ N(0,1), σw² = fan_in·Var[w], σb² = Var[b]
+// Going back, mean δ² changes by χ per layer: χ < 1 vanishes, χ > 1 explodes, χ = 1 is the critical line.
+// No function here can crash or hang: a variance that is negative or NaN gives NaN.
+
+// E[φ(√q·Z)²] and E[φ'(√q·Z)²] for 0 ≤ q ≤ ∞ by adaptive Gauss-Kronrod quadrature, split at the kinks of φ: relative
+// error about 1e-12; 1e-8 for a custom φ with kinks of its own. q = 0 means q → 0: φ'² is averaged over both sides.
+GFDEF double gf_theory_mean_square(gf_act act, double q);
+GFDEF double gf_theory_mean_square_slope(gf_act act, double q);
+GFDEF double gf_theory_q_next(gf_act act, double q, double weight_variance, double bias_variance);
+GFDEF double gf_theory_chi(gf_act act, double q, double weight_variance);
+
+typedef struct gf_propagation {
+    double q, chi;                // at the fixed point q*
+    double depth_scale;           // 1/|ln χ|, in layers, of the squared gradient norm; infinity on the critical line
+    int converged;                // 0: q runs to infinity; q is then infinite and χ its limit there
+} gf_propagation;
+
+// The fixed point that q reaches from q = 1. Where every q is fixed (relu, σw² = 2, σb² = 0) it stays at 1.
+GFDEF gf_propagation gf_theory_fixed_point(gf_act act, double weight_variance, double bias_variance);
+// The smallest σw² in (0, 100] at which χ(q*) passes 1 upwards for this σb² (gelu, silu: by a jump of q*); NaN if none.
+GFDEF double gf_theory_critical(gf_act act, double bias_variance);
+
+// One affine layer of a real net, layer by layer instead of at the fixed point: widths and variances may differ.
+typedef struct gf_theory_layer {
+    int width;                    // in: N_l, its units; for a convolution of stride 1 its channels
+    double weight_variance;       // in: σw² = fan_in·Var[w]
+    double bias_variance;         // in: σb²
+    double q;                     // out: mean z²
+    double factor;                // out: RMS δ_l / RMS δ_{l+1} = √(σw²_{l+1}·E[φ'²]·N_{l+1}/N_l); 1 for the last layer
+    double delta;                 // out: RMS δ_l / RMS δ_L
+} gf_theory_layer;
+
+// The inputs of a layer that starts from these initialisers (PyTorch's default: σw² = 1/3, σb² = 1/(3·fan_in)).
+GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_init weight, gf_init bias);
+// Fill the outputs of layers[0..count): act behind every layer but the last, mean x² of the input = input_square.
+// GF_ERROR_ARGUMENT on NULL, count or a width below 1, a negative or non-finite variance or input_square.
+GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_layer *layers, int count);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DATA] Data sets and batches
+// ---------------------------------------------------------------------------------------------------------------------
+// Images stay uint8 in memory and are normalised when a batch is made: x = (pixel/255 - mean[c])/std[c].
+// Loaders check magic, counts, sizes and overflow before they allocate; their messages (gf_last_error) name file,
+// expected and found, and where they know it what to do. What *data held before is overwritten, not freed; on failure it
+// is left zeroed: freeing it is allowed. NULL where something is needed: GF_ERROR_ARGUMENT.
+
+typedef struct gf_dataset {
+    gf_shape shape;               // of one sample
+    size_t count;                 // samples
+    int classes;                  // K; 0 for regression
+    int outputs;                  // columns of targets; 0 for classification
+    uint8_t *pixels;              // [count, C·H·W] or NULL
+    gf_real *values;              // [count, C·H·W] or NULL; exactly one of the two
+    int *labels;                  // [count] in 0..K-1 or NULL
+    gf_real *targets;             // [count, outputs] or NULL
+    double mean[4], std[4];       // per channel (more than 4 channels: mean[0], std[0] for all); 0 and 1 at first
+    int synthetic;                // 1: drawn by this program
+} gf_dataset;
+
+GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t count, const gf_real *x, const int *labels,
+                                    int classes, const gf_real *targets, int outputs);  // copies; labels or targets, not both
+GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed);    // synthetic 1×28×28 digits, 10 classes
+GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed);  // synthetic 3×32×32 textures, 10 classes
+// Points uniform in [-1,1]², class 1 where x1·x2 < 0, then Gaussian noise on x; relabel: label after the noise.
+// The class stands in labels (2 classes) and in targets (1 output), so that either loss fits.
+GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed);
+#ifndef GF_NO_STDIO
+GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);       // the format of MNIST
+GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);               // folder/{train,t10k}-…
+GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);             // folder/{data_batch_1..5,test_batch}.bin
+// Numbers separated by commas, an optional header line (no number in it); the last column is the class (classes > 0:
+// whole numbers 0..classes-1) or the regression target (classes = 0); all others are the sample, a vector.
+GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes);
+#endif
+// Set mean[channels], std[channels] (> 0): channels is 1 (for all) or the data's own, up to 4. Before gf_batches_init.
+GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels);
+// Bring each feature of the values to mean 0, std 1, and `also` (the test set; may be NULL) by the same numbers.
+GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also);
+// Shuffle by seed, then copy round(share·count) samples to first and the others to rest; neither may be empty.
+GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest);
+GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);                     // keep only the first count samples
+GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x); // one normalised sample into x[C·H·W]
+GFDEF void gf_data_free(gf_dataset *data);                                        // NULL and zeroed are allowed
+
+enum { GF_SHUFFLE = 1, GF_FLIP = 2, GF_CROP = 4 };  // GF_FLIP: left-right, half the time; GF_CROP: 4 black pixels around, random cut
+
+typedef struct gf_batches {
+    const gf_real *x;             // [n, C·H·W] of the current batch
+    const int *labels;            // [n] or NULL
+    const gf_real *targets;       // [n, outputs] or NULL
+    int n;                        // samples in it: the last one of an epoch may be smaller
+    long epoch, batch;            // both from 0; of the current batch (after the epoch's end: the epoch to come, -1)
+    const gf_dataset *data;       // borrowed: must outlive this
+    int size, flags;
+    uint64_t seed;
+    size_t position;              // samples handed out in this epoch
+    uint32_t *order;              // [count]
+    gf_real *lookup;              // [C, 256] x of every pixel value
+    gf_real *x_buffer, *target_buffer;
+    int *label_buffer;
+} gf_batches;
+
+GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags);
+GFDEF int gf_batches_next(gf_batches *batches);  // 1: a batch is ready; 0: the epoch is over, the next call starts another
+GFDEF long gf_batches_per_epoch(const gf_batches *batches);
+GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position);  // as if that far in that epoch
+GFDEF void gf_batches_free(gf_batches *batches);
+
+typedef struct gf_score {
+    double loss, accuracy;        // means over the samples; accuracy in 0..1, NaN for regression
+    size_t count;
+} gf_score;
+// Loss and accuracy over a whole data set in GF_EVAL mode, batch by batch; nothing in the net but its buffers changes.
+// confusion[K·K], may be NULL: counts with row = true class, column = predicted.
+GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:SAVE] Checkpoints
+// ---------------------------------------------------------------------------------------------------------------------
+// Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
+// Written to a temporary name, flushed, checked, renamed. optim and batches may be NULL.
+#ifndef GF_NO_STDIO
+GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path);
+// Into a built net of the same layers. Refuses another architecture, version, byte order, damage (CRC-32) with a message.
+GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // GRADFLOW_H
+
+// =====================================================================================================================
+// Stop here if you only use it. What follows is the implementation, in the same order: the course itself.
+// =====================================================================================================================
+
+#if defined(GRADFLOW_IMPLEMENTATION) && !defined(GRADFLOW_IMPLEMENTATION_DONE)
+#define GRADFLOW_IMPLEMENTATION_DONE
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+#include <stdarg.h>
+#include <stdio.h>  // with GF_NO_STDIO only vsnprintf and snprintf, for messages
+
+#if defined(GF_MALLOC) && defined(GF_REALLOC) && defined(GF_FREE)
+// all three are the user's
+#elif !defined(GF_MALLOC) && !defined(GF_REALLOC) && !defined(GF_FREE)
+#include <stdlib.h>
+#define GF_MALLOC(size) malloc(size)
+#define GF_REALLOC(p, size) realloc(p, size)
+#define GF_FREE(p) free(p)
+#else
+#error "gradflow.h: define all of GF_MALLOC, GF_REALLOC and GF_FREE, or none of them."
+#endif
+#ifndef GF_ASSERT
+#include <assert.h>
+#define GF_ASSERT(x) assert(x)
+#endif
+
+#if defined(_MSC_VER)
+#define GFI_THREAD_LOCAL __declspec(thread)
+#elif defined(__GNUC__)
+#define GFI_THREAD_LOCAL __thread
+#else
+#define GFI_THREAD_LOCAL
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ERR] Status codes and messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+#define GFI_MESSAGE_SIZE 400
+static GFI_THREAD_LOCAL char gfi_last_error[GFI_MESSAGE_SIZE] = "no error";
+
+GFDEF const char *gf_status_text(gf_status status) {
+    static const char *const texts[] = {
+#define GFI_STATUS_TEXT(name, text) text,
+        GF_STATUS_LIST(GFI_STATUS_TEXT)
+#undef GFI_STATUS_TEXT
+    };
+    return (int)status >= 0 && status < GF_STATUS_COUNT ? texts[status] : "unknown status";
+}
+
+GFDEF const char *gf_last_error(void) { return gfi_last_error; }
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+// Keep the message for gf_last_error and hand the status back: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`
+static gf_status gfi_fail(gf_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(gfi_last_error, sizeof gfi_last_error, format, args);
+    va_end(args);
+    return status;
+}
+
+// malloc of count elements of `size` bytes, checked for overflow; NULL when it fails. count 0 gives a valid pointer.
+static void *gfi_alloc(size_t count, size_t size) {
+    if (size != 0 && count > (SIZE_MAX - 1) / size) return NULL;
+    return GF_MALLOC(count * size + (count * size == 0));
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:RNG] Counter-based randomness
+// ---------------------------------------------------------------------------------------------------------------------
+// splitmix64 walks a counter in steps of γ = 2⁶⁴/golden ratio and scrambles it with mix64, so any element can be reached
+// at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream each pass through mix64 before they meet in the key, so that
+// the neighbours 0, 1, 2, … of both lie far apart on the counter. Only integers, exact products and correctly rounded
+// operations (+ - * / √) are used: the same numbers on every machine.
+
+#define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
+
+static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+static uint64_t gfi_random_key(uint64_t seed, uint64_t stream) {
+    return gfi_mix64(gfi_mix64(seed + GFI_GAMMA) + (stream + 1) * UINT64_C(0xD1342543DE82EF95));
+}
+
+static uint64_t gfi_random_at(uint64_t key, uint64_t index) { return gfi_mix64(key + (index + 1) * GFI_GAMMA); }
+
+static double gfi_random_unit(uint64_t bits) { return (double)(bits >> 11) / 9007199254740992.0; }
+
+GFDEF uint64_t gf_random_bits(uint64_t seed, uint64_t stream, uint64_t index) {
+    return gfi_random_at(gfi_random_key(seed, stream), index);
+}
+
+GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
+    return gfi_random_unit(gf_random_bits(seed, stream, index));
+}
+
+// A product that no compiler may fuse into a following sum: an FMA rounds once, and the last bit would differ.
+static double gfi_times(double a, double b) {
+    volatile double product = a * b;
+    return product;
+}
+
+// ln x for normal x > 0, to about 1e-15: x = m·2^e with m in [√½, √2), ln m = 2·artanh t = 2(t + t³/3 + t⁵/5 + …),
+// t = (m - 1)/(m + 1), |t| < 0.172: the terms up to t²¹ suffice. libm's own logarithms differ from system to system.
+static double gfi_log(double x) {
+    const double ln2_high = 6.93147180369123816490e-01;  // 32 bits: exponent · ln2_high is exact
+    const double ln2_low = 1.90821492927058770002e-10;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int exponent = (int)(bits >> 52) - 1023;
+    bits = (bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000);
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) m *= 0.5, exponent++;
+    double t = (m - 1) / (m + 1), square = gfi_times(t, t), sum = 0;
+    for (int k = 21; k >= 3; k -= 2) sum = gfi_times(square, sum + 1.0 / k);
+    double low = gfi_times(exponent, ln2_low) + gfi_times(2 * t, sum);
+    return exponent * ln2_high + (2 * t + low);
+}
+
+// Marsaglia's polar method: (u, v) uniform in the unit disc, s = u² + v²; u·√(-2 ln s / s) is normal. u and v are odd
+// multiples of 2⁻²⁶ taken from one draw, so that s is exact and never 0; a point outside the disc is drawn again.
+static double gfi_random_gauss(uint64_t bits) {
+    for (;;) {
+        int64_t u = 2 * (int64_t)(bits >> 38) + 1 - (INT64_C(1) << 26);
+        int64_t v = 2 * (int64_t)((bits >> 12) & ((1u << 26) - 1)) + 1 - (INT64_C(1) << 26);
+        int64_t square = u * u + v * v;
+        if (square < INT64_C(1) << 52) {
+            double s = (double)square / 4503599627370496.0;
+            return (double)u / 67108864.0 * sqrt(-2 * gfi_log(s) / s);
+        }
+        bits = gfi_mix64(bits + GFI_GAMMA);
+    }
+}
+
+GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
+    return gfi_random_gauss(gf_random_bits(seed, stream, index));
+}
+
+// Uniform in 0..range-1 without bias: the high word of a 32×32-bit product, drawn again in the few low words that would
+// favour some results. Lemire 2019, "Fast random integer generation in an interval".
+static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
+    uint32_t rejected = (uint32_t)(0u - range) % range;  // 2³² mod range
+    uint64_t product = (bits >> 32) * range;
+    while ((uint32_t)product < rejected) {
+        bits = gfi_mix64(bits + GFI_GAMMA);
+        product = (bits >> 32) * range;
+    }
+    return (uint32_t)(product >> 32);
+}
+
+GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream) {
+    uint64_t key = gfi_random_key(seed, stream);
+    if (!order || (uint64_t)n > UINT32_MAX) return;
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+    for (size_t i = n; i > 1; i--) {
+        uint32_t other = gfi_random_below(gfi_random_at(key, i), (uint32_t)i), last = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = last;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:TENSOR] Shapes and named tensors
+// ---------------------------------------------------------------------------------------------------------------------
+
+GFDEF gf_shape gf_image(int channels, int height, int width) {
+    gf_shape shape;
+    shape.channels = channels, shape.height = height, shape.width = width;
+    return shape;
+}
+
+GFDEF gf_shape gf_vector(int n) { return gf_image(n, 1, 1); }
+
+GFDEF size_t gf_shape_size(gf_shape shape) {
+    size_t plane;
+    if (shape.channels < 1 || shape.height < 1 || shape.width < 1) return 0;
+    if ((size_t)shape.height > SIZE_MAX / (size_t)shape.width) return 0;
+    plane = (size_t)shape.height * (size_t)shape.width;
+    return (size_t)shape.channels > SIZE_MAX / plane ? 0 : (size_t)shape.channels * plane;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What the layers ask of the kernels
+// ---------------------------------------------------------------------------------------------------------------------
+// Nearly all time goes into the few functions of this table. Each exists once for every instruction set, see [GF:KERNEL];
+// to understand what they compute, read gfi_matmul_naive here and gfi_act_eval below.
+
+#define GFI_CAT2(a, b) a##b
+#define GFI_CAT(a, b) GFI_CAT2(a, b)
+#define GFI_TYPE_float 0
+#define GFI_TYPE_double 1
+#define GFI_REAL_IS_DOUBLE GFI_CAT(GFI_TYPE_, GF_REAL)
+#define GFI_ISA_plain 0
+#define GFI_ISA_neon 1
+#define GFI_ISA_avx2 2
+#define GFI_ISA_avx512 3
+
+#if !defined(GF_NO_SIMD) && defined(__GNUC__) && defined(__x86_64__)
+#define GFI_X86 1
+#include <immintrin.h>
+#elif !defined(GF_NO_SIMD) && defined(__GNUC__) && defined(__aarch64__)
+#define GFI_NEON 1
+#include <arm_neon.h>
+#endif
+
+#if GFI_REAL_IS_DOUBLE
+typedef int64_t gfi_lane;
+#else
+typedef int32_t gfi_lane;
+#endif
+
+static inline gfi_lane gfi_real_bits(gf_real x) {
+    gfi_lane bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline gf_real gfi_bits_real(gfi_lane bits) {
+    gf_real x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// ---- matrix multiply -------------------------------------------------------------------------------
+// C[M,N] = A[M,K] B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row + k*a_col],
+// B(k,n) is b[k*b_row + n*b_col], C(m,n) is c[m*c_row + n]: a transpose is two strides exchanged, nothing is copied for it.
+// C must overlap neither A nor B.
+typedef struct gfi_matmul {
+    int m, n, k;
+    const gf_real *a;
+    ptrdiff_t a_row, a_col;
+    const gf_real *b;
+    ptrdiff_t b_row, b_col;
+    gf_real *c;
+    ptrdiff_t c_row;
+    const gf_real *bias;
+    int accumulate;
+    int threads;
+    gf_real *workspace;  // gfi_matmul_workspace(threads) gf_reals
+} gfi_matmul;
+
+// The definition itself: what every fast version below is tested against. All of them add the products of one element of C in
+// this same order, k = 0, 1, 2, …, whatever the tiles and the number of threads, so a result never depends on these.
+static inline void gfi_matmul_naive(const gfi_matmul *job) {
+    for (int m = 0; m < job->m; m++) {
+        for (int n = 0; n < job->n; n++) {
+            gf_real *c = &job->c[m * job->c_row + n];
+            gf_real sum = job->accumulate ? *c : 0;
+            if (job->bias) sum += job->bias[n];
+            for (int k = 0; k < job->k; k++) sum += job->a[m * job->a_row + k * job->a_col] * job->b[k * job->b_row + n * job->b_col];
+            *c = sum;
+        }
+    }
+}
+
+#ifndef GFI_BLOCK_K
+#define GFI_BLOCK_K 256
+#define GFI_BLOCK_BYTES 1920
+#endif
+#define GFI_TILE_ROOM 16
+#define GFI_BLOCK_REALS (GFI_BLOCK_K * (GFI_BLOCK_BYTES / (int)sizeof(gf_real) + GFI_TILE_ROOM))
+
+static size_t gfi_matmul_workspace(int threads) {
+    return (size_t)threads * GFI_BLOCK_REALS;
+}
+
+// Part i of count items dealt into parts that differ by at most one: its first item.
+static int gfi_share(int count, int parts, int i) {
+    return (int)((int64_t)count * i / parts);
+}
+
+static int gfi_ceil_div(int a, int b) {
+    return (a + b - 1) / b;
+}
+
+// One thread's rectangle of C: rows m0..m1, columns n0..n1.
+typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *panel);
+
+// Threads share C out by columns, so that each packs a different piece of B; by rows where the columns, counted in vectors
+// of `lanes`, deal out unevenly. A product too small to pay for waking the threads stays on one.
+static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lanes) {
+    int threads = job->threads;
+    if ((double)job->m * job->n * job->k < 5e5) threads = 1;
+    if (threads <= 1) {
+        part(job, 0, job->m, 0, job->n, job->workspace);
+        return;
+    }
+    int vecs = gfi_ceil_div(job->n, lanes);
+    int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * lanes * job->m;
+    int64_t by_rows = (int64_t)gfi_ceil_div(job->m, threads) * vecs * lanes;
+    int split_rows = by_columns > by_rows + by_rows / 16;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+#endif
+    for (int t = 0; t < threads; t++) {
+        int m0 = 0, m1 = job->m, n0 = 0, n1 = job->n;
+        if (split_rows) {
+            m0 = gfi_share(job->m, threads, t);
+            m1 = gfi_share(job->m, threads, t + 1);
+        } else {
+            n0 = gfi_share(vecs, threads, t) * lanes;
+            n1 = gfi_share(vecs, threads, t + 1) * lanes;
+            if (n1 > job->n) n1 = job->n;
+        }
+        part(job, m0, m1, n0, n1, job->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
+    }
+}
+
+// ---- sums and updates ------------------------------------------------------------------------------
+typedef struct gfi_sums {
+    double sum, sum_abs, sum_squares, max_abs;  // NaN or infinity where x has them
+    size_t zeros, non_finite;
+} gfi_sums;
+
+enum { GFI_UPDATE_SGD, GFI_UPDATE_ADAM, GFI_UPDATE_RMSPROP };
+
+// One optimiser step as PyTorch documents it (torch.optim.SGD with dampening 0, Adam, AdamW, RMSprop not centered), for n
+// parameters that lie together. g is the gradient, w the parameter, t = 1, 2, … the step:
+//   all      g += weight_decay w;  AdamW (decoupled): w *= 1 - lr weight_decay instead
+//   SGD      m = momentum m + g;  w -= lr m,  Nesterov: w -= lr (g + momentum m)
+//   Adam     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;  w -= lr m̂ / (√v̂ + eps), m̂ = m/(1 - beta1^t), v̂ = v/(1 - beta2^t)
+//   RMSprop  v = alpha v + (1 - alpha) g²;  m = momentum m + g/(√v + eps);  w -= lr m
+typedef struct gfi_update {
+    int kind;
+    double lr, weight_decay, eps;
+    double momentum;  // SGD, RMSprop; Adam's beta1
+    double beta2;     // RMSprop's alpha
+    int nesterov, decoupled;
+    double step;      // t, counts this step
+} gfi_update;
+
+// The sums of the changes of w that a step made, for std(Δw).
+typedef struct gfi_change {
+    double sum, sum_squares;
+} gfi_change;
+
+#if GFI_REAL_IS_DOUBLE
+typedef uint64_t gfi_bits;
+#else
+typedef uint32_t gfi_bits;
+#endif
+#define GFI_TEXT_OF(x) #x
+#define GFI_TEXT(x) GFI_TEXT_OF(x)
+
+typedef struct gfi_kernels {
+    const char *name;  // "naive", "plain", "avx2", "avx512", "neon"
+    void (*matmul)(const gfi_matmul *job);
+    // h = φ(z) and, unless slope is NULL, slope = φ'(z)
+    void (*act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n);
+    // dz = dh·φ'(z), with the slope that forward stored or, where that is NULL, found again from z
+    void (*act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh, gf_real *dz, size_t n);
+    // p = softmax of each row of x[rows,K]: loss[row] = -ln p_label, dx = (p - onehot)·scale
+    void (*softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss, gf_real *dx, size_t rows, size_t classes);
+    void (*column_sums)(const gf_real *x, int rows, int columns, ptrdiff_t stride, gf_real *sums, int accumulate);
+    void (*axpy)(gf_real *y, double a, const gf_real *x, size_t n);  // y += a·x
+    void (*scale)(gf_real *x, double a, size_t n);                   // x *= a
+    double (*prelu_grad)(const gf_real *z, const gf_real *dh, size_t n);  // Σ dh·z over z < 0
+    double (*sum_squares)(const gf_real *x, size_t n);
+    void (*sums)(const gf_real *x, size_t n, gfi_sums *out);
+    void (*update)(const gfi_update *update, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n, gfi_change *change);
+} gfi_kernels;
+
+static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
+static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where this machine has none of that name
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ACT] Activation functions
+// ---------------------------------------------------------------------------------------------------------------------
+// gfi_act_eval is all there is to know: one case an activation, value and derivative side by side. The fast versions are in
+// [GF:KERNEL]; the tests hold them against this one. Next to read: gfi_act_layer_backward, which uses φ'.
+
+#define GFI_SELU_ALPHA 1.6732632423543772848  // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
+#define GFI_SELU_SCALE 1.0507009873554804935
+
+static double gfi_act_sigmoid_of(double z) {  // e^-|z| cannot overflow
+    double e = exp(-fabs(z));
+    return z < 0 ? e / (1 + e) : 1 / (1 + e);
+}
+
+static double gfi_act_gated(double z, double gate) { return gate == 0 ? 0 : z * gate; }  // 0 at -∞, where -∞·0 is NaN
+
+// φ(z), and φ'(z) in *slope.
+static double gfi_act_eval(gf_act act, double z, double *slope) {
+    const double p = act.param;
+    double s, t;
+    *slope = z;
+    if (z != z) return z;  // NaN
+    switch (act.kind) {
+    case GF_ACT_IDENTITY: *slope = 1; return z;
+    case GF_ACT_SIGMOID:
+        s = gfi_act_sigmoid_of(z);
+        *slope = s * gfi_act_sigmoid_of(-z);  // σ(1 - σ), and 1 - σ(z) = σ(-z) has no cancellation
+        return s;
+    case GF_ACT_TANH:
+        t = cosh(z);
+        *slope = 1 / (t * t);  // 1 - tanh² without cancellation
+        return tanh(z);
+    case GF_ACT_RELU: *slope = z > 0 ? 1 : 0; return z > 0 ? z : 0;
+    case GF_ACT_LEAKY_RELU:
+    case GF_ACT_PRELU: *slope = z > 0 ? 1 : p; return z > 0 ? z : gfi_act_gated(z, p);
+    case GF_ACT_ELU: *slope = z > 0 ? 1 : p * exp(z); return z > 0 ? z : p * expm1(z);
+    case GF_ACT_SELU:
+        *slope = GFI_SELU_SCALE * (z > 0 ? 1 : GFI_SELU_ALPHA * exp(z));
+        return GFI_SELU_SCALE * (z > 0 ? z : GFI_SELU_ALPHA * expm1(z));
+    case GF_ACT_CELU: *slope = z > 0 ? 1 : exp(z / p); return z > 0 ? z : p * expm1(z / p);
+    case GF_ACT_SOFTPLUS: *slope = z > 20 ? 1 : gfi_act_sigmoid_of(z); return z > 20 ? z : log1p(exp(z));
+    case GF_ACT_SOFTSIGN:
+        t = 1 / (1 + fabs(z));
+        *slope = t * t;
+        return t == 0 ? copysign(1, z) : z * t;
+    case GF_ACT_ARCTAN: *slope = 1 / (1 + z * z); return atan(z);
+    case GF_ACT_GELU:
+        s = 0.5 * erfc(-z * 0.70710678118654752440);                                       // Φ(z)
+        *slope = s + gfi_act_gated(z, 0.39894228040143267794 * exp(-0.5 * z * z));         // N(z)
+        return gfi_act_gated(z, s);
+    case GF_ACT_GELU_TANH:
+        t = 0.79788456080286535588;                                                        // √(2/π)
+        s = gfi_act_sigmoid_of(2 * t * (z + 0.044715 * z * z * z));                        // ½(1 + tanh u) = σ(2u)
+        *slope = s + gfi_act_gated(z * 2 * t * (1 + 3 * 0.044715 * z * z), s * (1 - s));
+        return gfi_act_gated(z, s);
+    case GF_ACT_SILU:
+        s = gfi_act_sigmoid_of(p * z);
+        *slope = s + gfi_act_gated(p * z, s * gfi_act_sigmoid_of(-p * z));
+        return gfi_act_gated(z, s);
+    case GF_ACT_MISH:
+        t = tanh(z > 20 ? z : log1p(exp(z)));
+        *slope = t + gfi_act_gated(z, (1 - t * t) * gfi_act_sigmoid_of(z));
+        return gfi_act_gated(z, t);
+    case GF_ACT_TELU:
+        if (z > 10) {  // tanh(e^10) is 1; further on e^z overflows and ∞·0 is NaN
+            *slope = 1;
+            return z;
+        }
+        t = tanh(exp(z));
+        *slope = t + gfi_act_gated(z, exp(z) * (1 - t * t));
+        return gfi_act_gated(z, t);
+    case GF_ACT_HARD_SIGMOID:
+        *slope = z > -3 && z < 3 ? 1.0 / 6 : 0;
+        return z <= -3 ? 0 : z >= 3 ? 1 : (z + 3) / 6;
+    case GF_ACT_HARD_TANH:
+        *slope = z > -1 && z < 1 ? 1 : 0;
+        return z <= -1 ? -1 : z >= 1 ? 1 : z;
+    case GF_ACT_HARD_SWISH:
+        *slope = z < -3 ? 0 : z <= 3 ? z / 3 + 0.5 : 1;
+        return z <= -3 ? 0 : z >= 3 ? z : z * (z + 3) / 6;
+    case GF_ACT_RELU6:
+        *slope = z > 0 && z < 6 ? 1 : 0;
+        return z <= 0 ? 0 : z >= 6 ? 6 : z;
+    case GF_ACT_CUSTOM:
+        if (!act.value || !act.derivative) break;
+        *slope = act.derivative(z);
+        return act.value(z);
+    case GF_ACT_COUNT: break;
+    }
+    return *slope = NAN;  // no such activation
+}
+
+GFDEF double gf_act_value(gf_act act, double z) {
+    double slope;
+    return gfi_act_eval(act, z, &slope);
+}
+
+GFDEF double gf_act_derivative(gf_act act, double z) {
+    double slope;
+    (void)gfi_act_eval(act, z, &slope);
+    return slope;
+}
+
+GFDEF const gf_act_properties *gf_act_describe(gf_act_kind kind) {
+    static const gf_act_properties table[] = {
+#define GFI_ACT_ROW(kind, name, param, kinks, kink1, kink2, formula, derivative, source) \
+    {name, param, kinks, {kink1, kink2}, formula, derivative, source},
+        GF_ACT_LIST(GFI_ACT_ROW)
+#undef GFI_ACT_ROW
+        {"?", 0, 0, {0, 0}, "", "", ""}};
+    return &table[(int)kind >= 0 && kind < GF_ACT_COUNT ? kind : GF_ACT_COUNT];
+}
+
+GFDEF const char *gf_act_name(gf_act_kind kind) { return gf_act_describe(kind)->name; }
+GFDEF gf_act gf_act_default(gf_act_kind kind) { return gf_act_with(kind, gf_act_describe(kind)->param); }
+
+GFDEF gf_act gf_act_with(gf_act_kind kind, double param) {
+    gf_act act;
+    act.kind = kind, act.param = param;
+    act.value = act.derivative = NULL;
+    act.name = gf_act_name(kind);
+    return act;
+}
+
+GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z)) {
+    gf_act act = gf_act_default(GF_ACT_CUSTOM);
+    act.name = name ? name : act.name;
+    act.value = value, act.derivative = derivative;
+    return act;
+}
+
+GFDEF int gf_act_from_name(const char *name, gf_act *out) {
+    size_t best = 0;
+    int i, kind = -1;
+    char *end;
+    double param;
+    if (!name || !out) return 0;
+    for (i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
+        const char *known = i < (int)GF_ACT_CUSTOM ? gf_act_name((gf_act_kind)i) : "swish";
+        size_t length = strlen(known);
+        if (length <= best || strncmp(name, known, length) != 0 || (name[length] != '\0' && name[length] != '_')) continue;
+        best = length, kind = i < (int)GF_ACT_CUSTOM ? i : (int)GF_ACT_SILU;
+    }
+    if (kind < 0) return 0;
+    if (name[best] == '\0') {
+        *out = gf_act_default((gf_act_kind)kind);
+        return 1;
+    }
+    param = strtod(name + best + 1, &end);  // after the underscore
+    if (!strchr("-.0123456789", name[best + 1]) || end == name + best + 1 || *end != '\0' || !(fabs(param) < HUGE_VAL)) return 0;
+    *out = gf_act_with((gf_act_kind)kind, param);
+    return 1;
+}
+
+GFDEF int gf_act_saturated(gf_act act, double z) {
+    double h = gf_act_value(act, z), start = gf_act_value(act, 0), limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
+    switch (act.kind) {
+    case GF_ACT_RELU:
+    case GF_ACT_LEAKY_RELU:
+    case GF_ACT_PRELU: return z <= 0;
+    case GF_ACT_RELU6: return z <= 0 || h > 0.95 * 6;
+    case GF_ACT_SIGMOID:
+    case GF_ACT_HARD_SIGMOID: return h < 0.05 || h > 0.95;
+    case GF_ACT_GELU:
+    case GF_ACT_GELU_TANH:
+    case GF_ACT_SILU:
+    case GF_ACT_MISH:
+    case GF_ACT_TELU:
+    case GF_ACT_HARD_SWISH: return z < 0 ? h > 0.05 * z : h < 0.05 * z;
+    default: return fabs(limit) < HUGE_VAL && fabs(h - start) > 0.95 * fabs(limit - start);
+    }
+}
+
+// The z at which gf_act_saturated turns true on one side (-1: left, +1: right); that side's infinity when it never does.
+static double gfi_act_threshold(gf_act act, double side) {
+    double out = side * 1e6, in = -side;
+    int i;
+    if (!gf_act_saturated(act, out)) return side * HUGE_VAL;
+    for (i = 0; i < 40 && gf_act_saturated(act, in); i++) in *= 0.5;
+    if (gf_act_saturated(act, in)) return side * HUGE_VAL;
+    for (i = 0; i < 100; i++) {
+        double middle = 0.5 * (in + out);
+        if (gf_act_saturated(act, middle)) out = middle;
+        else in = middle;
+    }
+    return fabs(out) < 1e-12 ? 0 : out;
+}
+
+static double gfi_act_search(gf_act act, double z, int what) {  // what is to be made large: 0: φ, 1: -φ, 2: |φ'|
+    return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
+}
+
+// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then golden section around it.
+static double gfi_act_maximum(gf_act act, int what, double *at) {
+    const double step = 1.0 / 64, golden = 0.61803398874989485;
+    double best = gfi_act_search(act, 0, what), low, high;
+    int i;
+    *at = 0;
+    for (i = 2; i < 2 * 1920 + 2; i++) {
+        double z = (i & 1 ? -step : step) * (i / 2), found = gfi_act_search(act, z, what);
+        if (found > best) best = found, *at = z;
+    }
+    low = *at - step, high = *at + step;
+    for (i = 0; i < 60; i++) {
+        double a = high - golden * (high - low), b = low + golden * (high - low);
+        if (gfi_act_search(act, a, what) > gfi_act_search(act, b, what)) high = b;
+        else low = a;
+    }
+    if (gfi_act_search(act, low, what) > best) *at = low, best = gfi_act_search(act, low, what);
+    return best;
+}
+
+GFDEF gf_act_info gf_act_measure(gf_act act) {
+    const gf_act_properties *properties = gf_act_describe(act.kind);
+    double left = gf_act_value(act, -HUGE_VAL), right = gf_act_value(act, HUGE_VAL), at;
+    gf_act_info info;
+    int i;
+    info.upper = gfi_act_maximum(act, 0, &at), info.lower = -gfi_act_maximum(act, 1, &at);
+    if (left < info.lower) info.lower = left;
+    if (left > info.upper) info.upper = left;
+    if (right < info.lower) info.lower = right;
+    if (right > info.upper) info.upper = right;
+    info.slope_max = gfi_act_maximum(act, 2, &info.slope_max_at);
+    info.smooth = info.monotone = info.zero_centred = 1;
+    for (i = 0; i < properties->kink_count; i++) {
+        double before = gf_act_derivative(act, properties->kinks[i] - 1e-9);
+        if (!(fabs(gf_act_derivative(act, properties->kinks[i] + 1e-9) - before) < 1e-6)) info.smooth = 0;
+    }
+    for (i = -1920; i <= 1920; i++) {
+        double z = i / 64.0, h = gf_act_value(act, z);
+        if (!(gf_act_derivative(act, z) >= 0)) info.monotone = 0;
+        if (!(fabs(gf_act_value(act, -z) + h) <= 1e-12 * (1 + fabs(h)))) info.zero_centred = 0;
+    }
+    info.saturates_left = fabs(left) < HUGE_VAL, info.saturates_right = fabs(right) < HUGE_VAL;
+    info.saturated_below = gfi_act_threshold(act, -1), info.saturated_above = gfi_act_threshold(act, 1);
+    return info;
+}
+
+GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z) {
+    return fabs(gf_act_derivative(act, z)) < 0.01 * info->slope_max;
+}
+
+GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n) {
+    gfi_kernels_best()->act_forward(act, z, h, NULL, n);
+}
+
+GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n) {
+    gfi_kernels_best()->act_backward(act, z, NULL, dh, dz, n);
+}
+
+// Does forward hand φ' on to backward (1), or is it cheaper to find it from z again (0: piecewise linear)?
+static int gfi_act_stores_slope(gf_act_kind kind) {
+    switch (kind) {
+    case GF_ACT_IDENTITY:
+    case GF_ACT_RELU:
+    case GF_ACT_LEAKY_RELU:
+    case GF_ACT_PRELU:
+    case GF_ACT_RELU6:
+    case GF_ACT_HARD_TANH:
+    case GF_ACT_HARD_SIGMOID:
+    case GF_ACT_HARD_SWISH: return 0;
+    default: return 1;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:INIT] Initialisers
+// ---------------------------------------------------------------------------------------------------------------------
+// Element i of tensor t is a function of (seed, t, i): two nets with one seed start from the same weights even when their
+// activations or norms differ, so that what is compared is the activation and not the luck of the draw.
+
+static const char *const gfi_init_names[GF_INIT_COUNT] = {"default", "xavier",     "xavier_uniform", "kaiming", "kaiming_uniform",
+                                                          "lecun",   "orthogonal", "normal",         "constant"};
+
+GFDEF gf_init gf_init_with(gf_init_kind kind, double gain) {
+    gf_init init;
+    init.kind = kind, init.gain = gain;
+    return init;
+}
+
+GFDEF gf_init gf_init_default(void) { return gf_init_with(GF_INIT_DEFAULT, 1); }
+GFDEF gf_init gf_init_kaiming(void) { return gf_init_with(GF_INIT_KAIMING_NORMAL, sqrt(2.0)); }
+GFDEF gf_init gf_init_xavier(double gain) { return gf_init_with(GF_INIT_XAVIER_NORMAL, gain); }
+GFDEF gf_init gf_init_zero(void) { return gf_init_with(GF_INIT_CONSTANT, 0); }
+
+GFDEF const char *gf_init_name(gf_init_kind kind) {
+    return (int)kind >= 0 && kind < GF_INIT_COUNT ? gfi_init_names[kind] : "?";
+}
+
+// A plain decimal such as "0.5" or "2"; the whole text must be one. 1 on success. Independent of the locale.
+static int gfi_parse_decimal(const char *text, double *out) {
+    double value = 0, unit = 1;
+    int digits = 0;
+    for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++, digits++) value += (unit /= 10) * (*text - '0');
+    if (digits == 0 || *text != '\0') return 0;
+    *out = value;
+    return 1;
+}
+
+GFDEF int gf_init_from_name(const char *name, gf_init *out) {
+    int kind, best = -1;
+    size_t best_length = 0;
+    gf_init init;
+    if (!name || !out) return 0;
+    for (kind = 0; kind < GF_INIT_COUNT; kind++) {  // the longest name that starts the text
+        size_t length = strlen(gfi_init_names[kind]);
+        if (length > best_length && strncmp(name, gfi_init_names[kind], length) == 0) best = kind, best_length = length;
+    }
+    if (best < 0) return 0;
+    name += best_length;
+    if (strcmp(name, "_normal") == 0 && best != GF_INIT_NORMAL) name += 7;
+    init = gf_init_with((gf_init_kind)best, 1);
+    if (best == GF_INIT_KAIMING_NORMAL || best == GF_INIT_KAIMING_UNIFORM) init.gain = sqrt(2.0);
+    if (*name == '_') {
+        if (!gfi_parse_decimal(name + 1, &init.gain)) return 0;
+    } else if (*name != '\0') {
+        return 0;
+    }
+    *out = init;
+    return 1;
+}
+
+// Make the rows of w[rows, cols], rows ≤ cols, orthonormal by Gram-Schmidt, each projection done twice against rounding.
+// Element (r, c) stands at w[r·row_step + c·col_step].
+static void gfi_orthonormalise(gf_real *w, int rows, int cols, size_t row_step, size_t col_step) {
+    int r, q, c, pass;
+    for (r = 0; r < rows; r++) {
+        gf_real *row = w + (size_t)r * row_step;
+        double norm = 0;
+        for (pass = 0; pass < 2; pass++)
+            for (q = 0; q < r; q++) {
+                const gf_real *other = w + (size_t)q * row_step;
+                double dot = 0;
+                for (c = 0; c < cols; c++) dot += (double)row[(size_t)c * col_step] * (double)other[(size_t)c * col_step];
+                for (c = 0; c < cols; c++) row[(size_t)c * col_step] -= (gf_real)(dot * (double)other[(size_t)c * col_step]);
+            }
+        for (c = 0; c < cols; c++) norm += (double)row[(size_t)c * col_step] * (double)row[(size_t)c * col_step];
+        norm = sqrt(norm);
+        for (c = 0; c < cols; c++) row[(size_t)c * col_step] = (gf_real)((double)row[(size_t)c * col_step] / norm);
+    }
+}
+
+// Standard deviation (normal kinds) that an initialiser asks for; its uniform twin has the bound √3 times that.
+static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
+    switch (init.kind) {
+    case GF_INIT_DEFAULT: return init.gain * sqrt(1.0 / (3.0 * fan_in));
+    case GF_INIT_XAVIER_NORMAL:
+    case GF_INIT_XAVIER_UNIFORM: return init.gain * sqrt(2.0 / ((double)fan_in + fan_out));
+    case GF_INIT_KAIMING_NORMAL:
+    case GF_INIT_KAIMING_UNIFORM:
+    case GF_INIT_LECUN_NORMAL: return init.gain * sqrt(1.0 / fan_in);
+    default: return init.gain;
+    }
+}
+
+GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed, uint64_t stream) {
+    int uniform = init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
+    double std;
+    size_t i;
+    if (!w || fan_in < 1 || fan_out < 1 || (int)init.kind < 0 || init.kind >= GF_INIT_COUNT)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d; needs an array, fans of at least 1 "
+                        "and a kind of gf_init_kind", w ? "given" : "NULL", fan_in, fan_out, (int)init.kind);
+    std = gfi_init_std(init, fan_in, fan_out);
+    for (i = 0; i < n; i++) {
+        if (init.kind == GF_INIT_CONSTANT) w[i] = (gf_real)init.gain;
+        else if (uniform) w[i] = (gf_real)(std * sqrt(3.0) * (2 * gf_random_uniform(seed, stream, i) - 1));
+        else w[i] = (gf_real)((init.kind == GF_INIT_ORTHOGONAL ? 1 : std) * gf_random_normal(seed, stream, i));
+    }
+    if (init.kind == GF_INIT_ORTHOGONAL && n == (size_t)fan_in * (size_t)fan_out) {  // w[O,I]; a bias stays as drawn
+        if (fan_out <= fan_in) gfi_orthonormalise(w, fan_out, fan_in, (size_t)fan_in, 1);
+        else gfi_orthonormalise(w, fan_in, fan_out, 1, (size_t)fan_in);
+        for (i = 0; i < n; i++) w[i] = (gf_real)((double)w[i] * init.gain);
+    }
+    return GF_OK;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LAYER] Layers
+// ---------------------------------------------------------------------------------------------------------------------
+// Every kind of layer is four things that stand together below: a plan (check the input's shape, say the output's, declare
+// parameters), forward, backward, and an entry in the table gfi_layer_kind. The network's core knows nothing else of it.
+// Backward is the chain rule read from right to left: a layer y = f(x; w) receives dy = ∂L/∂y and gives
+//     dx = (∂y/∂x)ᵀ·dy  to the layer before it      dw = (∂y/∂w)ᵀ·dy  to the optimiser.
+
+typedef struct gfi_layer gfi_layer;
+
+typedef struct gfi_layer_kind {
+    const char *name;                                     // layers are called name1, name2, …
+    void (*forward)(gf_net *net, gfi_layer *layer);       // x → y (and whatever backward will need into save)
+    void (*backward)(gf_net *net, gfi_layer *layer);      // dy → dx, unless dx is NULL, and the parameters' gradients
+    uint64_t (*branch)(gf_net *net, gfi_layer *layer);    // hash of the sides of kinks taken by the batch; NULL: smooth
+    int affine;                                           // 1: a z = W·h + b layer, one of the L that probes number
+} gfi_layer_kind;
+
+struct gfi_layer {
+    const gfi_layer_kind *kind;
+    char name[24];
+    gf_shape in, out;
+    size_t in_size, out_size;      // of one sample
+    int tensor, tensors;           // its parameters: the first one's index and their number
+    const gf_real *x;              // [B, in]   input: the output of the layer before
+    gf_real *y, *y_buffer;         // [B, out]  output; y may be x itself where a layer only passes on
+    gf_real *dy, *dx;              // [B, out], [B, in]   dx is the dy of the layer before
+    gf_real *save;                 // [B, save_size] kept by forward for backward: φ'(z), dropout's mask, a skip's gradient
+    size_t save_size;
+    double *channel;               // [channel_size] per-channel (or per-sample) statistics of norms
+    size_t channel_size;
+    int saved;                     // save is valid for the last forward
+    int ordinal;                   // of affine layers, from 1: their stream of random weights
+    int mark;                      // index of the layer that a skip starts from
+    gf_act act;                    // activation layers
+    gf_act_info act_info;          // when probed
+    double rate;                   // dropout's p
+    int normalised;                // batch norm: the batch's own statistics (1) or the running ones (0) made y
+    gf_init weight_init, bias_init;
+};
+
+typedef struct gfi_tensor {
+    gf_tensor view;
+    char name[40];
+    gf_init init;
+    int fan_in, fan_out, trained;      // trained 0: a running statistic
+    uint64_t stream;
+} gfi_tensor;
+
+enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED };  // what has been called so far
+
+struct gf_net {
+    gf_shape input;
+    int max_batch, threads, want_input_grad, no_bias;
+    uint64_t seed;
+    gf_init weight_init, bias_init;    // for the affine layers to come
+    unsigned probe;                    // GF_PROBE_… bits
+    gf_status status;
+    char message[GFI_MESSAGE_SIZE];
+
+    gfi_layer *layers;
+    int layer_count, layer_capacity, affine_count;
+    gfi_tensor *tensors;
+    int tensor_count, tensor_capacity;
+    size_t param_count, state_count;   // trained parameters; running statistics
+
+    unsigned char *memory;             // the one allocation that everything below points into
+    size_t bytes;
+    gf_real *params, *grads, *state;
+    gf_real *input_grad, *sample;      // [B, I]: ∂L/∂x; the input of gf_net_evaluate
+    gf_real *workspace;                // of the matrix multiply
+    double *row_loss;                  // [B]
+    const struct gfi_kernels *kernels;
+
+    int phase, batch, correct;
+    gf_mode mode;
+    int frozen;                        // gradient check: running statistics stay as they are
+    long step;
+    double norm;                       // of the gradients, valid while norm_known
+    int norm_known;
+
+    gf_layer_probe *probes;            // [affine_count]
+    gf_real *probe_scratch[2];         // [B · widest layer]
+    int measured;                      // the next step records update ratios
+    unsigned char *alive;              // [unit_count]: 1 where a unit (channel) of an affine layer was seen with z > 0
+    size_t unit_count;
+    int dead_counting, dead_seen;
+    gf_nonfinite nonfinite;
+};
+
+static void gfi_dead_count(gf_net *net);
+static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+// Keep the first error of a net, with its text.
+static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...) {
+    char message[GFI_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    gfi_fail(status, "%s", message);
+    if (net && net->status == GF_OK) {
+        net->status = status;
+        memcpy(net->message, message, sizeof message);
+    }
+    return status;
+}
+
+// May this call go on? Needs a net without an error that has got at least as far as `phase`.
+static int gfi_ready(gf_net *net, int phase, const char *function) {
+    static const char *const needs[] = {"", "gf_net_build", "gf_net_forward", "a loss (gf_loss_…)", "gf_net_backward"};
+    if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function), 0;
+    if (net->status != GF_OK) return 0;
+    if (net->phase < phase)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function, needs[net->phase + 1]), 0;
+    return 1;
+}
+
+// Make room for one more element of an array of `count`; NULL when memory is out (the array is then as it was).
+static void *gfi_grow(void *array, int count, int *capacity, size_t size) {
+    int wanted = *capacity ? 2 * *capacity : 16;
+    void *grown;
+    if (count < *capacity) return array;
+    grown = (size_t)wanted > SIZE_MAX / size ? NULL : GF_REALLOC(array, (size_t)wanted * size);
+    if (grown) *capacity = wanted;
+    return grown;
+}
+
+static gf_shape gfi_current_shape(const gf_net *net) {
+    return net->layer_count ? net->layers[net->layer_count - 1].out : net->input;
+}
+
+// Append a layer whose output has the shape of its input; NULL, with the net's error set, when that is not possible.
+// `base` is its name without number.
+static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const char *base) {
+    gfi_layer *layer;
+    void *grown;
+    int i, number = 1;
+    size_t length = strlen(base);
+    if (!gfi_ready(net, GFI_NEW, base)) return NULL;
+    if (net->phase != GFI_NEW)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: added after gf_net_build; add all layers first", base), (gfi_layer *)0;
+    grown = gfi_grow(net->layers, net->layer_count, &net->layer_capacity, sizeof *layer);
+    if (!grown) return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for layer %d", base, net->layer_count + 1), (gfi_layer *)0;
+    net->layers = (gfi_layer *)grown;
+    for (i = 0; i < net->layer_count; i++)
+        if (strncmp(net->layers[i].name, base, length) == 0 && net->layers[i].name[length] <= '9') number++;
+    layer = &net->layers[net->layer_count];
+    memset(layer, 0, sizeof *layer);
+    snprintf(layer->name, sizeof layer->name, "%s%d", base, number);
+    layer->kind = kind;
+    layer->in = layer->out = gfi_current_shape(net);
+    layer->in_size = layer->out_size = gf_shape_size(layer->in);
+    layer->tensor = net->tensor_count;
+    layer->weight_init = net->weight_init, layer->bias_init = net->bias_init;
+    net->layer_count++;
+    return layer;
+}
+
+// A layer that failed its plan does not stay: the net keeps its shape and its error.
+static void gfi_drop_layer(gf_net *net) { net->layer_count--; }
+
+static void gfi_set_output(gfi_layer *layer, gf_shape out) {
+    layer->out = out;
+    layer->out_size = gf_shape_size(out);
+}
+
+// Declare a parameter tensor of the newest layer. `trained` 0: a running statistic, kept with the state.
+static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int rank, const int *dims, int trained, gf_init init,
+                        int fan_in, int fan_out, uint64_t stream) {
+    gfi_tensor *tensor;
+    size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
+    int i;
+    void *grown = net->status == GF_OK ? gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor) : NULL;
+    for (i = 0; i < rank; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
+    if (!grown || size == 0 || *total > SIZE_MAX / 16 - size) {
+        gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for its %s; make the layer smaller", layer->name, part);
+        return;
+    }
+    net->tensors = (gfi_tensor *)grown;
+    tensor = &net->tensors[net->tensor_count++];
+    memset(tensor, 0, sizeof *tensor);
+    snprintf(tensor->name, sizeof tensor->name, "%s.%s", layer->name, part);
+    tensor->view.rank = rank;
+    for (i = 0; i < rank; i++) tensor->view.dims[i] = dims[i];
+    tensor->view.size = size;
+    tensor->view.offset = *total;
+    tensor->init = init, tensor->fan_in = fan_in, tensor->fan_out = fan_out, tensor->stream = stream;
+    tensor->trained = trained;
+    *total += size;
+    layer->tensors++;
+}
+
+static gf_tensor *gfi_param(gf_net *net, const gfi_layer *layer, int i) { return &net->tensors[layer->tensor + i].view; }
+
+// A matrix [rows, cols] as data and two strides, so that a transpose costs nothing.
+typedef struct gfi_matrix {
+    const gf_real *data;
+    size_t rows, cols;
+    ptrdiff_t row_step, col_step;
+} gfi_matrix;
+
+static gfi_matrix gfi_view(const gf_real *data, size_t rows, size_t cols) {
+    gfi_matrix matrix;
+    matrix.data = data, matrix.rows = rows, matrix.cols = cols;
+    matrix.row_step = (ptrdiff_t)cols, matrix.col_step = 1;
+    return matrix;
+}
+
+static gfi_matrix gfi_transposed(gfi_matrix a) {
+    gfi_matrix t;
+    t.data = a.data, t.rows = a.cols, t.cols = a.rows, t.row_step = a.col_step, t.col_step = a.row_step;
+    return t;
+}
+
+// c[m,n] = a[m,k]·b[k,n] + bias[n] (bias may be NULL), or c += a·b
+static void gfi_product(gf_net *net, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *bias, int accumulate) {
+    gfi_matmul job;
+    GF_ASSERT(a.cols == b.rows);
+    memset(&job, 0, sizeof job);
+    job.m = (int)a.rows, job.n = (int)b.cols, job.k = (int)a.cols;
+    job.a = a.data, job.a_row = a.row_step, job.a_col = a.col_step;
+    job.b = b.data, job.b_row = b.row_step, job.b_col = b.col_step;
+    job.c = c, job.c_row = (ptrdiff_t)b.cols;
+    job.bias = bias, job.accumulate = accumulate;
+    job.threads = net->threads, job.workspace = net->workspace;
+    net->kernels->matmul(&job);
+}
+
+// Elementwise work is cut into pieces of one fixed length, so that the bits do not depend on the number of threads.
+enum { GFI_PIECE = 8192 };
+
+static size_t gfi_piece(size_t n, size_t start) { return n - start < GFI_PIECE ? n - start : (size_t)GFI_PIECE; }
+
+// --- dense: z[B,O] = h[B,I]·Wᵀ + b ---
+
+static void gfi_dense_forward(gf_net *net, gfi_layer *layer) {
+    const gf_real *w = gfi_param(net, layer, 0)->value, *b = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
+    size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
+    gfi_product(net, layer->y, gfi_view(layer->x, batch, I), gfi_transposed(gfi_view(w, O, I)), b, 0);
+}
+
+// z_bo = Σ_i h_bi·w_oi + b_o, so by the chain rule
+//     dw_oi = Σ_b dz_bo·h_bi        db_o = Σ_b dz_bo        dh_bi = Σ_o dz_bo·w_oi
+static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
+    gf_tensor *w = gfi_param(net, layer, 0);
+    size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
+    gfi_matrix dz = gfi_view(layer->dy, batch, O);
+    gfi_product(net, w->grad, gfi_transposed(dz), gfi_view(layer->x, batch, I), NULL, 0);
+    if (layer->tensors > 1) net->kernels->column_sums(layer->dy, net->batch, (int)O, (ptrdiff_t)O, gfi_param(net, layer, 1)->grad, 0);
+    if (layer->dx) gfi_product(net, layer->dx, dz, gfi_view(w->value, O, I), NULL, 0);
+}
+
+static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, NULL, 1};
+
+// Weight [out, fan…] and bias [out] of an affine layer, with its ordinal's streams of random numbers.
+static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const int *dims, int fan_in, int fan_out) {
+    uint64_t stream;
+    layer->ordinal = ++net->affine_count;
+    stream = 256 * (uint64_t)layer->ordinal;
+    gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, fan_in, fan_out, stream + GF_STREAM_WEIGHT);
+    if (!net->no_bias) gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GF_STREAM_BIAS);
+}
+
+GFDEF void gf_net_dense(gf_net *net, int outputs) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_dense, "dense");
+    int dims[2];
+    if (!layer) return;
+    if (outputs < 1) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d dense: %d outputs; needs at least 1", net->layer_count, outputs);
+        gfi_drop_layer(net);
+        return;
+    }
+    if (layer->in_size > INT32_MAX) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d dense: an input of %lu values is too large; pool or crop before it", net->layer_count,
+                     (unsigned long)layer->in_size);
+        gfi_drop_layer(net);
+        return;
+    }
+    gfi_set_output(layer, gf_vector(outputs));
+    dims[0] = outputs, dims[1] = (int)layer->in_size;
+    gfi_declare_affine(net, layer, 2, dims, dims[1], outputs);
+}
+
+// --- activation: h = φ(z) elementwise, so dz = dh·φ'(z) ---
+
+static const char *gfi_act_label(gf_act act) { return act.kind == GF_ACT_CUSTOM && act.name ? act.name : gf_act_name(act.kind); }
+
+static gf_act gfi_layer_act(gf_net *net, const gfi_layer *layer) {
+    gf_act act = layer->act;
+    if (act.kind == GF_ACT_PRELU) act.param = (double)gfi_param(net, layer, 0)->value[0];
+    return act;
+}
+
+static void gfi_act_layer_forward(gf_net *net, gfi_layer *layer) {
+    gf_act act = gfi_layer_act(net, layer);
+    size_t n = (size_t)net->batch * layer->out_size;
+    long piece, pieces = (long)((n + GFI_PIECE - 1) / GFI_PIECE);
+    layer->saved = layer->save && net->mode == GF_TRAIN;  // φ' is nearly free while e^z is at hand
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (piece = 0; piece < pieces; piece++) {
+        size_t start = (size_t)piece * GFI_PIECE;
+        net->kernels->act_forward(act, layer->x + start, layer->y + start, layer->saved ? layer->save + start : NULL,
+                                  gfi_piece(n, start));
+    }
+}
+
+static void gfi_act_layer_backward(gf_net *net, gfi_layer *layer) {
+    gf_act act = gfi_layer_act(net, layer);
+    size_t n = (size_t)net->batch * layer->out_size;
+    long piece, pieces = (long)((n + GFI_PIECE - 1) / GFI_PIECE);
+    if (act.kind == GF_ACT_PRELU)  // h = a·z where z < 0: da = Σ dh·z over those
+        gfi_param(net, layer, 0)->grad[0] = (gf_real)net->kernels->prelu_grad(layer->x, layer->dy, n);
+    if (!layer->dx) return;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (piece = 0; piece < pieces; piece++) {
+        size_t start = (size_t)piece * GFI_PIECE;
+        net->kernels->act_backward(act, layer->x + start, layer->saved ? layer->save + start : NULL, layer->dy + start,
+                                   layer->dx + start, gfi_piece(n, start));
+    }
+}
+
+// Mix one more fact into a hash of branches taken.
+static uint64_t gfi_branch_mix(uint64_t hash, uint64_t fact) { return gf_random_bits(hash, fact, 0); }
+
+static uint64_t gfi_act_layer_branch(gf_net *net, gfi_layer *layer) {
+    const gf_act_properties *properties = gf_act_describe(layer->act.kind);
+    size_t i, n = (size_t)net->batch * layer->out_size;
+    uint64_t hash = 0;
+    int k, side, any = 0;
+    for (i = 0; i < n; i++) {
+        for (k = side = 0; k < properties->kink_count; k++) side += (double)layer->x[i] > properties->kinks[k];
+        hash = hash * 3 + (uint64_t)side, any = 1;
+        if (i % 32 == 31) hash = gfi_branch_mix(hash, i);
+    }
+    return any ? gfi_branch_mix(hash, n) : 0;
+}
+
+static const gfi_layer_kind gfi_activation = {"act", gfi_act_layer_forward, gfi_act_layer_backward, gfi_act_layer_branch, 0};
+
+GFDEF void gf_net_activation(gf_net *net, gf_act act) {
+    gfi_layer *layer;
+    int one = 1;
+    if ((int)act.kind < 0 || act.kind >= GF_ACT_COUNT) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: kind %d is not one of gf_act_kind's 0..%d", (int)act.kind, GF_ACT_COUNT - 1);
+        return;
+    }
+    if (act.kind == GF_ACT_CUSTOM && (!act.value || !act.derivative)) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: a custom activation needs both functions; make it with gf_act_custom");
+        return;
+    }
+    layer = gfi_add_layer(net, &gfi_activation, act.kind == GF_ACT_PRELU ? "prelu" : "act");
+    if (!layer) return;
+    layer->act = act;
+    if (net->probe) layer->act_info = gf_act_measure(act);
+    if (gfi_act_stores_slope(act.kind)) layer->save_size = layer->out_size;
+    if (act.kind == GF_ACT_PRELU) gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
+}
+
+GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_activation(net, gf_act_default(kind)); }
+
+// --- dropout: y = x·m, m = 0 with probability p, else 1/(1-p), so that E[y] = x and evaluation needs no scaling ---
+
+static void gfi_dropout_forward(gf_net *net, gfi_layer *layer) {
+    size_t i, n = (size_t)net->batch * layer->out_size;
+    uint64_t index = (uint64_t)(layer - net->layers);
+    uint64_t stream = GF_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step);
+    gf_real keep = (gf_real)(1 / (1 - layer->rate));
+    layer->saved = net->mode == GF_TRAIN;
+    layer->y = layer->saved ? layer->y_buffer : (gf_real *)layer->x;
+    if (!layer->saved) return;
+    for (i = 0; i < n; i++) {
+        layer->save[i] = gf_random_uniform(net->seed, stream, i) < layer->rate ? 0 : keep;
+        layer->y[i] = layer->x[i] * layer->save[i];
+    }
+}
+
+static void gfi_dropout_backward(gf_net *net, gfi_layer *layer) {
+    size_t i, n = (size_t)net->batch * layer->out_size;
+    if (!layer->dx) return;
+    for (i = 0; i < n; i++) layer->dx[i] = layer->saved ? layer->dy[i] * layer->save[i] : layer->dy[i];
+}
+
+static const gfi_layer_kind gfi_dropout = {"dropout", gfi_dropout_forward, gfi_dropout_backward, NULL, 0};
+
+GFDEF void gf_net_dropout(gf_net *net, double p) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_dropout, "dropout");
+    if (!layer) return;
+    if (!(p >= 0 && p < 1)) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d dropout: p = %g; needs 0 ≤ p < 1", net->layer_count, p);
+        gfi_drop_layer(net);
+        return;
+    }
+    layer->rate = p;
+    layer->save_size = layer->out_size;
+}
+
+// --- normalisation: y = γ·x̂ + β with x̂ = (x - mean)/√(var + ε) ---
+// Batch norm (Ioffe, Szegedy 2015) takes mean and variance of each channel over the batch, layer norm (Ba et al. 2016) of
+// each sample over its features. Both see x as groups; a group is `count` values whose mean and variance are shared:
+//     dx = γ'/√(var + ε) · (g - mean(g) - x̂·mean(g·x̂))  with g = dy·γ: mean and variance depend on x, hence two more terms
+#define GFI_NORM_EPS 1e-5
+#define GFI_NORM_MOMENTUM 0.1
+
+// x[B,C,S]: mean and variance (divided by count, not count - 1) of every channel into mean[C], var[C].
+static void gfi_channel_moments(const gf_real *x, size_t batch, size_t C, size_t S, double *mean, double *var) {
+    size_t b, c, s;
+    double count = (double)batch * (double)S;
+    memset(mean, 0, C * sizeof *mean);
+    memset(var, 0, C * sizeof *var);
+    for (b = 0; b < batch; b++)
+        for (c = 0; c < C; c++)
+            for (s = 0; s < S; s++) mean[c] += (double)x[(b * C + c) * S + s];
+    for (c = 0; c < C; c++) mean[c] /= count;
+    for (b = 0; b < batch; b++)
+        for (c = 0; c < C; c++)
+            for (s = 0; s < S; s++) {
+                double d = (double)x[(b * C + c) * S + s] - mean[c];
+                var[c] += d * d;
+            }
+    for (c = 0; c < C; c++) var[c] /= count;
+}
+
+static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
+    const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
+    gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
+    size_t batch = (size_t)net->batch, C = (size_t)layer->in.channels, S = layer->in_size / C, b, c, s;
+    double *mean = layer->channel, *inverse_std = mean + C;
+    double count = (double)batch * (double)S;
+    layer->normalised = net->mode == GF_TRAIN;
+    if (layer->normalised && count < 2) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
+        return;
+    }
+    if (layer->normalised) gfi_channel_moments(layer->x, batch, C, S, mean, inverse_std);
+    for (c = 0; c < C; c++) {
+        double var = layer->normalised ? inverse_std[c] : (double)running_var[c];
+        if (!layer->normalised) mean[c] = (double)running_mean[c];
+        inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
+        if (layer->normalised && !net->frozen) {  // PyTorch keeps the unbiased variance
+            running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
+            running_var[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
+        }
+    }
+    for (b = 0; b < batch; b++)
+        for (c = 0; c < C; c++) {
+            gf_real scale = (gf_real)((double)gamma[c] * inverse_std[c]);
+            gf_real shift = (gf_real)((double)beta[c] - (double)gamma[c] * inverse_std[c] * mean[c]);
+            const gf_real *x = layer->x + (b * C + c) * S;
+            gf_real *y = layer->y + (b * C + c) * S;
+            for (s = 0; s < S; s++) y[s] = scale * x[s] + shift;
+        }
+}
+
+static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
+    gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
+    size_t batch = (size_t)net->batch, C = (size_t)layer->in.channels, S = layer->in_size / C, b, c, s;
+    double *mean = layer->channel, *inverse_std = mean + C, *dgamma = mean + 2 * C, *dbeta = mean + 3 * C;
+    double count = (double)batch * (double)S;
+    memset(dgamma, 0, 2 * C * sizeof *dgamma);
+    for (b = 0; b < batch; b++)
+        for (c = 0; c < C; c++)
+            for (s = 0; s < S; s++) {
+                size_t i = (b * C + c) * S + s;
+                dbeta[c] += (double)layer->dy[i];
+                dgamma[c] += (double)layer->dy[i] * ((double)layer->x[i] - mean[c]) * inverse_std[c];
+            }
+    for (c = 0; c < C; c++) gamma->grad[c] = (gf_real)dgamma[c], beta->grad[c] = (gf_real)dbeta[c];
+    if (!layer->dx) return;
+    for (b = 0; b < batch; b++)
+        for (c = 0; c < C; c++) {  // dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N); running statistics are constants: γ/σ·dy
+            double scale = (double)gamma->value[c] * inverse_std[c];
+            double mean_dy = layer->normalised ? dbeta[c] / count : 0, mean_dy_xhat = layer->normalised ? dgamma[c] / count : 0;
+            for (s = 0; s < S; s++) {
+                size_t i = (b * C + c) * S + s;
+                double xhat = ((double)layer->x[i] - mean[c]) * inverse_std[c];
+                layer->dx[i] = (gf_real)(scale * ((double)layer->dy[i] - mean_dy - xhat * mean_dy_xhat));
+            }
+        }
+}
+
+static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward, gfi_batch_norm_backward, NULL, 0};
+
+GFDEF void gf_net_batch_norm(gf_net *net) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_batch_norm, "batch_norm");
+    gf_init one = gf_init_with(GF_INIT_CONSTANT, 1);
+    int channels;
+    if (!layer) return;
+    channels = layer->in.channels;
+    layer->channel_size = 4 * (size_t)channels;  // mean, 1/std, Σ dy·x̂, Σ dy
+    gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
+    gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
+    gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
+    gfi_declare(net, layer, "running_var", 1, &channels, 0, one, 1, 1, 0);
+}
+
+static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
+    const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
+    size_t batch = (size_t)net->batch, n = layer->in_size, b, i;
+    double *mean = layer->channel, *inverse_std = mean + net->max_batch;
+    for (b = 0; b < batch; b++) {
+        const gf_real *x = layer->x + b * n;
+        double var;
+        gfi_channel_moments(x, 1, 1, n, &mean[b], &var);
+        inverse_std[b] = 1 / sqrt(var + GFI_NORM_EPS);
+        for (i = 0; i < n; i++)
+            layer->y[b * n + i] = (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
+    }
+}
+
+static void gfi_layer_norm_backward(gf_net *net, gfi_layer *layer) {
+    gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
+    size_t batch = (size_t)net->batch, n = layer->in_size, b, i;
+    double *mean = layer->channel, *inverse_std = mean + net->max_batch;
+    memset(gamma->grad, 0, n * sizeof(gf_real));
+    memset(beta->grad, 0, n * sizeof(gf_real));
+    for (b = 0; b < batch; b++) {
+        const gf_real *x = layer->x + b * n, *dy = layer->dy + b * n;
+        double mean_g = 0, mean_g_xhat = 0;
+        for (i = 0; i < n; i++) {
+            double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma->value[i];
+            gamma->grad[i] = (gf_real)((double)gamma->grad[i] + (double)dy[i] * xhat);
+            beta->grad[i] += dy[i];
+            mean_g += g / (double)n;
+            mean_g_xhat += g * xhat / (double)n;
+        }
+        for (i = 0; i < n && layer->dx; i++) {
+            double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma->value[i];
+            layer->dx[b * n + i] = (gf_real)(inverse_std[b] * (g - mean_g - xhat * mean_g_xhat));
+        }
+    }
+}
+
+static const gfi_layer_kind gfi_layer_norm = {"layer_norm", gfi_layer_norm_forward, gfi_layer_norm_backward, NULL, 0};
+
+GFDEF void gf_net_layer_norm(gf_net *net) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_layer_norm, "layer_norm");
+    int features;
+    if (!layer) return;
+    if (layer->in_size < 2 || layer->in_size > INT32_MAX) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d layer_norm: %lu features have no variance; needs at least 2", net->layer_count,
+                     (unsigned long)layer->in_size);
+        gfi_drop_layer(net);
+        return;
+    }
+    features = (int)layer->in_size;
+    layer->channel_size = 2 * (size_t)net->max_batch;  // mean and 1/std of every sample
+    gfi_declare(net, layer, "gamma", 1, &features, 1, gf_init_with(GF_INIT_CONSTANT, 1), 1, 1, 0);
+    gfi_declare(net, layer, "beta", 1, &features, 1, gf_init_zero(), 1, 1, 0);
+}
+
+// --- skip connections (He et al. 2016): mark remembers h, add gives y = x + h_mark or x + P·h_mark ---
+// A value used twice receives the sum of both gradients: add leaves its share in the mark's save, mark adds it to its own.
+
+static void gfi_mark_forward(gf_net *net, gfi_layer *layer) {
+    (void)net;
+    layer->y = (gf_real *)layer->x;  // passes on, copies nothing
+}
+
+static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
+    size_t i, n = (size_t)net->batch * layer->out_size;
+    for (i = 0; i < n && layer->dx; i++) layer->dx[i] = layer->dy[i] + layer->save[i];
+}
+
+static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, NULL, 0};
+
+static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_layer *mark = &net->layers[layer->mark];
+    size_t b, batch = (size_t)net->batch, n = batch * layer->out_size;
+    memcpy(layer->y, layer->x, n * sizeof(gf_real));
+    if (layer->tensors) {  // y += P·h_mark; P[O,I] is shared by all S pixels of an image
+        size_t O = (size_t)layer->out.channels, I = (size_t)mark->out.channels, S = layer->out_size / O;
+        gfi_matrix p = gfi_view(gfi_param(net, layer, 0)->value, O, I);
+        if (S == 1) gfi_product(net, layer->y, gfi_view(mark->y, batch, I), gfi_transposed(p), NULL, 1);
+        for (b = 0; b < batch && S > 1; b++)
+            gfi_product(net, layer->y + b * O * S, p, gfi_view(mark->y + b * I * S, I, S), NULL, 1);
+    } else {
+        net->kernels->axpy(layer->y, 1, mark->y, n);
+    }
+}
+
+// dx = dy, dh_mark += dy or Pᵀ·dy, dP = Σ_b dy_b·h_bᵀ
+static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
+    gfi_layer *mark = &net->layers[layer->mark];
+    size_t b, batch = (size_t)net->batch, n = batch * layer->out_size;
+    if (layer->dx) memcpy(layer->dx, layer->dy, n * sizeof(gf_real));
+    if (layer->tensors) {
+        size_t O = (size_t)layer->out.channels, I = (size_t)mark->out.channels, S = layer->out_size / O;
+        gf_tensor *weight = gfi_param(net, layer, 0);
+        gfi_matrix p = gfi_view(weight->value, O, I);
+        if (S == 1) {
+            gfi_matrix dy = gfi_view(layer->dy, batch, O);
+            gfi_product(net, weight->grad, gfi_transposed(dy), gfi_view(mark->y, batch, I), NULL, 0);
+            gfi_product(net, mark->save, dy, p, NULL, 1);
+        }
+        for (b = 0; b < batch && S > 1; b++) {
+            gfi_matrix dy = gfi_view(layer->dy + b * O * S, O, S), h = gfi_view(mark->y + b * I * S, I, S);
+            gfi_product(net, weight->grad, dy, gfi_transposed(h), NULL, b > 0);
+            gfi_product(net, mark->save + b * I * S, gfi_transposed(p), dy, NULL, 1);
+        }
+    } else {
+        net->kernels->axpy(mark->save, 1, layer->dy, n);
+    }
+}
+
+static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, NULL, 0};
+
+GFDEF int gf_net_mark(gf_net *net) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_mark, "mark");
+    if (!layer) return 0;
+    layer->save_size = layer->out_size;
+    return net->layer_count;
+}
+
+static void gfi_add_skip(gf_net *net, int mark, int projected) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_add, "add");
+    const gfi_layer *from;
+    if (!layer) return;
+    if (mark < 1 || mark >= net->layer_count || net->layers[mark - 1].kind != &gfi_mark) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned", layer->name, mark);
+        gfi_drop_layer(net);
+        return;
+    }
+    from = &net->layers[mark - 1];
+    if (from->out.height != layer->in.height || from->out.width != layer->in.width ||
+        (!projected && from->out.channels != layer->in.channels)) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", layer->name, from->name,
+                     from->out.channels, from->out.height, from->out.width, layer->in.channels, layer->in.height, layer->in.width,
+                     projected ? "heights and widths must agree" : "make them equal or use gf_net_add_projected");
+        gfi_drop_layer(net);
+        return;
+    }
+    layer->mark = mark - 1;
+    if (projected) {
+        int dims[2];
+        dims[0] = layer->in.channels, dims[1] = from->out.channels;
+        gfi_declare(net, layer, "weight", 2, dims, 1, layer->weight_init, dims[1], dims[0],
+                    GF_STREAM_PROJECTION + 256 * (uint64_t)net->layer_count);
+    }
+}
+
+GFDEF void gf_net_add_from(gf_net *net, int mark) { gfi_add_skip(net, mark, 0); }
+GFDEF void gf_net_add_projected(gf_net *net, int mark) { gfi_add_skip(net, mark, 1); }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:NET] The network
+// ---------------------------------------------------------------------------------------------------------------------
+
+GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
+    gf_net *net = (gf_net *)gfi_alloc(1, sizeof *net);
+    if (!net) return gfi_fail(GF_ERROR_MEMORY, "gf_net_create: out of memory"), (gf_net *)0;
+    memset(net, 0, sizeof *net);
+    net->input = input, net->max_batch = max_batch, net->seed = seed;
+    net->threads = 1;
+    net->weight_init = net->bias_init = gf_init_default();
+    net->kernels = gfi_kernels_best();
+    if (gf_shape_size(input) == 0)
+        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_create: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory",
+                     input.channels, input.height, input.width);
+    else if (max_batch < 1)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_create: max_batch is %d; needs at least 1", max_batch);
+    return net;
+}
+
+GFDEF void gf_net_free(gf_net *net) {
+    if (!net) return;
+    GF_FREE(net->memory);
+    GF_FREE(net->layers);
+    GF_FREE(net->tensors);
+    GF_FREE(net);
+}
+
+// Settings that must come before build.
+static int gfi_settable(gf_net *net, const char *function) {
+    if (!gfi_ready(net, GFI_NEW, function)) return 0;
+    if (net->phase != GFI_NEW) return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function), 0;
+    return 1;
+}
+
+GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias) {
+    if (!gfi_settable(net, "gf_net_init")) return;
+    if ((int)weight.kind < 0 || weight.kind >= GF_INIT_COUNT || (int)bias.kind < 0 || bias.kind >= GF_INIT_COUNT || weight.gain != weight.gain ||
+        bias.gain != bias.gain) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; use gf_init_kaiming() and the like",
+                     (int)weight.kind, weight.gain, (int)bias.kind, bias.gain);
+        return;
+    }
+    net->weight_init = weight, net->bias_init = bias;
+}
+
+GFDEF void gf_net_no_bias(gf_net *net, int no_bias) {
+    if (gfi_settable(net, "gf_net_no_bias")) net->no_bias = no_bias != 0;
+}
+
+GFDEF void gf_net_input_grad(gf_net *net, int wanted) {
+    if (gfi_settable(net, "gf_net_input_grad")) net->want_input_grad = wanted != 0;
+}
+
+GFDEF void gf_net_threads(gf_net *net, int threads) {
+    if (!gfi_settable(net, "gf_net_threads")) return;
+    if (threads < 1 || threads > 1024) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_threads: %d threads; needs 1 to 1024", threads);
+        return;
+    }
+#ifdef _OPENMP
+    net->threads = threads;
+#else
+    if (threads > 1)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp", threads);
+#endif
+}
+
+GFDEF void gf_net_probe(gf_net *net, unsigned what) {
+    if (!gfi_settable(net, "gf_net_probe")) return;
+    if (what & ~(unsigned)GF_PROBE_ALL) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
+    else net->probe = what;
+}
+
+// Hands out pieces of one allocation, each aligned to 64 bytes. The first round, without memory, only counts.
+typedef struct gfi_arena {
+    unsigned char *base;
+    size_t used;
+    int overflow;
+} gfi_arena;
+
+static void *gfi_take(gfi_arena *arena, size_t count, size_t size) {
+    size_t start = arena->used;
+    if (count > (SIZE_MAX - 128 - start) / size) {
+        arena->overflow = 1;
+        return NULL;
+    }
+    arena->used = (start + count * size + 63) / 64 * 64;
+    return arena->base ? arena->base + start : NULL;
+}
+
+static gf_real *gfi_take_reals(gfi_arena *arena, size_t batch, size_t each) {
+    if (each != 0 && batch > SIZE_MAX / each) arena->overflow = 1, each = 0;
+    return (gf_real *)gfi_take(arena, batch * each, sizeof(gf_real));
+}
+
+// Point everything a net needs into the arena: parameters, gradients, what layers keep, probes.
+static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
+    size_t batch = (size_t)net->max_batch, widest = gf_shape_size(net->input);
+    net->unit_count = 0;
+    gf_real *dx;
+    int i;
+    net->params = gfi_take_reals(arena, 1, net->param_count);
+    net->grads = gfi_take_reals(arena, 1, net->param_count);
+    net->state = gfi_take_reals(arena, 1, net->state_count);
+    net->input_grad = dx = net->want_input_grad ? gfi_take_reals(arena, batch, widest) : NULL;
+    net->sample = gfi_take_reals(arena, batch, widest);
+    net->workspace = gfi_take_reals(arena, 1, gfi_matmul_workspace(net->threads));
+    net->row_loss = (double *)gfi_take(arena, batch, sizeof(double));
+    for (i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        layer->dx = dx;
+        layer->dy = dx = gfi_take_reals(arena, batch, layer->out_size);
+        if (layer->kind != &gfi_mark) layer->y_buffer = layer->y = gfi_take_reals(arena, batch, layer->out_size);
+        if (layer->save_size) layer->save = gfi_take_reals(arena, batch, layer->save_size);
+        if (layer->channel_size) layer->channel = (double *)gfi_take(arena, layer->channel_size, sizeof(double));
+        if (layer->kind->affine) net->unit_count += (size_t)layer->out.channels;
+        if (layer->out_size > widest) widest = layer->out_size;
+    }
+    if (net->probe) {
+        net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
+        for (i = 0; i < 2; i++) net->probe_scratch[i] = gfi_take_reals(arena, batch, widest);
+        net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
+    }
+    for (i = 0; i < net->tensor_count; i++) {
+        gf_tensor *view = &net->tensors[i].view;
+        int trained = net->tensors[i].trained;
+        view->name = net->tensors[i].name;
+        if (!arena->base) continue;
+        view->value = (trained ? net->params : net->state) + view->offset;
+        view->grad = trained ? net->grads + view->offset : NULL;
+    }
+}
+
+GFDEF gf_status gf_net_build(gf_net *net) {
+    gfi_arena arena;
+    int i;
+    if (!gfi_settable(net, "gf_net_build")) return gf_net_status(net);
+    if (net->layer_count == 0) return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
+    memset(&arena, 0, sizeof arena);
+    gfi_lay_out(net, &arena);
+    net->bytes = arena.used;
+    net->memory = arena.overflow ? NULL : (unsigned char *)gfi_alloc(arena.used + 64, 1);
+    if (!net->memory)
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_net_build: out of memory for %lu MB; use smaller layers or a smaller batch than %d",
+                            (unsigned long)(arena.used >> 20), net->max_batch);
+    memset(net->memory, 0, arena.used + 64);
+    arena.base = net->memory + (64 - (uintptr_t)net->memory % 64) % 64;
+    arena.used = 0;
+    gfi_lay_out(net, &arena);
+    for (i = 0; i < net->tensor_count; i++) {
+        gfi_tensor *tensor = &net->tensors[i];
+        gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in, tensor->fan_out, net->seed,
+                                        tensor->stream);
+        if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
+    }
+    net->phase = GFI_BUILT;
+    return GF_OK;
+}
+
+GFDEF gf_status gf_net_status(const gf_net *net) { return net ? net->status : GF_ERROR_ARGUMENT; }
+
+GFDEF const char *gf_net_error(const gf_net *net) {
+    if (!net) return "the net is NULL: gf_net_create was not called or found no memory";
+    return net->status == GF_OK ? gf_status_text(GF_OK) : net->message;
+}
+
+GFDEF void gf_net_clear_error(gf_net *net) {
+    if (net) net->status = GF_OK;
+}
+
+GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf_mode mode) {
+    int i;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_forward")) return NULL;
+    if (!x || batch < 1 || batch > net->max_batch || (mode != GF_TRAIN && mode != GF_EVAL)) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
+                     "gf_net_create), GF_TRAIN or GF_EVAL", x ? "given" : "NULL", batch, (int)mode, net->max_batch);
+        return NULL;
+    }
+    net->batch = batch, net->mode = mode, net->norm_known = 0;
+    for (i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        layer->x = i == 0 ? x : net->layers[i - 1].y;
+        layer->kind->forward(net, layer);
+    }
+    if (net->status != GF_OK) return NULL;
+    net->phase = GFI_FORWARDED;
+    if (net->dead_counting && mode == GF_EVAL) gfi_dead_count(net);
+    return net->layers[net->layer_count - 1].y;
+}
+
+GFDEF gf_status gf_net_backward(gf_net *net) {
+    int i;
+    if (!gfi_ready(net, GFI_LOSS_TAKEN, "gf_net_backward")) return gf_net_status(net);
+    for (i = 0; i < net->layer_count; i++)  // skips add to these
+        if (net->layers[i].kind == &gfi_mark)
+            memset(net->layers[i].save, 0, (size_t)net->batch * net->layers[i].out_size * sizeof(gf_real));
+    for (i = net->layer_count - 1; i >= 0; i--) net->layers[i].kind->backward(net, &net->layers[i]);
+    net->phase = GFI_BACKWARDED;
+    net->norm_known = 0;
+    return net->status;
+}
+
+GFDEF double gf_net_grad_norm(gf_net *net) {
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_grad_norm")) return NAN;
+    if (!net->norm_known) net->norm = sqrt(net->kernels->sum_squares(net->grads, net->param_count));
+    net->norm_known = 1;
+    return net->norm;
+}
+
+GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
+    double norm = gf_net_grad_norm(net);
+    if (!net || net->status != GF_OK) return NAN;
+    if (!(max_norm > 0)) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0", max_norm), NAN;
+    if (norm > max_norm && norm <= DBL_MAX) {
+        net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // PyTorch's: stays just below max_norm
+        net->norm_known = 0;
+    }
+    return norm;
+}
+
+// Index of the largest of y[0..K), the first of equals.
+static size_t gfi_argmax(const gf_real *y, size_t K) {
+    size_t k, best = 0;
+    for (k = 1; k < K; k++)
+        if (y[k] > y[best]) best = k;
+    return best;
+}
+
+GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
+    const gf_real *y = gf_net_forward(net, x, 1, GF_EVAL);
+    size_t k, K, best;
+    double sum = 0;
+    if (!y) return -1;
+    K = net->layers[net->layer_count - 1].out_size;
+    best = gfi_argmax(y, K);
+    for (k = 0; k < K; k++) sum += exp((double)y[k] - (double)y[best]);
+    for (k = 0; k < K && probabilities; k++) probabilities[k] = exp((double)y[k] - (double)y[best]) / sum;
+    return (int)best;
+}
+
+GFDEF size_t gf_net_param_count(const gf_net *net) { return net && net->phase >= GFI_BUILT ? net->param_count : 0; }
+GFDEF gf_real *gf_net_params(gf_net *net) { return net ? net->params : NULL; }
+GFDEF gf_real *gf_net_grads(gf_net *net) { return net ? net->grads : NULL; }
+GFDEF int gf_net_tensor_count(const gf_net *net) { return net ? net->tensor_count : 0; }
+GFDEF int gf_net_layer_count(const gf_net *net) { return net ? net->layer_count : 0; }
+GFDEF int gf_net_affine_count(const gf_net *net) { return net ? net->affine_count : 0; }
+GFDEF int gf_net_batch(const gf_net *net) { return net ? net->batch : 0; }
+GFDEF long gf_net_step_count(const gf_net *net) { return net ? net->step : 0; }
+GFDEF size_t gf_net_bytes(const gf_net *net) { return net ? net->bytes : 0; }
+GFDEF const char *gf_net_kernels(const gf_net *net) { return net ? net->kernels->name : "none"; }
+
+GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at")) return NULL;
+    if (index < 0 || index >= net->tensor_count)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index, net->tensor_count - 1), (gf_tensor *)0;
+    return &net->tensors[index].view;
+}
+
+GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
+    char names[200] = "";
+    int i;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor")) return NULL;
+    for (i = 0; i < net->tensor_count && name; i++)
+        if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
+    for (i = 0; i < net->tensor_count && strlen(names) + sizeof net->tensors[i].name < sizeof names; i++)
+        strcat(strcat(names, i ? ", " : ""), net->tensors[i].name);
+    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%s\"; there are %s%s", name ? name : "(NULL)", names,
+                 i < net->tensor_count ? ", …" : "");
+    return NULL;
+}
+
+static const gfi_layer *gfi_layer_at(const gf_net *net, int layer) {
+    return net && layer >= 0 && layer < net->layer_count ? &net->layers[layer] : NULL;
+}
+
+GFDEF const char *gf_net_layer_name(const gf_net *net, int layer) {
+    const gfi_layer *at = gfi_layer_at(net, layer);
+    return at ? at->name : NULL;
+}
+
+GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer) {
+    const gfi_layer *at = gfi_layer_at(net, layer);
+    return at ? at->out : gf_image(0, 0, 0);
+}
+
+GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer) {
+    const gfi_layer *at = gfi_layer_at(net, layer);
+    return at && net->phase >= GFI_FORWARDED ? at->y : NULL;
+}
+
+GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer) {
+    const gfi_layer *at = gfi_layer_at(net, layer);
+    return at && net->phase >= GFI_BACKWARDED ? at->dy : NULL;
+}
+
+GFDEF const gf_real *gf_net_input_gradient(gf_net *net) { return net && net->phase >= GFI_BACKWARDED ? net->input_grad : NULL; }
+
+GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name) {
+    const gfi_kernels *kernels = name ? gfi_kernels_named(name) : NULL;
+    if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_net_force_kernels: net is NULL; make one with gf_net_create");
+    if (!kernels)
+        return gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_force_kernels: no kernels \"%s\" here; plain is always there, the best is %s",
+                            name ? name : "(NULL)", gfi_kernels_best()->name);
+    net->kernels = kernels;
+    return GF_OK;
+}
+
+#ifndef GF_NO_STDIO
+GFDEF void gf_net_summary(const gf_net *net) {
+    int i, t;
+    if (!net) return;
+    printf("%-14s %-14s %12s\n", "layer", "output", "parameters");
+    printf("%-14s %dx%dx%d\n", "input", net->input.channels, net->input.height, net->input.width);
+    for (i = 0; i < net->layer_count; i++) {
+        const gfi_layer *layer = &net->layers[i];
+        char shape[40];
+        size_t params = 0;
+        for (t = 0; t < layer->tensors; t++)
+            if (net->tensors[layer->tensor + t].trained) params += net->tensors[layer->tensor + t].view.size;
+        if (layer->out.height == 1 && layer->out.width == 1) snprintf(shape, sizeof shape, "%d", layer->out.channels);
+        else snprintf(shape, sizeof shape, "%dx%dx%d", layer->out.channels, layer->out.height, layer->out.width);
+        printf("%-14s %-14s %12lu  %s\n", layer->name, shape, (unsigned long)params,
+               layer->kind == &gfi_activation ? gfi_act_label(layer->act) : "");
+    }
+    printf("%lu parameters, %.1f MB for batches of %d, %s kernels, %d thread%s\n", (unsigned long)net->param_count,
+           (double)net->bytes / 1048576, net->max_batch, net->kernels->name, net->threads, net->threads == 1 ? "" : "s");
+}
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LOSS] Losses
+// ---------------------------------------------------------------------------------------------------------------------
+
+static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n) {
+    gfi_sums sums;
+    net->kernels->sums(x, n, &sums);
+    return sums.non_finite != 0;
+}
+
+// Where has the first NaN or infinity come from? Forward first, from the input on; then backward, from the output.
+static void gfi_find_nonfinite(gf_net *net) {
+    gf_nonfinite *bad = &net->nonfinite;
+    size_t batch = (size_t)net->batch;
+    int i, t;
+    if (bad->found) return;
+    bad->found = 1, bad->step = net->step, bad->layer = "loss", bad->backward = 0;
+    if (gfi_has_nonfinite(net, net->layers[0].x, batch * net->layers[0].in_size)) {
+        bad->layer = "input";
+        return;
+    }
+    for (i = 0; i < net->layer_count; i++)
+        if (gfi_has_nonfinite(net, net->layers[i].y, batch * net->layers[i].out_size)) {
+            bad->layer = net->layers[i].name;
+            return;
+        }
+    if (net->phase < GFI_BACKWARDED) return;
+    bad->backward = 1;
+    for (i = net->layer_count - 1; i >= 0; i--) {
+        const gfi_layer *layer = &net->layers[i];
+        int found = gfi_has_nonfinite(net, layer->dy, batch * layer->out_size);
+        for (t = 0; t < layer->tensors && !found; t++) {
+            const gf_tensor *tensor = &net->tensors[layer->tensor + t].view;
+            found = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
+        }
+        if (found) {
+            bad->layer = layer->name;
+            return;
+        }
+    }
+}
+
+// Common end of the losses: the mean over `count`, the phase, and a look for the culprit when it is not finite.
+static double gfi_loss_taken(gf_net *net, double sum, size_t count) {
+    double loss = sum / (double)count;
+    net->phase = GFI_LOSS_TAKEN;
+    if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
+    return loss;
+}
+
+static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
+
+// L = mean_b(-ln p_label) with p = softmax(y); its derivative is as simple as it gets: ∂L/∂y = (p - onehot)/B
+GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
+    gfi_layer *out;
+    size_t b, batch, K;
+    double sum = 0;
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_cross_entropy")) return NAN;
+    out = gfi_output(net), batch = (size_t)net->batch, K = out->out_size;
+    for (b = 0; b < batch; b++)
+        if (!labels || labels[b] < 0 || (size_t)labels[b] >= K) {
+            if (!labels) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_cross_entropy: labels is NULL; needs one class for each sample");
+            else gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_cross_entropy: label %d of sample %lu; the net's output has classes 0..%lu",
+                              labels[b], (unsigned long)b, (unsigned long)(K - 1));
+            return NAN;
+        }
+    net->kernels->softmax_rows(out->y, labels, (gf_real)(1.0 / (double)batch), net->row_loss, out->dy, batch, K);
+    net->correct = 0;
+    for (b = 0; b < batch; b++) {
+        net->correct += (int)gfi_argmax(out->y + b * K, K) == labels[b];
+        sum += net->row_loss[b];
+    }
+    return gfi_loss_taken(net, sum, batch);
+}
+
+// With p = σ(y): L = mean(-t·ln p - (1-t)·ln(1-p)) = mean(max(y,0) - y·t + ln(1 + e^-|y|)), ∂L/∂y = (p - t)/(B·O)
+GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
+    gfi_layer *out;
+    size_t i, n;
+    double sum = 0;
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_bce")) return NAN;
+    out = gfi_output(net), n = (size_t)net->batch * out->out_size;
+    for (i = 0; i < n; i++)
+        if (!targets || !(targets[i] >= 0 && targets[i] <= 1)) {
+            if (!targets) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: targets is NULL; needs one for each output");
+            else gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %lu is %g; needs 0 to 1", (unsigned long)i, (double)targets[i]);
+            return NAN;
+        }
+    net->kernels->act_forward(gf_act_default(GF_ACT_SIGMOID), out->y, out->dy, NULL, n);
+    net->correct = 0;
+    for (i = 0; i < n; i++) {
+        double y = (double)out->y[i], t = (double)targets[i];
+        sum += (y > 0 ? y : 0) - y * t + log1p(exp(-fabs(y)));
+        out->dy[i] = (gf_real)(((double)out->dy[i] - t) / (double)n);
+        net->correct += (y >= 0) == (t >= 0.5);
+    }
+    return gfi_loss_taken(net, sum, n);
+}
+
+// L = mean((y - t)²), ∂L/∂y = 2(y - t)/(B·O)
+GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
+    gfi_layer *out;
+    size_t i, n;
+    double sum = 0;
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_mse")) return NAN;
+    if (!targets) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_mse: targets is NULL; needs one for each output"), NAN;
+    out = gfi_output(net), n = (size_t)net->batch * out->out_size;
+    for (i = 0; i < n; i++) {
+        double difference = (double)out->y[i] - (double)targets[i];
+        sum += difference * difference;
+        out->dy[i] = (gf_real)(2 * difference / (double)n);
+    }
+    net->correct = 0;
+    return gfi_loss_taken(net, sum, n);
+}
+
+GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:OPTIM] SGD, Adam, clipping, schedules
+// ---------------------------------------------------------------------------------------------------------------------
+
+static gf_optim_config gfi_optim_config(gf_optim_kind kind, double lr, double beta2) {
+    gf_optim_config config;
+    memset(&config, 0, sizeof config);
+    config.kind = kind, config.lr = lr, config.beta1 = 0.9, config.beta2 = beta2, config.eps = 1e-8;
+    return config;
+}
+
+GFDEF gf_optim_config gf_sgd(double lr) { return gfi_optim_config(GF_SGD, lr, 0); }
+GFDEF gf_optim_config gf_adam(double lr) { return gfi_optim_config(GF_ADAM, lr, 0.999); }
+GFDEF gf_optim_config gf_rmsprop(double lr) { return gfi_optim_config(GF_RMSPROP, lr, 0.99); }
+
+GFDEF gf_optim_config gf_adamw(double lr) {
+    gf_optim_config config = gfi_optim_config(GF_ADAMW, lr, 0.999);
+    config.weight_decay = 0.01;
+    return config;
+}
+
+static const char *const gfi_optim_names[GF_OPTIM_COUNT] = {"sgd", "adam", "adamw", "rmsprop"};
+
+GFDEF const char *gf_optim_name(gf_optim_kind kind) {
+    return (int)kind >= 0 && kind < GF_OPTIM_COUNT ? gfi_optim_names[kind] : "?";
+}
+
+GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out) {
+    if (!name || !out) return 0;
+    if (strcmp(name, "sgd") == 0) *out = gf_sgd(lr);
+    else if (strcmp(name, "momentum") == 0) *out = gf_sgd(lr), out->momentum = 0.9;
+    else if (strcmp(name, "adam") == 0) *out = gf_adam(lr);
+    else if (strcmp(name, "adamw") == 0) *out = gf_adamw(lr);
+    else if (strcmp(name, "rmsprop") == 0) *out = gf_rmsprop(lr);
+    else return 0;
+    return 1;
+}
+
+static int gfi_optim_config_valid(const gf_optim_config *c) {
+    return (int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 && c->momentum >= 0 &&
+           c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0;
+}
+
+GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config) {
+    int needs_m, needs_v;
+    if (!optim) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
+    memset(optim, 0, sizeof *optim);
+    if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
+    if (!gfi_optim_config_valid(&config))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and "
+                            "the rest must be at least 0, betas below 1", (int)config.kind, config.lr, config.weight_decay,
+                            config.momentum, config.beta1, config.beta2, config.eps);
+    optim->config = config, optim->size = net->param_count;
+    needs_v = config.kind != GF_SGD;
+    needs_m = config.kind == GF_ADAM || config.kind == GF_ADAMW || config.momentum > 0;
+    if (needs_m) optim->m = (gf_real *)gfi_alloc(optim->size, sizeof(gf_real));
+    if (needs_v) optim->v = (gf_real *)gfi_alloc(optim->size, sizeof(gf_real));
+    if ((needs_m && !optim->m) || (needs_v && !optim->v)) {
+        gf_optim_free(optim);
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_optim_init: out of memory for the moments of %lu parameters", (unsigned long)net->param_count);
+    }
+    if (needs_m) memset(optim->m, 0, optim->size * sizeof(gf_real));
+    if (needs_v) memset(optim->v, 0, optim->size * sizeof(gf_real));
+    return GF_OK;
+}
+
+GFDEF void gf_optim_free(gf_optim *optim) {
+    if (!optim) return;
+    GF_FREE(optim->m);
+    GF_FREE(optim->v);
+    memset(optim, 0, sizeof *optim);
+}
+
+// Update parameters start..start+n with what the optimiser keeps of them; change, if given, receives Σ Δw and Σ Δw².
+static void gfi_update_range(gf_net *net, gf_optim *optim, size_t start, size_t n, gfi_change *change) {
+    const gf_optim_config *config = &optim->config;
+    int adam = config->kind == GF_ADAM || config->kind == GF_ADAMW;
+    gfi_update update;
+    update.kind = adam ? GFI_UPDATE_ADAM : config->kind == GF_RMSPROP ? GFI_UPDATE_RMSPROP : GFI_UPDATE_SGD;
+    update.lr = config->lr, update.weight_decay = config->weight_decay, update.eps = config->eps;
+    update.momentum = adam ? config->beta1 : config->momentum, update.beta2 = config->beta2;
+    update.nesterov = config->nesterov, update.decoupled = config->kind == GF_ADAMW;
+    update.step = (double)optim->step;
+    net->kernels->update(&update, net->params + start, net->grads + start, optim->m ? optim->m + start : NULL,
+                         optim->v ? optim->v + start : NULL, n, change);
+}
+
+// The same step tensor by tensor, recording std(ΔW)/std(W) of every affine layer's weight.
+static void gfi_update_measured(gf_net *net, gf_optim *optim) {
+    int i, t;
+    for (i = 0; i < net->layer_count; i++)
+        for (t = 0; t < net->layers[i].tensors; t++) {
+            const gf_tensor *tensor = gfi_param(net, &net->layers[i], t);
+            gf_stats before;
+            gfi_change change = {0, 0};
+            double mean, n = (double)tensor->size;
+            if (!tensor->grad) continue;
+            before = gf_stats_of(tensor->value, tensor->size);
+            gfi_update_range(net, optim, tensor->offset, tensor->size, &change);
+            mean = change.sum / n;
+            if (net->layers[i].kind->affine && t == 0)
+                net->probes[net->layers[i].ordinal - 1].update_ratio =
+                    sqrt(fmax(0, change.sum_squares / n - mean * mean) / (before.rms * before.rms - before.mean * before.mean));
+        }
+    net->measured = 0;
+}
+
+GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
+    double norm;
+    long piece, pieces;
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
+    if (!optim || optim->size != net->param_count)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
+                            (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
+    norm = gf_net_grad_norm(net);
+    if (!(norm <= DBL_MAX)) {
+        gfi_find_nonfinite(net);
+        return gfi_net_fail(net, GF_ERROR_NONFINITE, "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
+                            "%s; no parameter was changed: lower the learning rate, clip, or initialise smaller", norm,
+                            net->nonfinite.step, net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
+    }
+    optim->step++;
+    if (net->measured) {
+        gfi_update_measured(net, optim);
+    } else {
+        pieces = (long)((net->param_count + GFI_PIECE - 1) / GFI_PIECE);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+        for (piece = 0; piece < pieces; piece++) {
+            size_t start = (size_t)piece * GFI_PIECE;
+            gfi_update_range(net, optim, start, gfi_piece(net->param_count, start), NULL);
+        }
+    }
+    net->step++;
+    return GF_OK;
+}
+
+GFDEF double gf_lr_step(double lr, long epoch, long every, double factor) {
+    return every < 1 || epoch < 0 ? NAN : lr * pow(factor, (double)(epoch / every));
+}
+
+GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
+    if (steps < 1 || step < 0) return NAN;
+    if (step > steps) step = steps;
+    return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:PROBE] Instruments: where do gradients go?
+// ---------------------------------------------------------------------------------------------------------------------
+
+GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n) {
+    gf_stats stats;
+    gfi_sums sums;
+    memset(&stats, 0, sizeof stats);
+    memset(&sums, 0, sizeof sums);
+    stats.n = x ? n : 0;
+    if (stats.n == 0) {
+        stats.l2 = stats.rms = stats.mean = stats.mean_abs = stats.max_abs = stats.zero_share = NAN;
+        return stats;
+    }
+    gfi_kernels_best()->sums(x, n, &sums);
+    stats.nonfinite = sums.non_finite;
+    stats.l2 = sqrt(sums.sum_squares);
+    stats.rms = sqrt(sums.sum_squares / (double)n);
+    stats.mean = sums.sum / (double)n;
+    stats.mean_abs = sums.sum_abs / (double)n;
+    stats.max_abs = sums.max_abs;
+    stats.zero_share = (double)sums.zeros / (double)n;
+    return stats;
+}
+
+static void gfi_swap(gf_real *x, size_t i, size_t j) {
+    gf_real t = x[i];
+    x[i] = x[j], x[j] = t;
+}
+
+// Reorder x[0..n) so that x[k] is what a sort would put there, smaller before and larger after it (Hoare 1961).
+static gf_real gfi_select(gf_real *x, size_t n, size_t k) {
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        gf_real pivot = x[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (x[i] < pivot) i++;
+            while (pivot < x[j]) j--;
+            if (i >= j) break;
+            gfi_swap(x, i++, j--);
+        }
+        if (k <= j && !(i == j && k > j)) high = j;
+        else low = j + 1;
+    }
+    return x[k];
+}
+
+// Percentile p of x[0..n), n > 0, no NaN, with NumPy's default: linear between the two nearest ranks. Reorders x.
+static double gfi_percentile(gf_real *x, size_t n, double p) {
+    double rank = p / 100 * (double)(n - 1), below;
+    size_t k = (size_t)rank, i;
+    gf_real next;
+    if (k >= n - 1) return (double)gfi_select(x, n, n - 1);
+    below = (double)gfi_select(x, n, k);
+    next = x[k + 1];
+    for (i = k + 2; i < n; i++)
+        if (x[i] < next) next = x[i];
+    return below + (rank - (double)k) * ((double)next - below);
+}
+
+GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
+    size_t i;
+    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100)) return NAN;
+    for (i = 0; i < n; i++) {
+        if (x[i] != x[i]) return NAN;
+        scratch[i] = (gf_real)fabs((double)x[i]);
+    }
+    return gfi_percentile(scratch, n, p);
+}
+
+GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n) {
+    size_t i, half;
+    if (!histogram || !histogram->count || histogram->high <= histogram->low || histogram->per_decade < 1 ||
+        histogram->bins != 2 * (size_t)(histogram->high - histogram->low) * (size_t)histogram->per_decade + 1 || (!x && n))
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: needs count[bins], low < high, bins = 2·(high - low)·per_decade + 1, and data");
+    half = histogram->bins / 2;
+    for (i = 0; i < n; i++) {
+        double magnitude = fabs((double)x[i]), position;
+        size_t bin;
+        if (magnitude != magnitude) histogram->nan_count++;
+        else if (magnitude > DBL_MAX) histogram->inf_count++;
+        else {
+            position = magnitude > 0 ? (log10(magnitude) - histogram->low) * histogram->per_decade : -1;
+            bin = position < 0 ? 0 : position >= (double)half ? half : 1 + (size_t)position;
+            histogram->count[x[i] < 0 ? half - bin : half + bin]++;
+        }
+    }
+    return GF_OK;
+}
+
+// Layers between affine layer l and the next affine one, l counted from 1: where l itself stands, -1 beyond the last.
+static int gfi_affine_index(const gf_net *net, int l) {
+    int i;
+    for (i = 0; i < net->layer_count; i++)
+        if (net->layers[i].kind->affine && net->layers[i].ordinal == l) return i;
+    return -1;
+}
+
+// The activation that follows affine layer l before the next affine layer; NULL where there is none (the output layer).
+static const gfi_layer *gfi_activation_behind(const gf_net *net, int l) {
+    int i;
+    for (i = gfi_affine_index(net, l) + 1; i > 0 && i < net->layer_count && !net->layers[i].kind->affine; i++)
+        if (net->layers[i].kind == &gfi_activation) return &net->layers[i];
+    return NULL;
+}
+
+// Statistics of the activation at its own input z and of its slope φ'(z).
+static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_probe *probe) {
+    gf_act act = gfi_layer_act(net, layer);
+    size_t i, n = (size_t)net->batch * layer->out_size, near_zero = 0, small = 0, limit = 0, flat = 0;
+    gf_real *slope = net->probe_scratch[0], *h = net->probe_scratch[1];
+    gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
+    double log_sum = 0, flat_below = 0.01 * layer->act_info.slope_max;
+    probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
+    probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
+    probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
+    net->kernels->act_forward(act, layer->x, h, slope, n);
+    dphi = gf_stats_of(slope, n);
+    probe->dphi_mean = dphi.mean_abs, probe->dphi_square = dphi.rms * dphi.rms;
+    for (i = 0; i < n; i++) {
+        double d = fabs((double)slope[i]), z_i = (double)layer->x[i];
+        log_sum += log(d + 1e-12);
+        small += d < 1e-3;
+        flat += d < flat_below;
+        near_zero += fabs(z_i) <= 0.1;
+        limit += z_i <= layer->act_info.saturated_below || z_i >= layer->act_info.saturated_above;
+        slope[i] = (gf_real)d;
+    }
+    probe->dphi_log = log_sum / (double)n;
+    probe->dphi_small = (double)small / (double)n, probe->flat_share = (double)flat / (double)n;
+    probe->z_near_zero = (double)near_zero / (double)n, probe->limit_share = (double)limit / (double)n;
+    probe->dphi_p10 = dphi.nonfinite ? NAN : gfi_percentile(slope, n, 10);
+    probe->dphi_p01 = dphi.nonfinite ? NAN : gfi_percentile(slope, n, 1);
+    probe->z_abs_p90 = gf_percentile_abs(layer->x, n, 90, h);
+}
+
+static double gfi_layer_grad_norm(gf_net *net, const gfi_layer *layer) {
+    return sqrt(net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size));
+}
+
+// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it.
+static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
+    int i = gfi_affine_index(net, l + 1), end = gfi_affine_index(net, l);
+    double after = gfi_layer_grad_norm(net, &net->layers[i]);
+    probe->decay = probe->decay_weight = probe->decay_slope = probe->decay_rest = 0;
+    for (; i > end; i--) {
+        double before = gfi_layer_grad_norm(net, &net->layers[i - 1]), part = log(before / after);
+        if (net->layers[i].kind->affine) probe->decay_weight += part;
+        else if (net->layers[i].kind == &gfi_activation) probe->decay_slope += part;
+        else probe->decay_rest += part;
+        probe->decay += part;
+        after = before;
+    }
+}
+
+// Nothing measured yet: NaN, not a zero that could be taken for a result.
+static void gfi_probe_clear(gf_layer_probe *p) {
+    memset(p, 0, sizeof *p);
+    p->dw = p->db = p->delta = gf_stats_of(NULL, 0);
+    p->update_ratio = p->decay = p->decay_weight = p->decay_slope = p->decay_rest = NAN;
+    p->z_mean = p->z_std = p->q = p->z_abs_mean = p->z_abs_p90 = p->z_near_zero = p->h_mean = p->h_std = NAN;
+    p->dphi_mean = p->dphi_square = p->dphi_p10 = p->dphi_p01 = p->dphi_log = p->dphi_small = NAN;
+    p->limit_share = p->flat_share = NAN;
+}
+
+GFDEF gf_status gf_net_measure(gf_net *net) {
+    int l;
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_measure")) return gf_net_status(net);
+    if (!net->probe) return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
+    for (l = 1; l <= net->affine_count; l++) {
+        const gfi_layer *layer = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
+        const gf_tensor *w = gfi_param(net, layer, 0), *b = layer->tensors > 1 ? gfi_param(net, layer, 1) : NULL;
+        gf_layer_probe *probe = &net->probes[l - 1];
+        gfi_probe_clear(probe);
+        probe->name = layer->name;
+        if (net->probe & GF_PROBE_GRADIENTS) {
+            probe->dw = gf_stats_of(w->grad, w->size);
+            probe->db = gf_stats_of(b ? b->grad : NULL, b ? b->size : 0);
+            probe->delta = gf_stats_of(layer->dy, (size_t)net->batch * layer->out_size);
+            if (l < net->affine_count) gfi_measure_decay(net, l, probe);
+            if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
+        }
+        if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
+    }
+    net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
+    return GF_OK;
+}
+
+GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
+    return net && net->probes && l >= 1 && l <= net->affine_count ? &net->probes[l - 1] : NULL;
+}
+
+GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net) {
+    gf_nonfinite none;
+    memset(&none, 0, sizeof none);
+    return net ? net->nonfinite : none;
+}
+
+GFDEF void gf_net_dead_reset(gf_net *net, int counting) {
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_dead_reset")) return;
+    if (!net->alive) {
+        gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_dead_reset: no instruments; call gf_net_probe before gf_net_build");
+        return;
+    }
+    net->dead_counting = counting != 0;
+    net->dead_seen = 0;
+    memset(net->alive, 0, net->unit_count);
+}
+
+// Mark every unit (channel) that has z > 0 somewhere in this batch.
+static void gfi_dead_count(gf_net *net) {
+    unsigned char *alive = net->alive;
+    int l;
+    for (l = 1; l <= net->affine_count; l++) {
+        const gfi_layer *affine = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
+        size_t units = (size_t)affine->out.channels, plane = act ? act->out_size / units : 0, i;
+        for (i = 0; act && i < (size_t)net->batch * act->out_size; i++)
+            if (act->x[i] > 0) alive[i / plane % units] = 1;
+        alive += units;
+    }
+    net->dead_seen = 1;
+}
+
+GFDEF double gf_net_dead_share(const gf_net *net, int l) {
+    const unsigned char *alive = net ? net->alive : NULL;
+    size_t units, u, dead = 0;
+    int k;
+    if (!alive || !net->dead_seen || l < 1 || l > net->affine_count || !gfi_activation_behind(net, l)) return NAN;
+    for (k = 1; k < l; k++) alive += net->layers[gfi_affine_index(net, k)].out.channels;
+    units = (size_t)net->layers[gfi_affine_index(net, l)].out.channels;
+    for (u = 0; u < units; u++) dead += !alive[u];
+    return (double)dead / (double)units;
+}
+
+// What the probes of a measured net add up to.
+typedef struct gfi_diagnosis {
+    double ratio;                      // RMS δ_1 / RMS δ_L
+    double weight, slope, rest;        // shares of ln ratio, summed over the layers
+    double flat, limit;                // worst layer
+    int flat_layer, limit_layer;
+    const char *phi;                   // the activation's name
+} gfi_diagnosis;
+
+static gfi_diagnosis gfi_diagnose(const gf_net *net) {
+    gfi_diagnosis d;
+    int l, last = net->affine_count;
+    const gfi_layer *act = gfi_activation_behind(net, 1);
+    memset(&d, 0, sizeof d);
+    d.ratio = net->probes[0].delta.rms / net->probes[last - 1].delta.rms;
+    d.phi = act ? gfi_act_label(act->act) : "no activation";
+    for (l = 1; l <= last; l++) {
+        const gf_layer_probe *p = &net->probes[l - 1];
+        if (l < last) d.weight += p->decay_weight, d.slope += p->decay_slope, d.rest += p->decay_rest;
+        if (p->flat_share > d.flat) d.flat = p->flat_share, d.flat_layer = l;
+        if (p->limit_share > d.limit) d.limit = p->limit_share, d.limit_layer = l;
+    }
+    return d;
+}
+
+GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
+    gfi_diagnosis d;
+    double sum;
+    int last;
+    if (!text || size == 0) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: no room for the text");
+    text[0] = '\0';
+    if (!net || !net->probes || !net->probes[0].name || (net->probe & 3) != 3)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and GF_PROBE_SIGNALS");
+    d = gfi_diagnose(net), last = net->affine_count, sum = d.weight + d.slope + d.rest;
+    if (net->nonfinite.found)
+        snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step, net->nonfinite.layer,
+                 net->nonfinite.backward ? "backward" : "forward");
+    else if (net->probes[last - 1].delta.rms == 0)
+        snprintf(text, size, "no gradient: the loss sends none into layer %d", last);
+    else if (d.ratio == 0)
+        snprintf(text, size, "dead: layer 1 receives exactly no gradient; layer %d has %.0f %% of its %s units at the limit", d.limit_layer,
+                 100 * d.limit, d.phi);
+    else if (d.flat > 0.5 && d.limit > 0.5 && !(d.ratio > 1e3) && d.limit >= 0.95 * d.flat && d.flat > 0.9)
+        snprintf(text, size, "dead: %.0f %% of layer %d's %s inputs are on the flat side; few units pass a gradient", 100 * d.flat, d.flat_layer, d.phi);
+    else if (d.ratio < 1e-3 || d.ratio > 1e3)
+        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ, "
+                 "%.0f %% norms and skips", d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, 100 * d.slope / sum,
+                 d.ratio < 1 ? "decay" : "growth", d.phi, 100 * d.weight / sum, 100 * d.rest / sum);
+    else if (d.flat > 0.6)
+        snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum", 100 * d.flat, d.flat_layer, d.phi);
+    else
+        snprintf(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
+    return GF_OK;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CHECK] Gradient check
+// ---------------------------------------------------------------------------------------------------------------------
+// The derivative by definition: (L(w + h) - L(w - h))/2h differs from the true one by O(h²), about 1e-10 in double.
+
+typedef struct gfi_check_run {
+    gf_net *net;
+    const gf_real *x;
+    int batch;
+    gf_mode mode;
+    gf_loss_kind loss;
+    const void *targets;
+} gfi_check_run;
+
+// The loss with the parameters as they stand, and the hash of the sides of kinks that the batch is on.
+static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
+    gf_net *net = run->net;
+    double loss = NAN;
+    int i;
+    if (!gf_net_forward(net, run->x, run->batch, run->mode)) return NAN;
+    if (run->loss == GF_LOSS_CROSS_ENTROPY) loss = gf_loss_cross_entropy(net, (const int *)run->targets);
+    else if (run->loss == GF_LOSS_BCE) loss = gf_loss_bce(net, (const gf_real *)run->targets);
+    else if (run->loss == GF_LOSS_MSE) loss = gf_loss_mse(net, (const gf_real *)run->targets);
+    for (*branch = 0, i = 0; i < net->layer_count; i++)
+        if (net->layers[i].kind->branch) *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
+    return loss;
+}
+
+// Compare analytic[0..n) with differences along value[0..n); folds the relative error into the result under this name.
+static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real *value, const gf_real *analytic, size_t n, gf_check *check) {
+    double difference = 0, norm_a = 0, norm_n = 0, error;
+    size_t count = check->max_per_tensor > 0 && (size_t)check->max_per_tensor < n ? (size_t)check->max_per_tensor : n, j;
+    for (j = 0; j < count; j++) {
+        size_t i = j * n / count;
+        gf_real kept = value[i];
+        double up, down, numeric, a = (double)analytic[i];
+        uint64_t branch_up, branch_down;
+        value[i] = (gf_real)((double)kept + check->step), up = gfi_check_loss(run, &branch_up);
+        value[i] = (gf_real)((double)kept - check->step), down = gfi_check_loss(run, &branch_down);
+        value[i] = kept;
+        if (branch_up != branch_down) {
+            check->skipped++;
+            continue;
+        }
+        numeric = (up - down) / (2 * check->step);
+        difference += (a - numeric) * (a - numeric), norm_a += a * a, norm_n += numeric * numeric;
+        check->checked++;
+    }
+    error = sqrt(difference) / (sqrt(norm_a) + sqrt(norm_n));
+    if (norm_a == 0) {  // 0 against 0 proves nothing: allowed only where the caller said so, within rounding
+        const char *at = check->zero_tensors ? strstr(check->zero_tensors, name) : NULL;
+        error = at && sqrt(norm_n) < 1e-7 ? 0 : INFINITY;
+    } else if (check->zero_tensors && strstr(check->zero_tensors, name) && sqrt(norm_a) < 1e-12 && sqrt(norm_n) < 1e-7) {
+        error = 0;
+    }
+    if (!(error <= check->worst)) {
+        check->worst = error == error ? error : INFINITY;
+        snprintf(check->worst_name, sizeof check->worst_name, "%s", name);
+    }
+}
+
+// Analytic gradients of everything into copy[param_count] and, if wanted, input_copy[B·I].
+static int gfi_check_analytic(const gfi_check_run *run, gf_real *copy, gf_real *input_copy, size_t inputs) {
+    uint64_t branch;
+    double loss = gfi_check_loss(run, &branch);
+    gf_net *net = run->net;
+    if (gf_net_backward(net) != GF_OK) return 0;
+    memcpy(copy, net->grads, net->param_count * sizeof(gf_real));
+    if (net->input_grad) memcpy(input_copy, net->input_grad, inputs * sizeof(gf_real));
+    return loss == loss;
+}
+
+GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss, const void *targets, gf_check *check) {
+    gfi_check_run run;
+    size_t inputs;
+    gf_real *memory, *analytic, *grads, *x_copy, *input_copy;
+    double norm_before;
+    int i, norm_known;
+    if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
+    if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: needs x, targets, check, a loss and a batch of 1 to %d; found batch %d, loss %d",
+                            net->max_batch, batch, (int)loss);
+    inputs = (size_t)batch * gf_shape_size(net->input);
+    memory = (gf_real *)gfi_alloc(2 * net->param_count + 2 * inputs, sizeof(gf_real));
+    if (!memory) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_grad_check: out of memory for a copy of the gradients");
+    analytic = memory, grads = analytic + net->param_count, x_copy = grads + net->param_count, input_copy = x_copy + inputs;
+    memcpy(grads, net->grads, net->param_count * sizeof(gf_real));
+    memcpy(x_copy, x, inputs * sizeof(gf_real));
+    run.net = net, run.x = x_copy, run.batch = batch, run.mode = mode, run.loss = loss, run.targets = targets;
+    if (!(check->step > 0)) check->step = 1e-5;
+    check->worst = 0, check->worst_name[0] = '\0', check->checked = check->skipped = 0;
+    norm_before = net->norm, norm_known = net->norm_known, net->frozen = 1;
+
+    if (gfi_check_analytic(&run, analytic, input_copy, inputs)) {
+        for (i = 0; i < net->tensor_count; i++) {
+            const gf_tensor *tensor = &net->tensors[i].view;
+            if (tensor->grad) gfi_check_array(&run, tensor->name, tensor->value, analytic + tensor->offset, tensor->size, check);
+        }
+        if (net->input_grad) gfi_check_array(&run, "input", x_copy, input_copy, inputs, check);
+    } else {
+        check->worst = INFINITY;
+        snprintf(check->worst_name, sizeof check->worst_name, "loss");
+    }
+
+    memcpy(net->grads, grads, net->param_count * sizeof(gf_real));
+    net->frozen = 0, net->norm = norm_before, net->norm_known = norm_known, net->phase = GFI_BUILT;
+    GF_FREE(memory);
+    return net->status;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:THEORY] Signal propagation
+// ---------------------------------------------------------------------------------------------------------------------
+// Everything rests on one integral, E[f(√q·Z)²] = ∫ f(√q·z)²·exp(-z²/2)/√(2π) dz. Two lengths matter: the Gaussian's (1
+// in z) and the activation's (1 in x = √q·z, where it bends). So panels end at a few fixed z, at |x| = 1, 4, 16, 256 …,
+// at 0 and at kinks; one on which 7 and 15 points disagree by more than a small part of the whole integral is halved.
+
+#define GFI_THEORY_TOLERANCE 1e-8    // of a panel, relative to the integral; 15 points are far better than they claim
+#define GFI_THEORY_PANELS 64         // before halving: at most 2 sides · (5 + 11 + kinks)
+#define GFI_THEORY_HALVINGS 1024     // an integral may take; smooth activations need fewer than 10
+#define GFI_THEORY_REACH 8.5         // |z| beyond this holds 2e-17 of the mass
+#define GFI_THEORY_SETTLED 1e-7      // |ln(q_next/q)| that counts as none: a custom φ may round as float does
+#define GFI_THEORY_Q_MAX 1e30        // q beyond this has run to infinity
+#define GFI_THEORY_Q_MIN 1e-30       // q below this has run to zero
+
+typedef double gfi_theory_function(gf_act act, double x);
+
+typedef struct gfi_expectation {
+    gfi_theory_function *f;
+    gf_act act;
+    double root_q, tolerance;        // √q; absolute tolerance of a panel
+    int halvings;                    // left
+} gfi_expectation;
+
+typedef struct gfi_theory_panel {
+    double a, b, value, error;       // ∫ over [a,b], |difference of the 7- and 15-point rules|
+} gfi_theory_panel;
+
+// One panel [a,b] by Gauss-Kronrod 7-15 (nodes and weights as in QUADPACK's qk15, Piessens et al. 1983).
+static gfi_theory_panel gfi_theory_rule(const gfi_expectation *e, double a, double b) {
+    static const double node[8] = {0.991455371120812639206854697526329, 0.949107912342758524526189684047851,
+                                   0.864864423359769072789712788640926, 0.741531185599394439863864773280788,
+                                   0.586087235467691130294144691693242, 0.405845151377397166906606412076961,
+                                   0.207784955007898467600689403773245, 0.0};
+    static const double kronrod[8] = {0.022935322010529224963732008058970, 0.063092092629978553290700663189204,
+                                      0.104790010322250183839876322541518, 0.140653259715525918745189590510238,
+                                      0.169004726639267902826583426598550, 0.190350578064785409913256402421014,
+                                      0.204432940075298892414161999234649, 0.209482141084727828012999174891714};
+    static const double gauss[8] = {0, 0.129484966168869693270611432679082, 0, 0.279705391489276667901467771423780,
+                                    0, 0.381830050505118944950369775488975, 0, 0.417959183673469387755102040816327};
+    double middle = 0.5 * (a + b), half = 0.5 * (b - a), k15 = 0.0, g7 = 0.0;
+    gfi_theory_panel panel;
+    for (int i = 0; i < 15; i++) {
+        int j = i < 8 ? i : 14 - i;
+        double z = middle + (i < 8 ? -half : half) * node[j], y = e->f(e->act, e->root_q * z);
+        double value = y * y * exp(-0.5 * z * z);
+        k15 += kronrod[j] * value;
+        g7 += gauss[j] * value;
+    }
+    panel.a = a, panel.b = b, panel.value = half * k15, panel.error = half * fabs(k15 - g7);
+    return panel;
+}
+
+// The panel's integral, halved until its error is small. NaN and infinity are not: no halving can mend them.
+static double gfi_theory_refine(gfi_expectation *e, gfi_theory_panel panel) {
+    double middle = 0.5 * (panel.a + panel.b), left;
+    if (!(panel.error > e->tolerance) || isinf(panel.error) || e->halvings <= 0) return panel.value;
+    e->halvings--;
+    left = gfi_theory_refine(e, gfi_theory_rule(e, panel.a, middle));
+    return left + gfi_theory_refine(e, gfi_theory_rule(e, middle, panel.b));
+}
+
+// Where the panel that starts at z ≥ 0, or at -z on the negative side, ends: the next edge of Gaussian, φ or kinks.
+static double gfi_theory_next_edge(const gfi_expectation *e, const gf_act_properties *properties, double z, int side) {
+    static const double gaussian[4] = {6.0, 4.5, 3.0, 1.5};
+    double next = GFI_THEORY_REACH, x = 1.0;
+    for (int i = 0; i < 4; i++)
+        if (gaussian[i] > z) next = gaussian[i];
+    while (x / e->root_q <= z) x *= x < 16.0 ? 4.0 : x;
+    if (x / e->root_q < next) next = x / e->root_q;
+    for (int i = 0; i < properties->kink_count; i++) {
+        double kink = side * properties->kinks[i] / e->root_q;
+        if (kink > z && kink < next) next = kink;
+    }
+    return next;
+}
+
+// E[f(√q·Z)²]
+static double gfi_theory_expectation(gfi_theory_function *f, gf_act act, double q) {
+    const gf_act_properties *properties = gf_act_describe(act.kind);
+    gfi_theory_panel panels[GFI_THEORY_PANELS];
+    gfi_expectation e;
+    double total = 0.0, refined = 0.0;
+    int count = 0;
+    if (!(q >= 0.0)) return NAN;
+    if (q == 0.0 || isinf(q)) {      // one point: φ is continuous at 0, φ' has two sides there
+        double x = isinf(q) ? INFINITY : f == gf_act_value ? 0.0 : 1e-30;
+        double left = f(act, -x), right = f(act, x);
+        return 0.5 * (left * left + right * right);
+    }
+    e.f = f, e.act = act, e.root_q = sqrt(q), e.halvings = GFI_THEORY_HALVINGS;
+    for (int side = -1; side <= 1; side += 2)
+        for (double z = 0.0, next; z < GFI_THEORY_REACH && count < GFI_THEORY_PANELS; z = next) {
+            next = gfi_theory_next_edge(&e, properties, z, side);
+            panels[count] = side < 0 ? gfi_theory_rule(&e, -next, -z) : gfi_theory_rule(&e, z, next);
+            total += panels[count++].value;
+        }
+    GF_ASSERT(count < GFI_THEORY_PANELS);
+    e.tolerance = GFI_THEORY_TOLERANCE * total;
+    for (int i = 0; i < count; i++) refined += gfi_theory_refine(&e, panels[i]);
+    return refined * 0.398942280401432677940;  // 1/√(2π)
+}
+
+GFDEF double gf_theory_mean_square(gf_act act, double q) { return gfi_theory_expectation(gf_act_value, act, q); }
+
+GFDEF double gf_theory_mean_square_slope(gf_act act, double q) {
+    return gfi_theory_expectation(gf_act_derivative, act, q);
+}
+
+// Variance times mean square; 0·∞ is 0 here: weights that are all zero carry nothing on, however large q is.
+static double gfi_theory_scaled(double weight_variance, double mean_square) {
+    if (!(weight_variance >= 0.0)) return NAN;
+    return weight_variance == 0.0 && isinf(mean_square) ? 0.0 : weight_variance * mean_square;
+}
+
+GFDEF double gf_theory_q_next(gf_act act, double q, double weight_variance, double bias_variance) {
+    if (!(bias_variance >= 0.0)) return NAN;
+    return gfi_theory_scaled(weight_variance, gf_theory_mean_square(act, q)) + bias_variance;
+}
+
+GFDEF double gf_theory_chi(gf_act act, double q, double weight_variance) {
+    return gfi_theory_scaled(weight_variance, gf_theory_mean_square_slope(act, q));
+}
+
+// ln(q_next/q) at q = e^t: positive where q grows from layer to layer, zero at a fixed point.
+static double gfi_theory_growth(gf_act act, double t, double w, double b) {
+    double q = exp(t);
+    return log(gf_theory_q_next(act, q, w, b) / q);
+}
+
+// The t between t0 and t1, whose growths g0 and g1 differ in sign, where it is zero: false position, Illinois' variant.
+static double gfi_theory_root(gf_act act, double t0, double g0, double t1, double g1, double w, double b) {
+    for (int i = 0; i < 60 && fabs(t1 - t0) > 1e-13 && g1 != 0.0; i++) {
+        double t = isinf(g0) || isinf(g1) ? 0.5 * (t0 + t1) : t1 - g1 * (t1 - t0) / (g1 - g0);
+        double g = gfi_theory_growth(act, t, w, b);
+        if ((g > 0.0) != (g1 > 0.0)) t0 = t1, g0 = g1;
+        else g0 *= 0.5;
+        if (fabs(t - t1) <= 1e-14) return t;
+        t1 = t, g1 = g;
+    }
+    return t1;
+}
+
+// q* from q = 1: walk the way q itself goes, with growing steps, until it would turn round; then close in.
+static double gfi_theory_q_star(gf_act act, double w, double b) {
+    double bottom = log(b > GFI_THEORY_Q_MIN ? b : GFI_THEORY_Q_MIN), top = log(GFI_THEORY_Q_MAX);
+    double t = 0.0, growth = gfi_theory_growth(act, t, w, b), direction = growth > 0.0 ? 1.0 : -1.0;
+    if (isnan(growth) || isinf(w) || isinf(b)) return NAN;
+    if (fabs(growth) <= GFI_THEORY_SETTLED) return 1.0;
+    for (double step = 0.7;; step *= 1.5) {
+        double next = t + direction * step, g;
+        if (next > top) return INFINITY;
+        if (next < bottom && direction < 0.0) next = bottom;  // q_next ≥ σb², so q never falls below it
+        g = gfi_theory_growth(act, next, w, b);
+        if (isnan(g)) return NAN;
+        if (direction * g < -GFI_THEORY_SETTLED) return exp(gfi_theory_root(act, t, growth, next, g, w, b));
+        if (next == bottom) return b > GFI_THEORY_Q_MIN ? b : 0.0;
+        t = next, growth = g;
+    }
+}
+
+GFDEF gf_propagation gf_theory_fixed_point(gf_act act, double weight_variance, double bias_variance) {
+    gf_propagation p;
+    p.q = gfi_theory_q_star(act, weight_variance, bias_variance);
+    p.chi = gf_theory_chi(act, p.q, weight_variance);
+    p.depth_scale = fabs(p.chi - 1.0) <= 1e-12 ? INFINITY : 1.0 / fabs(log(p.chi));
+    p.converged = !isnan(p.q) && !isinf(p.q);
+    return p;
+}
+
+static int gfi_theory_chaotic(gf_act act, double weight_variance, double bias_variance) {
+    return gf_theory_fixed_point(act, weight_variance, bias_variance).chi > 1.0;
+}
+
+GFDEF double gf_theory_critical(gf_act act, double bias_variance) {
+    double low = 0.0, high = 0.01;
+    if (!(bias_variance >= 0.0) || isinf(bias_variance)) return NAN;
+    while (!gfi_theory_chaotic(act, high, bias_variance)) {
+        if (high >= 100.0) return NAN;
+        low = high, high = high * 1.25 < 100.0 ? high * 1.25 : 100.0;
+    }
+    while (high - low > 1e-11 * high) {
+        double middle = 0.5 * (low + high);
+        if (middle <= low || middle >= high) break;
+        if (gfi_theory_chaotic(act, middle, bias_variance)) high = middle;
+        else low = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_init weight, gf_init bias) {
+    gf_theory_layer layer;
+    double w = gfi_init_std(weight, fan_in, fan_out), b = gfi_init_std(bias, fan_in, fan_out);
+    if (weight.kind == GF_INIT_ORTHOGONAL) w /= sqrt(fan_in > fan_out ? fan_in : fan_out);
+    layer.width = width;
+    layer.weight_variance = fan_in * w * w;
+    layer.bias_variance = b * b;
+    layer.q = layer.factor = layer.delta = NAN;
+    return layer;
+}
+
+GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_layer *layers, int count) {
+    if (!layers || count < 1)
+        return gfi_fail(GF_ERROR_ARGUMENT, "theory: %d layers%s; expected 1 or more", count, layers ? "" : " (NULL)");
+    if (!(input_square >= 0.0) || isinf(input_square))
+        return gfi_fail(GF_ERROR_ARGUMENT, "theory: mean square of the input is %g; expected 0 or more", input_square);
+    for (int l = 0; l < count; l++) {
+        double w = layers[l].weight_variance, b = layers[l].bias_variance;
+        if (layers[l].width < 1 || !(w >= 0.0) || !(b >= 0.0) || isinf(w) || isinf(b))
+            return gfi_fail(GF_ERROR_ARGUMENT, "theory: layer %d has width %d and variances %g, %g; expected a width of 1 "
+                            "or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
+    }
+    layers[0].q = layers[0].weight_variance * input_square + layers[0].bias_variance;
+    for (int l = 1; l < count; l++)
+        layers[l].q = gf_theory_q_next(act, layers[l - 1].q, layers[l].weight_variance, layers[l].bias_variance);
+    layers[count - 1].factor = layers[count - 1].delta = 1.0;
+    for (int l = count - 2; l >= 0; l--) {
+        double chi = gf_theory_chi(act, layers[l].q, layers[l + 1].weight_variance);
+        layers[l].factor = sqrt(chi * layers[l + 1].width / layers[l].width);
+        layers[l].delta = layers[l].factor * layers[l + 1].delta;
+    }
+    return GF_OK;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DATA] Data sets and batches
+// ---------------------------------------------------------------------------------------------------------------------
+// Everything that makes a data set ends in gfi_data_alloc; everything that reads one goes through gfi_data_copy, where
+// pixels become x by a table of 256 entries a channel.
+
+static gf_status gfi_null(const char *function, const char *parameter) {
+    return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is NULL", function, parameter);
+}
+
+GFDEF void gf_data_free(gf_dataset *data) {
+    if (!data) return;
+    GF_FREE(data->pixels);
+    GF_FREE(data->values);
+    GF_FREE(data->labels);
+    GF_FREE(data->targets);
+    memset(data, 0, sizeof *data);
+}
+
+enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 };  // values instead of pixels; targets where outputs > 0
+
+// Overwrite *data with an empty set of this shape, all arrays allocated, normalisation mean 0 and std 1.
+static gf_status gfi_data_alloc(gf_dataset *data, gf_shape shape, size_t count, int has, int outputs) {
+    size_t size = gf_shape_size(shape);
+    memset(data, 0, sizeof *data);
+    if (size == 0) {
+        return gfi_fail(GF_ERROR_SHAPE, "data: shape %dx%dx%d; every side must be at least 1", shape.channels,
+                        shape.height, shape.width);
+    }
+    if (count == 0) return gfi_fail(GF_ERROR_ARGUMENT, "data: count is 0; ask for at least one sample");
+    int fits = count <= SIZE_MAX / size && (outputs == 0 || count <= SIZE_MAX / (size_t)outputs);
+    data->shape = shape;
+    data->count = count;
+    data->outputs = outputs;
+    for (int c = 0; c < 4; c++) data->std[c] = 1;
+    if (fits && (has & GFI_HAS_PIXELS)) data->pixels = (uint8_t *)gfi_alloc(count * size, sizeof *data->pixels);
+    if (fits && !(has & GFI_HAS_PIXELS)) data->values = (gf_real *)gfi_alloc(count * size, sizeof *data->values);
+    if (fits && (has & GFI_HAS_LABELS)) data->labels = (int *)gfi_alloc(count, sizeof *data->labels);
+    if (fits && outputs) data->targets = (gf_real *)gfi_alloc(count * (size_t)outputs, sizeof *data->targets);
+    if ((data->pixels || data->values) && (data->labels || !(has & GFI_HAS_LABELS)) && (data->targets || !outputs)) {
+        return GF_OK;
+    }
+    gf_data_free(data);
+    return gfi_fail(GF_ERROR_MEMORY, "data: no memory for %zu samples of %zu numbers; take fewer samples", count, size);
+}
+
+// Is this a data set that can be read? Its fields are public, so they are looked at again.
+static gf_status gfi_data_check(const char *function, const gf_dataset *data) {
+    if (!data) return gfi_null(function, "data");
+    if (data->count == 0 || gf_shape_size(data->shape) == 0 || !data->pixels == !data->values) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: the data set is empty; load or make it first and check the status",
+                        function);
+    }
+    for (int c = 0; c < 4; c++) {
+        if (!isfinite(data->mean[c]) || !isfinite(data->std[c]) || !(data->std[c] > 0)) {
+            return gfi_fail(GF_ERROR_ARGUMENT, "%s: channel %d has mean %g, std %g; std must be above 0", function, c,
+                            data->mean[c], data->std[c]);
+        }
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t count, const gf_real *x, const int *labels,
+                                    int classes, const gf_real *targets, int outputs) {
+    const char *const me = "gf_data_from_arrays";
+    if (!data) return gfi_null(me, "data");
+    memset(data, 0, sizeof *data);
+    if (!x) return gfi_null(me, "x");
+    if (!labels == !targets) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s; give one of the two", me,
+                        labels ? "labels and targets are both there" : "labels and targets are both NULL");
+    }
+    if (labels ? classes < 2 : outputs < 1) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is %d; it must be at least %d", me, labels ? "classes" : "outputs",
+                        labels ? classes : outputs, labels ? 2 : 1);
+    }
+    for (size_t i = 0; labels && i < count; i++) {
+        if (labels[i] < 0 || labels[i] >= classes) {
+            return gfi_fail(GF_ERROR_ARGUMENT, "%s: labels[%zu] is %d, expected 0..%d", me, i, labels[i], classes - 1);
+        }
+    }
+    gf_status status = gfi_data_alloc(data, shape, count, labels ? GFI_HAS_LABELS : 0, labels ? 0 : outputs);
+    if (status != GF_OK) return status;
+    data->classes = labels ? classes : 0;
+    size_t size = count * gf_shape_size(shape), target_size = count * (size_t)data->outputs;
+    memcpy(data->values, x, size * sizeof *x);
+    if (labels) memcpy(data->labels, labels, count * sizeof *labels);
+    if (targets) memcpy(data->targets, targets, target_size * sizeof *targets);
+    for (size_t i = 0; i < size + target_size; i++) {
+        gf_real value = i < size ? data->values[i] : data->targets[i - size];
+        if (isfinite(value)) continue;
+        gf_data_free(data);
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s[%zu] is %g; training needs finite numbers", me,
+                        i < size ? "x" : "targets", i < size ? i : i - size, (double)value);
+    }
+    return GF_OK;
+}
+
+// --- Synthetic data --------------------------------------------------------------------------------------------------
+// Sample number i is a pure function of (seed, i): its key opens a counter of its own, from which each drawn quantity
+// takes a fixed place. Only + - * / √ and floor in double, then rounding to 8 bits: no libm, so the same on any machine.
+
+static double gfi_between(uint64_t key, uint64_t index, double low, double high) {
+    return low + (high - low) * gfi_random_unit(gfi_random_at(key, index));
+}
+
+// gray value 0..255 with noise of ±amplitude from one random byte
+static uint8_t gfi_gray(double value, double amplitude, uint64_t byte) {
+    value += amplitude * ((double)(byte & 255) / 127.5 - 1);
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
+}
+
+// Digits as handwriting: chains of quadratic Bézier curves on a grid 12 wide and 20 high. A chain is the number of its
+// points (negative: an ornament that half of the writers leave out), then x, y of start, control, end, control, end, …
+static const signed char gfi_digit_chains[10][40] = {
+    {9, 6, 0, 12, 0, 12, 10, 12, 20, 6, 20, 0, 20, 0, 10, 0, 0, 6, 0, 0},
+    {3, 6, 0, 6, 10, 6, 20, -3, 2, 5, 5, 3, 6, 0, 0},
+    {9, 1, 5, 1, 0, 6, 0, 12, 0, 11, 6, 10, 11, 1, 20, 6, 19, 12, 20, 0},
+    {11, 1, 2, 4, 0, 6, 0, 11, 0, 11, 5, 11, 9, 5, 9, 12, 9, 12, 15, 12, 20, 6, 20, 2, 20, 0, 17, 0},
+    {5, 8, 0, 4, 7, 0, 13, 6, 13, 12, 13, 3, 9, 6, 9, 13, 9, 20, 0},
+    {13, 11, 0, 6, 0, 2, 0, 2, 4, 1, 9, 4, 7, 6, 7, 12, 7, 12, 13, 12, 20, 6, 20, 2, 20, 0, 17, 0},
+    {11, 9, 0, 1, 3, 0, 13, 0, 20, 6, 20, 12, 20, 12, 14, 12, 9, 6, 9, 1, 9, 0, 14, 0},
+    {5, 0, 0, 6, 0, 12, 0, 6, 10, 4, 20, -3, 3, 10, 6, 10, 10, 10, 0},
+    {17, 6, 9, 1, 8, 1, 4, 1, 0, 6, 0, 11, 0, 11, 4, 11, 8, 6, 9, 0, 11, 0, 15, 0, 20, 6, 20, 12, 20, 12, 15, 12, 11, 6, 9, 0},
+    {11, 12, 6, 12, 0, 6, 0, 0, 0, 0, 6, 0, 11, 6, 11, 12, 11, 12, 6, 12, 14, 9, 20, 0},
+};
+
+typedef struct gfi_pen {     // one writer, one digit
+    uint64_t key;
+    double x, y;             // centre on the 28×28 image
+    double scale_x, scale_y, slant, tilt, wobble, radius;
+    double distance[28 * 28];  // squared distance of each pixel from the nearest stroke so far
+} gfi_pen;
+
+// Where the writer puts the grid point p. The wobble depends on the grid point alone, so that strokes stay joined.
+static void gfi_pen_place(const gfi_pen *pen, const signed char *p, double *x, double *y) {
+    uint64_t place = 16 + 2 * (uint64_t)(p[0] + 16 * p[1]);
+    double gx = p[0] - 6 + gfi_between(pen->key, place, -pen->wobble, pen->wobble);
+    double gy = p[1] - 10 + gfi_between(pen->key, place + 1, -pen->wobble, pen->wobble);
+    *x = pen->x + pen->scale_x * gx - pen->slant * gy;
+    *y = pen->y + pen->scale_y * gy + pen->tilt * gx;
+}
+
+// Lower the distances around the straight stroke from (x0, y0) to (x1, y1).
+static void gfi_pen_line(gfi_pen *pen, double x0, double y0, double x1, double y1) {
+    double reach = pen->radius + 1, dx = x1 - x0, dy = y1 - y0, length = dx * dx + dy * dy;
+    int left = (int)floor((x0 < x1 ? x0 : x1) - reach), right = (int)floor((x0 < x1 ? x1 : x0) + reach);
+    int top = (int)floor((y0 < y1 ? y0 : y1) - reach), bottom = (int)floor((y0 < y1 ? y1 : y0) + reach);
+    for (int y = top < 0 ? 0 : top; y <= bottom && y < 28; y++) {
+        for (int x = left < 0 ? 0 : left; x <= right && x < 28; x++) {
+            double px = x - x0, py = y - y0, along = length > 0 ? (px * dx + py * dy) / length : 0;
+            along = along < 0 ? 0 : along > 1 ? 1 : along;
+            px -= along * dx, py -= along * dy;
+            double square = px * px + py * py;
+            if (square < pen->distance[y * 28 + x]) pen->distance[y * 28 + x] = square;
+        }
+    }
+}
+
+static void gfi_pen_chain(gfi_pen *pen, const signed char *point, int points) {
+    double x[3], y[3];
+    gfi_pen_place(pen, point, &x[0], &y[0]);
+    for (int i = 1; i + 1 < points; i += 2) {
+        double from_x = x[0], from_y = y[0];
+        gfi_pen_place(pen, point + 2 * i, &x[1], &y[1]);
+        gfi_pen_place(pen, point + 2 * i + 2, &x[2], &y[2]);
+        for (int step = 1; step <= 6; step++) {  // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
+            double t = step / 6.0, s = 1 - t;
+            double to_x = s * s * x[0] + 2 * s * t * x[1] + t * t * x[2];
+            double to_y = s * s * y[0] + 2 * s * t * y[1] + t * t * y[2];
+            gfi_pen_line(pen, from_x, from_y, to_x, to_y);
+            from_x = to_x, from_y = to_y;
+        }
+        x[0] = x[2], y[0] = y[2];
+    }
+}
+
+static void gfi_digit_draw(uint8_t *pixels, int digit, uint64_t key) {
+    gfi_pen pen;
+    pen.key = key;
+    pen.x = 13.5 + gfi_between(key, 0, -2.2, 2.2);
+    pen.y = 13.5 + gfi_between(key, 1, -2.2, 2.2);
+    pen.scale_x = gfi_between(key, 2, 0.65, 1.1);
+    pen.scale_y = gfi_between(key, 3, 0.75, 1.05);
+    pen.slant = gfi_between(key, 4, -0.15, 0.4);
+    pen.tilt = gfi_between(key, 5, -0.15, 0.15);
+    pen.wobble = 0.9;
+    pen.radius = gfi_between(key, 6, 0.7, 1.7);
+    double ink = gfi_between(key, 7, 170, 255);
+    for (int i = 0; i < 28 * 28; i++) pen.distance[i] = 1e9;
+    for (const signed char *chain = gfi_digit_chains[digit]; *chain;) {
+        int points = *chain < 0 ? -*chain : *chain;
+        if (*chain > 0 || gfi_between(key, 8, 0, 1) < 0.5) gfi_pen_chain(&pen, chain + 1, points);
+        chain += 1 + 2 * points;
+    }
+    for (int i = 0; i < 28 * 28; i += 8) {
+        uint64_t noise = gfi_random_at(key, 1024 + (uint64_t)i);
+        for (int k = i; k < i + 8; k++, noise >>= 8) {
+            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]);  // antialiased: a pixel is half inked at the rim
+            pixels[k] = gfi_gray(ink * (cover < 0 ? 0 : cover > 1 ? 1 : cover), 12, noise);
+        }
+    }
+}
+
+typedef void gfi_draw(uint8_t *pixels, int label, uint64_t key);
+
+// Labels run 0, 1, …, 9, 0, …, so that every class is equally frequent in any stretch of the set.
+static gf_status gfi_data_drawn(const char *function, gf_dataset *data, gf_shape shape, size_t count, uint64_t seed,
+                                gfi_draw *draw) {
+    if (!data) return gfi_null(function, "data");
+    gf_status status = gfi_data_alloc(data, shape, count, GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    if (status != GF_OK) return status;
+    uint64_t key = gfi_random_key(seed, GF_STREAM_DATA);
+    data->classes = 10;
+    data->synthetic = 1;
+    for (size_t i = 0; i < count; i++) {
+        data->labels[i] = (int)(i % 10);
+        draw(data->pixels + i * gf_shape_size(shape), data->labels[i], gfi_random_at(key, i));
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed) {
+    return gfi_data_drawn("gf_data_digits", data, gf_image(1, 28, 28), count, seed, gfi_digit_draw);
+}
+
+// A wave of period 1 between 0 and 1: a triangle with rounded tips.
+static double gfi_wave(double t) {
+    t -= floor(t);
+    t = t < 0.5 ? 2 * t : 2 - 2 * t;
+    return t * t * (3 - 2 * t);
+}
+
+// Noise that varies smoothly over about one unit: random numbers at whole coordinates, interpolated between.
+static double gfi_clouds(uint64_t key, double x, double y) {
+    double left = floor(x), top = floor(y), u = x - left, v = y - top;
+    uint64_t corner = 4096 + (uint64_t)left + 64 * (uint64_t)top;
+    u *= u * (3 - 2 * u), v *= v * (3 - 2 * v);
+    double above = gfi_between(key, corner, 0, 1) * (1 - u) + gfi_between(key, corner + 1, 0, 1) * u;
+    double below = gfi_between(key, corner + 64, 0, 1) * (1 - u) + gfi_between(key, corner + 65, 0, 1) * u;
+    return above * (1 - v) + below * v;
+}
+
+typedef struct gfi_cloth {  // one texture
+    uint64_t key;
+    int kind;
+    double cos, sin;        // direction of the pattern
+    double frequency, phase_x, phase_y, centre_x, centre_y;
+} gfi_cloth;
+
+// Brightness of the pattern in 0..1 at pixel (x, y).
+static double gfi_cloth_at(const gfi_cloth *cloth, int x, int y) {
+    double u = (x * cloth->cos + y * cloth->sin) * cloth->frequency + cloth->phase_x;
+    double v = (y * cloth->cos - x * cloth->sin) * cloth->frequency + cloth->phase_y;
+    double dx = x - cloth->centre_x, dy = y - cloth->centre_y;
+    switch (cloth->kind) {
+    case 4:  // checks
+        u = gfi_wave(u), v = gfi_wave(v);
+        return u * v + (1 - u) * (1 - v);
+    case 5:  // dots
+        u -= floor(u) + 0.5, v -= floor(v) + 0.5;
+        u = 1.7 - 5 * sqrt(u * u + v * v);
+        return u < 0 ? 0 : u > 1 ? 1 : u;
+    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);       // rings
+    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);                 // sand
+    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1);  // clouds
+    case 9: return gfi_wave(u + 0.8 * gfi_wave(0.7 * v));                                        // zigzag
+    default: return gfi_wave(u);                                                                // stripes: | \ - /
+    }
+}
+
+static void gfi_texture_draw(uint8_t *pixels, int kind, uint64_t key) {
+    static const double direction[4][2] = {{1, 0}, {1, 1}, {0, 1}, {-1, 1}};
+    gfi_cloth cloth;
+    cloth.key = key;
+    cloth.kind = kind;
+    cloth.cos = gfi_between(key, 0, -0.2, 0.2) + (kind < 4 ? direction[kind][0] : gfi_between(key, 1, -1, 1));
+    cloth.sin = gfi_between(key, 2, -0.2, 0.2) + (kind < 4 ? direction[kind][1] : gfi_between(key, 3, -1, 1));
+    double length = sqrt(cloth.cos * cloth.cos + cloth.sin * cloth.sin) + 1e-9;
+    cloth.cos /= length, cloth.sin /= length;
+    cloth.frequency = 1 / gfi_between(key, 4, 4, 10);
+    cloth.phase_x = gfi_between(key, 5, 0, 1), cloth.phase_y = gfi_between(key, 6, 0, 1);
+    cloth.centre_x = gfi_between(key, 7, 0, 31), cloth.centre_y = gfi_between(key, 8, 0, 31);
+    double dark[3], bright[3];  // the two colours differ by ±(40…120) in every channel: colour tells nothing
+    for (uint64_t c = 0; c < 3; c++) {
+        double middle = gfi_between(key, 16 + c, 70, 185), half = gfi_between(key, 24 + c, 20, 60);
+        if (gfi_between(key, 32 + c, 0, 1) < 0.5) half = -half;
+        dark[c] = middle - half, bright[c] = middle + half;
+    }
+    for (int i = 0; i < 32 * 32; i++) {
+        double level = gfi_cloth_at(&cloth, i % 32, i / 32);
+        uint64_t noise = gfi_random_at(key, 16384 + (uint64_t)i);
+        for (int c = 0; c < 3; c++, noise >>= 8) {
+            pixels[c * 32 * 32 + i] = gfi_gray(dark[c] + (bright[c] - dark[c]) * level, 16, noise);
+        }
+    }
+}
+
+GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed) {
+    return gfi_data_drawn("gf_data_textures", data, gf_image(3, 32, 32), count, seed, gfi_texture_draw);
+}
+
+GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed) {
+    if (!data) return gfi_null("gf_data_xor", "data");
+    memset(data, 0, sizeof *data);
+    if (!(noise >= 0) || !isfinite(noise)) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_xor: noise is %g; it is a standard deviation, 0 or more", noise);
+    }
+    gf_status status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, 1);
+    if (status != GF_OK) return status;
+    uint64_t key = gfi_random_key(seed, GF_STREAM_DATA);
+    data->classes = 2;
+    data->synthetic = 1;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t point = gfi_random_at(key, i);
+        double clean[2], noisy[2];
+        for (uint64_t k = 0; k < 2; k++) {
+            clean[k] = gfi_between(point, k, -1, 1);
+            noisy[k] = clean[k] + noise * gfi_random_gauss(gfi_random_at(point, 2 + k));
+            data->values[2 * i + k] = (gf_real)noisy[k];
+        }
+        data->labels[i] = relabel ? noisy[0] * noisy[1] < 0 : clean[0] * clean[1] < 0;
+        data->targets[i] = (gf_real)data->labels[i];
+    }
+    return GF_OK;
+}
+
+// --- Files -----------------------------------------------------------------------------------------------------------
+#ifndef GF_NO_STDIO
+
+#include <errno.h>
+#include <limits.h>
+
+typedef struct gfi_file {
+    FILE *stream;
+    const char *path, *hint;  // hint: what to do when it is not there
+    uint64_t size;            // bytes
+} gfi_file;
+
+static void gfi_file_close(gfi_file *file) {
+    if (file->stream) fclose(file->stream);
+    file->stream = NULL;
+}
+
+static gf_status gfi_file_open(gfi_file *file, const char *path, const char *hint) {
+    file->path = path;
+    file->hint = hint;
+    file->stream = fopen(path, "rb");
+    if (!file->stream) {
+        return gfi_fail(GF_ERROR_IO, "%.200s: cannot be opened: %s; %s", path, strerror(errno), hint);
+    }
+    long size = fseek(file->stream, 0, SEEK_END) == 0 ? ftell(file->stream) : -1;
+    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) {  // a folder, a pipe
+        gfi_file_close(file);
+        return gfi_fail(GF_ERROR_IO, "%.200s: is not a regular file; %s", path, hint);
+    }
+    file->size = (uint64_t)size;
+    return GF_OK;
+}
+
+static gf_status gfi_file_read(gfi_file *file, void *bytes, size_t size) {
+    if (fread(bytes, 1, size, file->stream) == size) return GF_OK;
+    return gfi_fail(GF_ERROR_IO, "%.200s: reading %zu bytes failed: %s; %s", file->path, size,
+                    ferror(file->stream) ? strerror(errno) : "the file ends before", file->hint);
+}
+
+// Read an IDX header: magic number 0x00000800 + sides, then each side, all big-endian. The file's length must follow.
+static gf_status gfi_idx_header(gfi_file *file, int sides, uint32_t side[3]) {
+    uint8_t bytes[16] = {0};
+    size_t length = 4 + 4 * (size_t)sides;
+    uint64_t expected = length, part[4] = {0, 0, 1, 1};
+    gf_status status = gfi_file_read(file, bytes, file->size < length ? (size_t)file->size : length);
+    if (status != GF_OK) return status;
+    for (int i = 0; i < 16; i += 4) {
+        part[i / 4] = (uint32_t)bytes[i] << 24 | (uint32_t)bytes[i + 1] << 16 | (uint32_t)bytes[i + 2] << 8 | bytes[i + 3];
+    }
+    if (part[0] != 0x800u + (unsigned)sides) {
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%08x (%s), found 0x%08x; %s", file->path,
+                        0x800u + (unsigned)sides, sides == 3 ? "images" : "labels", (unsigned)part[0],
+                        bytes[0] == 0x1f ? "unpack it with gunzip" : "are images and labels swapped?");
+    }
+    for (int i = 0; i < 3; i++) side[i] = i < sides ? (uint32_t)part[i + 1] : 1;
+    if (side[0] == 0 || side[1] - 1 >= 32768 || side[2] - 1 >= 32768) {
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s",
+                        file->path, (unsigned)side[0], (unsigned)side[1], (unsigned)side[2], file->hint);
+    }
+    expected += (uint64_t)side[0] * side[1] * side[2];
+    if (file->size != expected) {
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected %llu bytes by its header, found %llu; %s", file->path,
+                        (unsigned long long)expected, (unsigned long long)file->size, file->hint);
+    }
+    return GF_OK;
+}
+
+static gf_status gfi_idx_load(gf_dataset *data, gfi_file *images, gfi_file *labels) {
+    uint32_t side[3], label_side[3];
+    gf_status status = gfi_idx_header(images, 3, side);
+    if (status == GF_OK) status = gfi_idx_header(labels, 1, label_side);
+    if (status != GF_OK) return status;
+    if (side[0] != label_side[0]) {
+        return gfi_fail(GF_ERROR_FORMAT, "%.120s has %u images, %.120s %u labels; take files of one set", images->path,
+                        (unsigned)side[0], labels->path, (unsigned)label_side[0]);
+    }
+    status = gfi_data_alloc(data, gf_image(1, (int)side[1], (int)side[2]), side[0], GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    if (status != GF_OK) return status;
+    status = gfi_file_read(images, data->pixels, (size_t)images->size - 16);
+    for (size_t i = 0; i < data->count && status == GF_OK; i += 4096) {
+        uint8_t bytes[4096];
+        size_t n = data->count - i < sizeof bytes ? data->count - i : sizeof bytes;
+        status = gfi_file_read(labels, bytes, n);
+        for (size_t k = 0; k < n && status == GF_OK; k++) {
+            data->labels[i + k] = bytes[k];
+            if (bytes[k] >= data->classes) data->classes = bytes[k] + 1;
+        }
+    }
+    return status;
+}
+
+static gf_status gfi_idx_files(gf_dataset *data, const char *images, const char *labels, const char *hint) {
+    gfi_file image_file, label_file;
+    gf_status status = gfi_file_open(&image_file, images, hint);
+    if (status != GF_OK) return status;
+    status = gfi_file_open(&label_file, labels, hint);
+    if (status == GF_OK) status = gfi_idx_load(data, &image_file, &label_file);
+    gfi_file_close(&image_file);
+    gfi_file_close(&label_file);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+
+GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels) {
+    if (!data) return gfi_null("gf_data_idx", "data");
+    memset(data, 0, sizeof *data);
+    if (!images) return gfi_null("gf_data_idx", "images");
+    if (!labels) return gfi_null("gf_data_idx", "labels");
+    return gfi_idx_files(data, images, labels, "check its name and copy it again");
+}
+
+// folder/name into path[GFI_PATH_SIZE]
+enum { GFI_PATH_SIZE = 1024 };
+static gf_status gfi_path(char *path, const char *folder, const char *name) {
+    int length = snprintf(path, GFI_PATH_SIZE, "%s/%s", folder, name);
+    if (length > 0 && length < GFI_PATH_SIZE) return GF_OK;
+    return gfi_fail(GF_ERROR_ARGUMENT, "%.200s…: the folder's name is longer than %d bytes", folder, GFI_PATH_SIZE);
+}
+
+GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
+    char images[GFI_PATH_SIZE], labels[GFI_PATH_SIZE];
+    if (!data) return gfi_null("gf_data_mnist", "data");
+    memset(data, 0, sizeof *data);
+    if (!folder) return gfi_null("gf_data_mnist", "folder");
+    gf_status status = gfi_path(images, folder, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte");
+    if (status == GF_OK) status = gfi_path(labels, folder, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte");
+    if (status == GF_OK) status = gfi_idx_files(data, images, labels, "run ./data_fetch.sh mnist");
+    if (status != GF_OK) return status;
+    int found = data->classes;
+    data->classes = 10;
+    if (found <= 10) return GF_OK;
+    gf_data_free(data);
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: label expected 0..9, found %d; run ./data_fetch.sh mnist", labels, found - 1);
+}
+
+enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 };  // label, then the red, green and blue planes
+
+// Append one file's records at sample `first`; data has room for them.
+static gf_status gfi_cifar_load(gf_dataset *data, size_t first, gfi_file *file) {
+    for (size_t i = 0; i < file->size / GFI_CIFAR_RECORD; i++) {
+        uint8_t label;
+        gf_status status = gfi_file_read(file, &label, 1);
+        if (status == GF_OK) status = gfi_file_read(file, data->pixels + (first + i) * 3072, 3072);
+        if (status != GF_OK) return status;
+        if (label > 9) {
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: record %zu: label expected 0..9, found %d; %s", file->path, i, label,
+                            file->hint);
+        }
+        data->labels[first + i] = label;
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) {
+    static const char *const names[6] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                         "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    char path[6][GFI_PATH_SIZE];
+    gfi_file file[6];
+    gf_status status = GF_OK;
+    size_t count = 0;
+    int from = test ? 5 : 0, to = test ? 6 : 5, opened = from;
+    if (!data) return gfi_null("gf_data_cifar10", "data");
+    memset(data, 0, sizeof *data);
+    if (!folder) return gfi_null("gf_data_cifar10", "folder");
+    for (; opened < to && status == GF_OK; opened++) {
+        gfi_file *f = &file[opened];
+        f->stream = NULL;
+        status = gfi_path(path[opened], folder, names[opened]);
+        if (status == GF_OK) status = gfi_file_open(f, path[opened], "run ./data_fetch.sh cifar10");
+        if (status == GF_OK && (f->size == 0 || f->size % GFI_CIFAR_RECORD != 0)) {
+            status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %llu bytes in all; %s", f->path,
+                              GFI_CIFAR_RECORD, (unsigned long long)f->size, f->hint);
+        }
+        if (status == GF_OK) count += (size_t)(f->size / GFI_CIFAR_RECORD);
+    }
+    if (status == GF_OK) status = gfi_data_alloc(data, gf_image(3, 32, 32), count, GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    data->classes = 10;
+    count = 0;
+    for (int i = from; i < opened; i++) {
+        if (status == GF_OK) status = gfi_cifar_load(data, count, &file[i]);
+        if (status == GF_OK) count += (size_t)(file[i].size / GFI_CIFAR_RECORD);
+        gfi_file_close(&file[i]);
+    }
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+
+// --- CSV: two passes over the text in memory, one to count, one to read ---
+
+#include <locale.h>
+#include <stdlib.h>
+
+typedef struct gfi_csv {
+    const char *path;
+    char *at, *end;           // the current line, without blanks around it
+    char *next;               // where the following line starts; the text ends with 0
+    size_t line, columns, rows;
+    int header;
+} gfi_csv;
+
+static int gfi_is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+// Shrink [at, end) until no blank stands at either side.
+static void gfi_trim(char **at, char **end) {
+    while (*at < *end && gfi_is_blank(**at)) ++*at;
+    while (*end > *at && gfi_is_blank((*end)[-1])) --*end;
+}
+
+// Step to the next line that holds anything; 0 at the end of the text.
+static int gfi_csv_line(gfi_csv *csv) {
+    while (*csv->next) {
+        char *stop = strchr(csv->next, '\n');
+        csv->at = csv->next;
+        csv->end = stop ? stop : csv->at + strlen(csv->at);
+        csv->next = stop ? stop + 1 : csv->end;
+        csv->line++;
+        gfi_trim(&csv->at, &csv->end);
+        if (csv->at < csv->end) return 1;
+    }
+    return 0;
+}
+
+// Take the next cell [*cell, *stop) off the line; 0 when the line is used up.
+static int gfi_csv_cell(gfi_csv *csv, char **cell, char **stop) {
+    if (csv->at > csv->end) return 0;
+    *cell = csv->at;
+    *stop = (char *)memchr(csv->at, ',', (size_t)(csv->end - csv->at));
+    if (!*stop) *stop = csv->end;
+    csv->at = *stop + 1;
+    gfi_trim(cell, stop);
+    return 1;
+}
+
+static char *gfi_skip_digits(char *at) {
+    while (*at >= '0' && *at <= '9') at++;
+    return at;
+}
+
+// Is the cell a decimal number, and which? The grammar is checked here, since strtod also takes "nan", "0x1p3" and what
+// the locale wants; the conversion is left to strtod, which rounds correctly, with the locale's decimal point put in.
+static int gfi_csv_number(char *cell, char *stop, double *value) {
+    char *at = cell + (*cell == '+' || *cell == '-'), *whole = at, *point = NULL, after = *stop;
+    size_t digits;
+    at = gfi_skip_digits(at);
+    digits = (size_t)(at - whole);
+    if (*at == '.') {
+        point = at;
+        at = gfi_skip_digits(at + 1);
+        digits += (size_t)(at - point - 1);
+    }
+    if (digits > 0 && (*at == 'e' || *at == 'E')) {
+        char *exponent = at + 1 + (at[1] == '+' || at[1] == '-');
+        at = gfi_skip_digits(exponent);
+        if (at == exponent) return 0;
+    }
+    if (digits == 0 || at != stop) return 0;
+    *stop = 0;  // "1,5" is one number in some locales
+    if (point) *point = *localeconv()->decimal_point;
+    *value = strtod(cell, NULL);
+    if (point) *point = '.';
+    *stop = after;
+    return 1;
+}
+
+static gf_status gfi_csv_refuse(const gfi_csv *csv, size_t column, const char *cell, const char *stop, const char *why) {
+    int length = (int)(stop - cell < 24 ? stop - cell : 24);
+    if (!why) {
+        why = length == 0                                   ? "a cell is empty; fill it or drop the row"
+              : memchr(cell, '"', (size_t)length)           ? "quotes are not understood; write names and numbers bare"
+              : memchr(cell, ';', (size_t)length) || memchr(cell, '\t', (size_t)length)
+                                                            ? "columns must be separated by commas"
+                                                            : "is not a decimal number";
+    }
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu, column %zu: \"%.*s\": %s", csv->path, csv->line, column, length,
+                    cell, why);
+}
+
+// First pass: is there a header, how many rows and columns, do all rows have the same number of them?
+static gf_status gfi_csv_count(gfi_csv *csv) {
+    size_t first_line = 0;
+    while (gfi_csv_line(csv)) {
+        char *cell = csv->at, *stop = csv->end;
+        size_t columns = 0, numbers = 0, bare = 0;
+        double value;
+        while (gfi_csv_cell(csv, &cell, &stop)) {
+            columns++;
+            if (first_line) continue;
+            numbers += (size_t)gfi_csv_number(cell, stop, &value);
+            bare += cell < stop && !memchr(cell, '"', (size_t)(stop - cell));
+        }
+        if (!first_line) {
+            first_line = csv->line;
+            csv->columns = columns;
+            csv->header = numbers == 0 && bare == columns;
+        }
+        if (columns != csv->columns) {
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree", csv->path,
+                            csv->line, columns, first_line, csv->columns);
+        }
+        csv->rows++;
+    }
+    csv->rows -= (size_t)csv->header;
+    if (csv->rows == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", csv->path);
+    if (csv->columns < 2 || csv->columns > INT_MAX) {
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected 2 columns or more (sample, then class or target), found %zu",
+                        csv->path, csv->columns);
+    }
+    return GF_OK;
+}
+
+// Second pass: the numbers of one line into sample i.
+static gf_status gfi_csv_row(gfi_csv *csv, gf_dataset *data, size_t i) {
+    size_t inputs = csv->columns - 1;
+    char *cell, *stop;
+    for (size_t column = 0; gfi_csv_cell(csv, &cell, &stop); column++) {
+        double value;
+        if (!gfi_csv_number(cell, stop, &value)) return gfi_csv_refuse(csv, column + 1, cell, stop, NULL);
+        if (!isfinite((gf_real)value)) return gfi_csv_refuse(csv, column + 1, cell, stop, "the number is too large");
+        if (column < inputs) {
+            data->values[i * inputs + column] = (gf_real)value;
+        } else if (data->targets) {
+            data->targets[i] = (gf_real)value;
+        } else if (value >= 0 && value < data->classes && value == floor(value)) {
+            data->labels[i] = (int)value;
+        } else {
+            char why[80];
+            snprintf(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
+            return gfi_csv_refuse(csv, column + 1, cell, stop, why);
+        }
+    }
+    return GF_OK;
+}
+
+static gf_status gfi_csv_parse(gf_dataset *data, const char *path, char *text, int classes) {
+    gfi_csv csv = {path, NULL, NULL, text, 0, 0, 0, 0};
+    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;  // UTF-8's byte order mark, which spreadsheets write
+    csv.next = text;
+    gf_status status = gfi_csv_count(&csv);
+    if (status != GF_OK) return status;
+    status = gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
+    data->classes = classes;
+    csv.next = text;
+    csv.line = 0;
+    if (csv.header) gfi_csv_line(&csv);
+    for (size_t i = 0; status == GF_OK && gfi_csv_line(&csv); i++) status = gfi_csv_row(&csv, data, i);
+    return status;
+}
+
+GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
+    gfi_file file;
+    if (!data) return gfi_null("gf_data_csv", "data");
+    memset(data, 0, sizeof *data);
+    if (!path) return gfi_null("gf_data_csv", "path");
+    if (classes < 0 || classes == 1) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression", classes);
+    }
+    gf_status status = gfi_file_open(&file, path, "check its name");
+    if (status != GF_OK) return status;
+    char *text = file.size < SIZE_MAX - 4 ? (char *)gfi_alloc((size_t)file.size + 4, 1) : NULL;
+    if (!text) {
+        status = gfi_fail(GF_ERROR_MEMORY, "%.200s: no memory for its %llu bytes", path, (unsigned long long)file.size);
+    } else {
+        status = gfi_file_read(&file, text, (size_t)file.size);
+        memset(text + file.size, 0, 4);
+    }
+    if (status == GF_OK && memchr(text, 0, (size_t)file.size)) {
+        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; expected plain text (UTF-8)", path);
+    }
+    if (status == GF_OK) status = gfi_csv_parse(data, path, text, classes);
+    gfi_file_close(&file);
+    GF_FREE(text);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+#endif  // GF_NO_STDIO
+
+// --- Using a data set ------------------------------------------------------------------------------------------------
+
+// Channels with a normalisation of their own: up to 4; beyond that (a vector of features) one for all.
+static int gfi_data_channels(const gf_dataset *data) { return data->shape.channels <= 4 ? data->shape.channels : 1; }
+
+GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels) {
+    if (!data) return gfi_null("gf_data_normalize", "data");
+    if (!mean) return gfi_null("gf_data_normalize", "mean");
+    if (!std) return gfi_null("gf_data_normalize", "std");
+    if (channels != 1 && (channels != data->shape.channels || channels > 4)) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channels is %d, the data have %d; expected 1 (for all)%s",
+                        channels, data->shape.channels, data->shape.channels <= 4 ? " or as many" : "");
+    }
+    for (int c = 0; c < channels; c++) {
+        if (!isfinite(mean[c]) || !isfinite(std[c]) || !(std[c] > 0)) {
+            return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channel %d has mean %g, std %g; std must be above 0", c,
+                            mean[c], std[c]);
+        }
+    }
+    for (int c = 0; c < 4; c++) {
+        data->mean[c] = mean[c < channels ? c : 0];
+        data->std[c] = std[c < channels ? c : 0];
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also) {
+    gf_status status = gfi_data_check("gf_data_standardize", data);
+    if (status == GF_OK && also) status = gfi_data_check("gf_data_standardize", also);
+    if (status != GF_OK) return status;
+    size_t size = gf_shape_size(data->shape), count = data->count, also_count = also ? also->count : 0;
+    if (!data->values || (also && (!also->values || gf_shape_size(also->shape) != size))) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_standardize: expected values of one shape; for images see "
+                                           "gf_data_normalize");
+    }
+    for (size_t k = 0; k < size; k++) {
+        double mean = 0, square = 0;
+        for (size_t i = 0; i < count; i++) mean += (double)data->values[i * size + k] / (double)count;
+        for (size_t i = 0; i < count; i++) {
+            double d = (double)data->values[i * size + k] - mean;
+            square += d * d / (double)count;
+        }
+        double std = sqrt(square);
+        if (!(std > 1e-12 * fabs(mean))) std = 1;  // a constant feature becomes 0
+        for (size_t i = 0; i < count; i++) data->values[i * size + k] = (gf_real)((data->values[i * size + k] - mean) / std);
+        for (size_t i = 0; i < also_count; i++) {
+            also->values[i * size + k] = (gf_real)((also->values[i * size + k] - mean) / std);
+        }
+    }
+    return GF_OK;
+}
+
+// Copy sample `from` of all to place `to` of part.
+static void gfi_data_pick(gf_dataset *part, size_t to, const gf_dataset *all, size_t from) {
+    size_t size = gf_shape_size(all->shape), outputs = (size_t)all->outputs;
+    if (all->pixels) memcpy(part->pixels + to * size, all->pixels + from * size, size * sizeof *all->pixels);
+    if (all->values) memcpy(part->values + to * size, all->values + from * size, size * sizeof *all->values);
+    if (all->labels) part->labels[to] = all->labels[from];
+    if (all->targets) memcpy(part->targets + to * outputs, all->targets + from * outputs, outputs * sizeof *all->targets);
+}
+
+// A data set like `all` with room for count samples.
+static gf_status gfi_data_like(gf_dataset *data, const gf_dataset *all, size_t count) {
+    int has = (all->pixels ? GFI_HAS_PIXELS : 0) | (all->labels ? GFI_HAS_LABELS : 0);
+    gf_status status = gfi_data_alloc(data, all->shape, count, has, all->targets ? all->outputs : 0);
+    if (status != GF_OK) return status;
+    data->classes = all->classes;
+    data->synthetic = all->synthetic;
+    memcpy(data->mean, all->mean, sizeof data->mean);
+    memcpy(data->std, all->std, sizeof data->std);
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest) {
+    const char *const me = "gf_data_split";
+    if (!first) return gfi_null(me, "first");
+    if (!rest) return gfi_null(me, "rest");
+    if (first == rest || first == all || rest == all) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: all, first and rest must be three data sets", me);
+    }
+    memset(first, 0, sizeof *first);
+    memset(rest, 0, sizeof *rest);
+    if (!all) return gfi_null(me, "all");
+    gf_status status = gfi_data_check(me, all);
+    if (status != GF_OK) return status;
+    if ((uint64_t)all->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
+    double exact = floor(share * (double)all->count + 0.5);
+    if (!(exact >= 1) || !(exact <= (double)all->count - 1)) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: share %g of %zu samples leaves a part empty; expected between 0 and 1", me,
+                        share, all->count);
+    }
+    size_t count = (size_t)exact;
+    uint32_t *order = (uint32_t *)gfi_alloc(all->count, sizeof *order);
+    status = order ? gfi_data_like(first, all, count) : gfi_fail(GF_ERROR_MEMORY, "%s: no memory for the order", me);
+    if (status == GF_OK) status = gfi_data_like(rest, all, all->count - count);
+    if (status == GF_OK) {
+        gf_random_shuffle(order, all->count, seed, GF_STREAM_SPLIT);
+        for (size_t i = 0; i < count; i++) gfi_data_pick(first, i, all, order[i]);
+        for (size_t i = count; i < all->count; i++) gfi_data_pick(rest, i - count, all, order[i]);
+    } else {
+        gf_data_free(first);
+    }
+    GF_FREE(order);
+    return status;
+}
+
+GFDEF gf_status gf_data_take(gf_dataset *data, size_t count) {
+    if (!data) return gfi_null("gf_data_take", "data");
+    if (count < 1 || count > data->count) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_take: count is %zu, expected 1..%zu", count, data->count);
+    }
+    data->count = count;
+    return GF_OK;
+}
+
+static double gfi_data_scale(const gf_dataset *data, int channel, double value) {
+    return (value - data->mean[channel]) / data->std[channel];
+}
+
+// x[0..n) from the numbers at places at, at + step, … of one channel. lookup[256]: x of each pixel value.
+static void gfi_data_copy(gf_real *x, const gf_dataset *data, int channel, size_t at, size_t n, int step,
+                          const gf_real *lookup) {
+    if (data->pixels) {
+        const uint8_t *pixel = data->pixels + at;
+        for (size_t i = 0; i < n; i++, pixel += step) x[i] = lookup[*pixel];
+    } else {
+        const gf_real *value = data->values + at, mean = (gf_real)data->mean[channel], std = (gf_real)data->std[channel];
+        for (size_t i = 0; i < n; i++, value += step) x[i] = (*value - mean) / std;
+    }
+}
+
+static void gfi_data_lookup(const gf_dataset *data, int channel, gf_real lookup[256]) {
+    for (int p = 0; p < 256; p++) lookup[p] = (gf_real)gfi_data_scale(data, channel, p / 255.0);
+}
+
+GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x) {
+    gf_real lookup[256];
+    gf_status status = gfi_data_check("gf_data_sample", data);
+    if (status != GF_OK) return status;
+    if (!x) return gfi_null("gf_data_sample", "x");
+    if (index >= data->count) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_sample: index is %zu, expected 0..%zu", index, data->count - 1);
+    }
+    size_t size = gf_shape_size(data->shape), plane = size / (size_t)gfi_data_channels(data);
+    for (size_t at = 0; at < size; at += plane) {
+        int channel = (int)(at / plane);
+        gfi_data_lookup(data, channel, lookup);
+        gfi_data_copy(x + at, data, channel, index * size + at, plane, 1, lookup);
+    }
+    return GF_OK;
+}
+
+// --- Batches ---------------------------------------------------------------------------------------------------------
+
+GFDEF void gf_batches_free(gf_batches *batches) {
+    if (!batches) return;
+    GF_FREE(batches->order);
+    GF_FREE(batches->lookup);
+    GF_FREE(batches->x_buffer);
+    GF_FREE(batches->target_buffer);
+    GF_FREE(batches->label_buffer);
+    memset(batches, 0, sizeof *batches);
+}
+
+// The place before the sample number `position` of an epoch; its order depends on (seed, epoch) alone.
+static void gfi_batches_place(gf_batches *batches, long epoch, size_t position) {
+    if ((batches->flags & GF_SHUFFLE) && (batches->batch < 0 || batches->epoch != epoch)) {
+        gf_random_shuffle(batches->order, batches->data->count, batches->seed, GF_STREAM_SHUFFLE + 256 * (uint64_t)epoch);
+    }
+    batches->epoch = epoch;
+    batches->position = position;
+    batches->batch = (long)(position / (size_t)batches->size) - 1;
+    batches->n = 0;
+    batches->x = NULL;
+    batches->labels = NULL;
+    batches->targets = NULL;
+}
+
+static gf_status gfi_batches_alloc(gf_batches *batches) {
+    const gf_dataset *data = batches->data;
+    size_t rows = (size_t)batches->size < data->count ? (size_t)batches->size : data->count;
+    size_t size = gf_shape_size(data->shape), outputs = (size_t)data->outputs;
+    int channels = gfi_data_channels(data), fits = rows <= SIZE_MAX / size;
+    batches->order = (uint32_t *)gfi_alloc(data->count, sizeof *batches->order);
+    batches->lookup = (gf_real *)gfi_alloc(256 * (size_t)channels, sizeof *batches->lookup);
+    if (fits) batches->x_buffer = (gf_real *)gfi_alloc(rows * size, sizeof *batches->x_buffer);
+    if (data->labels) batches->label_buffer = (int *)gfi_alloc(rows, sizeof *batches->label_buffer);
+    if (data->targets) batches->target_buffer = (gf_real *)gfi_alloc(rows * outputs, sizeof *batches->target_buffer);
+    if (!batches->order || !batches->lookup || !batches->x_buffer || (data->labels && !batches->label_buffer) ||
+        (data->targets && !batches->target_buffer)) {
+        return gfi_fail(GF_ERROR_MEMORY, "gf_batches_init: no memory for batches of %zu samples of %zu numbers", rows, size);
+    }
+    for (size_t i = 0; i < data->count; i++) batches->order[i] = (uint32_t)i;
+    for (int c = 0; c < channels; c++) gfi_data_lookup(data, c, batches->lookup + 256 * c);
+    return GF_OK;
+}
+
+GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags) {
+    const char *const me = "gf_batches_init";
+    if (!batches) return gfi_null(me, "batches");
+    memset(batches, 0, sizeof *batches);
+    gf_status status = gfi_data_check(me, data);
+    if (status != GF_OK) return status;
+    if (size < 1) return gfi_fail(GF_ERROR_ARGUMENT, "%s: size is %d; a batch needs at least 1 sample", me, size);
+    if ((uint64_t)data->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
+    if (flags & ~(GF_SHUFFLE | GF_FLIP | GF_CROP)) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me, flags);
+    }
+    if ((flags & (GF_FLIP | GF_CROP)) && data->shape.height * data->shape.width == 1) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: GF_FLIP and GF_CROP are for images, the samples are vectors of %d", me,
+                        data->shape.channels);
+    }
+    batches->data = data;
+    batches->size = size;
+    batches->seed = seed;
+    batches->flags = flags;
+    status = gfi_batches_alloc(batches);
+    if (status != GF_OK) {
+        gf_batches_free(batches);
+        return status;
+    }
+    batches->batch = -1;
+    gfi_batches_place(batches, 0, 0);
+    return GF_OK;
+}
+
+// One row of an image, moved by shift and perhaps mirrored; what comes from outside is black.
+static void gfi_row_augment(gf_real *x, const gf_dataset *data, int channel, size_t row, int shift, int flip,
+                            const gf_real *lookup) {
+    int width = data->shape.width, left = shift < 0 ? -shift : 0, right = shift > 0 ? width - shift : width;
+    gf_real black = (gf_real)gfi_data_scale(data, channel, 0);
+    if (left > width) left = width;
+    if (right < left) right = left;
+    int from = flip ? width - 1 - (left + shift) : left + shift;
+    for (int i = 0; i < left; i++) x[i] = black;
+    gfi_data_copy(x + left, data, channel, row + (size_t)from, (size_t)(right - left), flip ? -1 : 1, lookup);
+    for (int i = right; i < width; i++) x[i] = black;
+}
+
+// One sample into x[C,H,W], flipped and cropped by what (seed, epoch, index) draw: the same in whatever batch it falls.
+static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real *x) {
+    const gf_dataset *data = batches->data;
+    size_t size = gf_shape_size(data->shape), plane = size / (size_t)gfi_data_channels(data), first = index * size;
+    if (!(batches->flags & (GF_FLIP | GF_CROP))) {
+        for (size_t at = 0; at < size; at += plane) {
+            int channel = (int)(at / plane);
+            gfi_data_copy(x + at, data, channel, first + at, plane, 1, batches->lookup + 256 * channel);
+        }
+        return;
+    }
+    uint64_t bits = gf_random_bits(batches->seed, GF_STREAM_AUGMENT + 256 * (uint64_t)batches->epoch, index);
+    int flip = (batches->flags & GF_FLIP) && (bits & 1), crop = batches->flags & GF_CROP;
+    int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0;  // -4..4
+    int across = crop ? (int)((bits >> 40) * 9 >> 24) - 4 : 0;
+    int height = data->shape.height, width = data->shape.width, rows = data->shape.channels * height;
+    for (int r = 0; r < rows; r++, x += width) {
+        int y = r % height + down, channel = (int)((size_t)r * (size_t)width / plane);
+        int shift = y < 0 || y >= height ? width : across;  // a row from outside: all black
+        size_t row = first + ((size_t)(r / height) * (size_t)height + (size_t)(shift == width ? 0 : y)) * (size_t)width;
+        gfi_row_augment(x, data, channel, row, shift, flip, batches->lookup + 256 * channel);
+    }
+}
+
+GFDEF int gf_batches_next(gf_batches *batches) {
+    if (!batches || !batches->order) {
+        gfi_fail(GF_ERROR_ORDER, "gf_batches_next: batches are not initialised; call gf_batches_init and check its status");
+        return 0;
+    }
+    const gf_dataset *data = batches->data;
+    size_t size = gf_shape_size(data->shape), outputs = (size_t)data->outputs;
+    size_t left = data->count - batches->position, n = left < (size_t)batches->size ? left : (size_t)batches->size;
+    if (n == 0) {
+        gfi_batches_place(batches, batches->epoch + 1, 0);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t index = batches->order[batches->position + i];
+        gfi_batches_sample(batches, index, batches->x_buffer + i * size);
+        if (data->labels) batches->label_buffer[i] = data->labels[index];
+        for (size_t k = 0; data->targets && k < outputs; k++) {
+            batches->target_buffer[i * outputs + k] = data->targets[index * outputs + k];
+        }
+    }
+    batches->x = batches->x_buffer;
+    batches->labels = batches->label_buffer;
+    batches->targets = batches->target_buffer;
+    batches->n = (int)n;
+    batches->batch = (long)(batches->position / (size_t)batches->size);
+    batches->position += n;
+    return 1;
+}
+
+GFDEF long gf_batches_per_epoch(const gf_batches *batches) {
+    return batches && batches->order ? (long)((batches->data->count - 1) / (size_t)batches->size) + 1 : 0;
+}
+
+GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position) {
+    if (!batches) return gfi_null("gf_batches_seek", "batches");
+    if (!batches->order) return gfi_fail(GF_ERROR_ORDER, "gf_batches_seek: batches are not initialised");
+    if (epoch < 0 || position > batches->data->count) {
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_batches_seek: epoch %ld, sample %zu; expected 0 or more, 0..%zu", epoch,
+                        position, batches->data->count);
+    }
+    gfi_batches_place(batches, epoch, position);
+    return GF_OK;
+}
+
+GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion) {
+    gf_score score;
+    size_t start, i, size, K, correct = 0;
+    double sum = 0;
+    score.loss = score.accuracy = NAN, score.count = 0;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_evaluate")) return score;
+    size = gf_shape_size(net->input), K = gfi_output(net)->out_size;
+    if (!data || data->count == 0 || gf_shape_size(data->shape) != size || (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets)) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_evaluate: the data has %lu samples of %lu values, %s labels; the net takes %lu values and "
+                     "this loss needs %s", (unsigned long)(data ? data->count : 0), (unsigned long)(data ? gf_shape_size(data->shape) : 0),
+                     data && data->labels ? "with" : "without", (unsigned long)size, loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
+        return score;
+    }
+    if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
+    for (start = 0; start < data->count; start += (size_t)net->max_batch) {
+        size_t n = data->count - start < (size_t)net->max_batch ? data->count - start : (size_t)net->max_batch;
+        const int *labels = data->labels ? data->labels + start : NULL;
+        const gf_real *targets = data->targets ? data->targets + start * (size_t)data->outputs : NULL;
+        const gf_real *y;
+        double mean;
+        for (i = 0; i < n; i++) gf_data_sample(data, start + i, net->sample + i * size);
+        y = gf_net_forward(net, net->sample, (int)n, GF_EVAL);
+        mean = loss == GF_LOSS_CROSS_ENTROPY ? gf_loss_cross_entropy(net, labels)
+               : loss == GF_LOSS_BCE         ? gf_loss_bce(net, targets)
+                                             : gf_loss_mse(net, targets);
+        if (!y || net->status != GF_OK) return score;
+        sum += mean * (double)n;
+        correct += (size_t)net->correct;
+        for (i = 0; i < n && confusion && labels; i++) confusion[(size_t)labels[i] * K + gfi_argmax(y + i * K, K)]++;
+    }
+    score.count = data->count;
+    score.loss = sum / (double)data->count;
+    if (loss != GF_LOSS_MSE) score.accuracy = (double)correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
+    return score;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:SAVE] Checkpoints
+// ---------------------------------------------------------------------------------------------------------------------
+// A file is: magic "GRADFLOW", then numbers of 8 bytes each, lowest byte first on every machine, then the architecture in
+// words, then the arrays, then the CRC-32 of all before it. Written whole or not at all.
+#ifndef GF_NO_STDIO
+
+#define GFI_SAVE_MAGIC "GRADFLOW"
+#define GFI_SAVE_VERSION 1
+
+typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to read
+    unsigned char *data;
+    size_t size, capacity, at;
+    int failed;             // out of memory, or read past the end
+} gfi_bytes;
+
+static void gfi_put(gfi_bytes *bytes, const void *from, size_t n) {
+    if (bytes->failed) return;
+    if (n > bytes->capacity - bytes->size) {
+        size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
+        unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
+        if (!grown) {
+            bytes->failed = 1;
+            return;
+        }
+        bytes->data = grown, bytes->capacity = wanted;
+    }
+    memcpy(bytes->data + bytes->size, from, n);
+    bytes->size += n;
+}
+
+static void gfi_put_u64(gfi_bytes *bytes, uint64_t value) {
+    unsigned char out[8];
+    int i;
+    for (i = 0; i < 8; i++) out[i] = (unsigned char)(value >> (8 * i));
+    gfi_put(bytes, out, 8);
+}
+
+static uint64_t gfi_get_u64(gfi_bytes *bytes) {
+    uint64_t value = 0;
+    int i;
+    if (bytes->failed || bytes->size - bytes->at < 8) return bytes->failed = 1, 0;
+    for (i = 0; i < 8; i++) value |= (uint64_t)bytes->data[bytes->at + (size_t)i] << (8 * i);
+    bytes->at += 8;
+    return value;
+}
+
+static void gfi_put_double(gfi_bytes *bytes, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    gfi_put_u64(bytes, bits);
+}
+
+static double gfi_get_double(gfi_bytes *bytes) {
+    uint64_t bits = gfi_get_u64(bytes);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// Arrays keep gf_real's own width, lowest byte first.
+static void gfi_put_reals(gfi_bytes *bytes, const gf_real *x, size_t n) {
+    size_t i, j;
+    for (i = 0; i < n; i++) {
+        unsigned char out[sizeof(gf_real)];
+        gfi_bits bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        for (j = 0; j < sizeof out; j++) out[j] = (unsigned char)(bits >> (8 * j));
+        gfi_put(bytes, out, sizeof out);
+    }
+}
+
+static void gfi_get_reals(gfi_bytes *bytes, gf_real *x, size_t n) {
+    size_t i, j;
+    if (bytes->failed || (bytes->size - bytes->at) / sizeof(gf_real) < n) {
+        bytes->failed = 1;
+        return;
+    }
+    for (i = 0; i < n; i++, bytes->at += sizeof(gf_real)) {
+        gfi_bits bits = 0;
+        for (j = 0; j < sizeof bits; j++) bits |= (gfi_bits)bytes->data[bytes->at + j] << (8 * j);
+        memcpy(&x[i], &bits, sizeof bits);
+    }
+}
+
+// CRC-32 (ISO 3309, as in PNG and zip), bit by bit over a table of 16.
+static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
+    uint32_t table[16], crc = 0xFFFFFFFFu;
+    size_t i;
+    int bit;
+    for (i = 0; i < 16; i++)
+        for (table[i] = (uint32_t)i, bit = 0; bit < 4; bit++) table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xEDB88320u : table[i] >> 1;
+    for (i = 0; i < n; i++) {
+        crc ^= data[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+// Write to path.tmp, flush, check, then rename over path: what stands at path is always whole.
+static gf_status gfi_write_file(const char *path, const unsigned char *data, size_t n) {
+    char temporary[1024];
+    FILE *file;
+    int written;
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path, (int)sizeof temporary - 5);
+    file = fopen(temporary, "wb");
+    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
+    written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
+    written = fclose(file) == 0 && written;
+#ifdef _WIN32
+    if (written) remove(path);
+#endif
+    if (written && rename(temporary, path) == 0) return GF_OK;
+    remove(temporary);
+    return gfi_fail(GF_ERROR_IO, "%s: %lu bytes could not be written; is the disk full?", path, (unsigned long)n);
+}
+
+// The net in words, such as "3x32x32 conv1 128x32x32 act1 relu …": two nets that agree in it can exchange checkpoints.
+static void gfi_architecture(const gf_net *net, char *text, size_t size) {
+    size_t used = 0;
+    int i;
+    for (i = -1; i < net->layer_count && used < size; i++) {
+        gf_shape out = i < 0 ? net->input : net->layers[i].out;
+        int act = i >= 0 && net->layers[i].kind == &gfi_activation;
+        int n = snprintf(text + used, size - used, "%s%s%s%s %dx%dx%d", i < 0 ? "" : " ", i < 0 ? "input" : net->layers[i].name, act ? " " : "",
+                         act ? gfi_act_label(net->layers[i].act) : "",
+                         out.channels, out.height, out.width);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static void gfi_put_checkpoint(gfi_bytes *bytes, const gf_net *net, const gf_optim *optim, const gf_batches *batches) {
+    char words[4096] = "";
+    int m = optim && optim->m, v = optim && optim->v;
+    gfi_architecture(net, words, sizeof words);
+    gfi_put(bytes, GFI_SAVE_MAGIC, 8);
+    gfi_put_u64(bytes, GFI_SAVE_VERSION);
+    gfi_put_u64(bytes, sizeof(gf_real));
+    gfi_put_u64(bytes, strlen(words));
+    gfi_put_u64(bytes, net->param_count);
+    gfi_put_u64(bytes, net->state_count);
+    gfi_put_u64(bytes, net->seed);
+    gfi_put_u64(bytes, (uint64_t)net->step);
+    gfi_put_u64(bytes, optim ? 1 + (uint64_t)optim->config.kind : 0);
+    gfi_put_u64(bytes, (uint64_t)(m + 2 * v));
+    gfi_put_u64(bytes, optim ? (uint64_t)optim->step : 0);
+    gfi_put_double(bytes, optim ? optim->config.lr : 0);
+    gfi_put_u64(bytes, batches != NULL);
+    gfi_put_u64(bytes, batches ? (uint64_t)batches->epoch : 0);
+    gfi_put_u64(bytes, batches ? batches->position : 0);
+    gfi_put(bytes, words, strlen(words));
+    gfi_put_reals(bytes, net->params, net->param_count);
+    gfi_put_reals(bytes, net->state, net->state_count);
+    if (m) gfi_put_reals(bytes, optim->m, net->param_count);
+    if (v) gfi_put_reals(bytes, optim->v, net->param_count);
+    gfi_put_u64(bytes, bytes->failed ? 0 : gfi_crc32(bytes->data, bytes->size));
+}
+
+GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path) {
+    gfi_bytes bytes;
+    gf_status status;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_save")) return gf_net_status(net);
+    if (!path || (optim && optim->size != net->param_count))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_save: %s", path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+    memset(&bytes, 0, sizeof bytes);
+    gfi_put_checkpoint(&bytes, net, optim, batches);
+    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_net_save: out of memory for %s", path) : gfi_write_file(path, bytes.data, bytes.size);
+    GF_FREE(bytes.data);
+    return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
+}
+
+// The whole file into bytes->data; the caller frees.
+static gf_status gfi_read_file(const char *path, gfi_bytes *bytes) {
+    FILE *file = fopen(path, "rb");
+    unsigned char block[4096];
+    size_t n;
+    int broken;
+    memset(bytes, 0, sizeof *bytes);
+    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be opened; is the name right?", path);
+    while ((n = fread(block, 1, sizeof block, file)) > 0) gfi_put(bytes, block, n);
+    broken = ferror(file);
+    fclose(file);
+    if (broken) return gfi_fail(GF_ERROR_IO, "%s: cannot be read; is it a file?", path);
+    return bytes->failed ? gfi_fail(GF_ERROR_MEMORY, "%s: out of memory for it", path) : GF_OK;
+}
+
+typedef struct gfi_checkpoint {  // the numbers at a checkpoint's head
+    uint64_t words, params, state, seed, step, optim, moments, optim_step, has_batches, epoch, position;
+    double lr;
+} gfi_checkpoint;
+
+// Read and judge the head, leaving bytes->at on the arrays.
+static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint *head) {
+    uint64_t version, width;
+    if (bytes->size < 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0)
+        return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC, path);
+    bytes->at = 8;
+    version = gfi_get_u64(bytes), width = gfi_get_u64(bytes);
+    if (!bytes->failed && version != GFI_SAVE_VERSION)
+        return gfi_fail(GF_ERROR_FORMAT, "%s: version %lu, this program reads version %d; write it again", path, (unsigned long)version, GFI_SAVE_VERSION);
+    if (!bytes->failed && width != sizeof(gf_real))
+        return gfi_fail(GF_ERROR_FORMAT, "%s: numbers of %lu bytes, this program was built with %d; set GF_REAL alike", path, (unsigned long)width,
+                        (int)sizeof(gf_real));
+    head->words = gfi_get_u64(bytes), head->params = gfi_get_u64(bytes), head->state = gfi_get_u64(bytes);
+    head->seed = gfi_get_u64(bytes), head->step = gfi_get_u64(bytes), head->optim = gfi_get_u64(bytes), head->moments = gfi_get_u64(bytes);
+    head->optim_step = gfi_get_u64(bytes), head->lr = gfi_get_double(bytes), head->has_batches = gfi_get_u64(bytes);
+    head->epoch = gfi_get_u64(bytes), head->position = gfi_get_u64(bytes);
+    if (bytes->failed || head->words > bytes->size - bytes->at)
+        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was cut off", path, (unsigned long)bytes->size);
+    return GF_OK;
+}
+
+// Does the head fit this net, optimiser and batches?
+static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, gfi_bytes *bytes, const char *path, const gfi_checkpoint *head) {
+    char words[4096] = "";
+    size_t arrays = 1 + (head->moments & 1) + (head->moments >> 1 & 1), wanted;
+    gfi_architecture(net, words, sizeof words);
+    if (strlen(words) != head->words || memcmp(bytes->data + bytes->at, words, strlen(words)) != 0 || head->params != net->param_count ||
+        head->state != net->state_count)
+        return gfi_fail(GF_ERROR_SHAPE, "%s: is of another net: \"%.*s\" with %lu parameters; this one is \"%.120s\" with %lu", path,
+                        head->words < 120 ? (int)head->words : 120, (const char *)bytes->data + bytes->at, (unsigned long)head->params, words,
+                        (unsigned long)net->param_count);
+    wanted = bytes->at + (size_t)head->words + (arrays * net->param_count + net->state_count) * sizeof(gf_real) + 8;
+    if (bytes->size != wanted)
+        return gfi_fail(GF_ERROR_FORMAT, "%s: has %lu bytes, should have %lu; it was cut off or overwritten", path, (unsigned long)bytes->size,
+                        (unsigned long)wanted);
+    if (optim && (head->optim != 1 + (uint64_t)optim->config.kind || head->moments != (uint64_t)((optim->m != NULL) + 2 * (optim->v != NULL))))
+        return gfi_fail(GF_ERROR_SHAPE, "%s: was saved with optimiser %s, this one is %s; initialise the same", path,
+                        head->optim ? gf_optim_name((gf_optim_kind)(head->optim - 1)) : "none", gf_optim_name(optim->config.kind));
+    bytes->at = bytes->size - 8;
+    if (gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
+        return gfi_fail(GF_ERROR_FORMAT, "%s: its checksum is wrong: the file is damaged; use an earlier one", path);
+    return GF_OK;
+}
+
+static gf_status gfi_load(gf_net *net, gf_optim *optim, gf_batches *batches, gfi_bytes *bytes, const char *path) {
+    gfi_checkpoint head;
+    size_t arrays;
+    gf_status status = gfi_get_head(bytes, path, &head);
+    if (status != GF_OK) return status;
+    arrays = bytes->at + (size_t)head.words;
+    status = gfi_check_head(net, optim, bytes, path, &head);
+    if (status == GF_OK && batches && head.has_batches) status = gf_batches_seek(batches, (long)head.epoch, (size_t)head.position);
+    if (status != GF_OK) return status;
+    bytes->at = arrays;
+    gfi_get_reals(bytes, net->params, net->param_count);
+    gfi_get_reals(bytes, net->state, net->state_count);
+    if (optim && optim->m) gfi_get_reals(bytes, optim->m, net->param_count);
+    if (optim && optim->v) gfi_get_reals(bytes, optim->v, net->param_count);
+    if (optim) optim->step = (long)head.optim_step, optim->config.lr = head.lr;
+    net->seed = head.seed, net->step = (long)head.step;
+    net->phase = GFI_BUILT;
+    return GF_OK;
+}
+
+GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path) {
+    gfi_bytes bytes;
+    gf_status status;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_load")) return gf_net_status(net);
+    if (!path || (optim && optim->size != net->param_count))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_load: %s", path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+    status = gfi_read_file(path, &bytes);
+    if (status == GF_OK) status = gfi_load(net, optim, batches, &bytes, path);
+    GF_FREE(bytes.data);
+    return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
+}
+#endif  // GF_NO_STDIO
+
+// ---- part A, once --------------------------------------------------------------------------------------------------
+// Minimax polynomials (Remez exchange on the relative error), lowest power first. Written for |error| < 0.2 ulp.
+#if GFI_REAL_IS_DOUBLE
+#define GFI_EXP_LOW (-746.0)                             // e^x rounds to 0 from here down
+#define GFI_EXP_ROUND (6755399441055744.0 + 2046.0)      // 1.5·2^52 + 2·bias: adding it rounds to an integer
+#define GFI_EXP_BITS 0xfff                               // of the sum's bits hold n + 2·bias
+#define GFI_MANTISSA 52
+#define GFI_LN2_HIGH 6.93147180369123816490e-01          // 33 bits, so that n·LN2_HIGH is exact
+#define GFI_LN2_LOW 1.90821492927058770002e-10
+#define GFI_UPPER_HALF (~(gfi_lane)0x7ffffff)            // keeps 26 bits of a mantissa: its square is exact
+static const gf_real gfi_exp_poly[] = {                  // (e^r - 1 - r)/r², |r| ≤ ln2/2
+    0.49999999999999999986, 0.16666666666666676553, 0.041666666666666701209, 0.0083333333333216477718,
+    0.0013888888888866895262, 0.000198412698860857092, 0.000024801587360465164496, 2.7557244249291678032e-6,
+    2.7557242825025252336e-7, 2.5109023022363368572e-8, 2.092442581375941209e-9};
+static const gf_real gfi_log1p_poly[] = {                // (2·atanh(√w)/√w - 2)/w, 0 ≤ w ≤ 1/9
+    0.66666666666666677342, 0.39999999999994309408, 0.28571428572467855907, 0.22222222128244917679,
+    0.18181823095041893354, 0.15384454577496671538, 0.13336763770208134814, 0.11716383255233387005,
+    0.10969786649117275734, 0.07004394328649616788, 0.16451575744145490644};
+static const gf_real gfi_atan_poly[] = {                 // (atan(√w)/√w - 1)/w, 0 ≤ w ≤ 1
+    -0.33333333333333297245, 0.19999999999992206708, -0.14285714285136933965, 0.11111111089460524504,
+    -0.090909086028137183673, 0.076923003979271570848, -0.066665897257137799208, 0.058817548052016874374,
+    -0.052596219174888641035, 0.047456314820906250915, -0.04288454352791180921, 0.038257529394531157063,
+    -0.032871571941692049681, 0.026274870992544776671, -0.01875221591685734832, 0.011437266886566431219,
+    -0.0056909295382922638257, 0.0021893361958745305281, -0.00060541245348164145595, 0.00010643143804587071028,
+    -8.8972337354170205591e-6};
+static const gf_real gfi_tail_poly[] = {                 // Q(a)·e^(a²/2) in t = 1/(1 + a/4), 0 ≤ a ≤ 38.6
+    5.1953392065787271538e-14, 0.099735570095394490306, 0.099735570319927448471, 0.093502090981009215171,
+    0.081035263811499851306, 0.063501931727014627227, 0.043261558693686082121, 0.023258200507556872487,
+    0.0081389316206029990001, -0.0082932498297457922924, 0.016895765180622349278, -0.09218178943304322786,
+    0.26684928146566429603, -0.67716420349017891873, 1.4302933554737331047, -2.4627416351811860312,
+    3.4663148795128488592, -3.9312285253793160611, 3.5153958716238624308, -2.427061944697425392,
+    1.2641499945386995004, -0.48050723519991762717, 0.12596818374417700585, -0.020398226031037366186,
+    0.0015403599454993312321};
+#else
+#define GFI_EXP_LOW (-104.0f)
+#define GFI_EXP_ROUND (12582912.0f + 254.0f)             // 1.5·2^23 + 2·bias
+#define GFI_EXP_BITS 0x3ff
+#define GFI_MANTISSA 23
+#define GFI_LN2_HIGH 0.693359375f                        // 9 bits
+#define GFI_LN2_LOW (-2.12194440e-4f)
+#define GFI_UPPER_HALF (~(gfi_lane)0xfff)                // keeps 12 bits
+static const gf_real gfi_exp_poly[] = {0.50000000623496932332f, 0.16666543177820757663f, 0.041666281302864737439f,
+                                       0.0083665687377108027231f, 0.0013946481654751894365f};
+static const gf_real gfi_log1p_poly[] = {0.66666675468321293657f, 0.39998888868736284286f, 0.28616618329564628711f,
+                                         0.21430259670689629989f, 0.24291989765090377613f};
+static const gf_real gfi_atan_poly[] = {
+    -0.33333327657103225564f, 0.19999699754784484862f, -0.14280215495100843001f, 0.1106075872400210482f,
+    -0.088206597053047814706f, 0.067634942841743828464f, -0.044999412816597235675f, 0.022803831586491141224f,
+    -0.0074425047180439415982f, 0.0011387506546810559849f};
+static const gf_real gfi_tail_poly[] = {                 // 0 ≤ a ≤ 14.5
+    -7.4195329981954931692e-6f, 0.099911170212986596295f, 0.097927796215509989777f, 0.1041176296616491962f,
+    0.041948414207747097175f, 0.15642907117172932987f, -0.096446073853399906475f, 0.14221698522829004805f,
+    -0.024082587090588722672f, -0.033679047997874457624f, 0.011664063853152644411f};
+#endif
+#define GFI_ACT_CHUNK ((size_t)256)
+#define GFI_C(x) GFI_SET1((gf_real)(x))
+#define GFI_POLY(x, table) GFI_FN(gfi_poly)((x), table, (int)(sizeof table / sizeof *table))
+
+// What a kernel needs to know of an activation, in gf_real. The exponential family is one function,
+//     z > 0: scale·z       z ≤ 0: amplitude·(e^(rate·z) - 1)
+typedef struct gfi_act_args {
+    gf_real param;                   // leaky's slope, swish's β
+    gf_real scale, amplitude, rate;  // elu, selu, celu
+    gf_real low, high;               // relu6, hard_tanh
+} gfi_act_args;
+
+static gfi_act_args gfi_act_args_of(gf_act act) {
+    gfi_act_args args = {0, 1, 1, 1, 0, 6};
+    args.param = (gf_real)act.param;
+    args.amplitude = (gf_real)act.param;
+    if (act.kind == GF_ACT_CELU) args.rate = (gf_real)(1 / act.param);
+    if (act.kind == GF_ACT_SELU) {
+        args.scale = (gf_real)GFI_SELU_SCALE;
+        args.amplitude = (gf_real)(GFI_SELU_SCALE * GFI_SELU_ALPHA);
+    }
+    if (act.kind == GF_ACT_HARD_TANH) args.low = -1, args.high = 1;
+    return args;
+}
+
+// --- one pass of the section for each instruction set, then the choice at run time ---
+
+#define GFI_PASS plain
+#include "gradflow.h"
+#undef GFI_PASS
+#ifdef GFI_X86
+#define GFI_PASS avx2
+#include "gradflow.h"
+#undef GFI_PASS
+#define GFI_PASS avx512
+#include "gradflow.h"
+#undef GFI_PASS
+#endif
+#ifdef GFI_NEON
+#define GFI_PASS neon
+#include "gradflow.h"
+#undef GFI_PASS
+#endif
+
+// The plain kernels with the triple loop in place of the tiled one: the oracle that the others are tested against.
+static const gfi_kernels gfi_table_naive = {
+    "naive",           gfi_matmul_naive,       gfi_act_forward_plain, gfi_act_backward_plain, gfi_softmax_rows_plain,
+    gfi_column_sums_plain, gfi_axpy_plain,         gfi_scale_plain,       gfi_prelu_grad_plain,   gfi_sum_squares_plain,
+    gfi_tensor_sums_plain, gfi_update_step_plain};
+
+// From best to worst.
+static const gfi_kernels *const gfi_kernel_tables[] = {
+#ifdef GFI_X86
+    &gfi_table_avx512, &gfi_table_avx2,
+#endif
+#ifdef GFI_NEON
+    &gfi_table_neon,
+#endif
+    &gfi_table_plain, &gfi_table_naive};
+
+static int gfi_kernels_run_here(const gfi_kernels *kernels) {
+#ifdef GFI_X86
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (kernels == &gfi_table_avx2) return avx2;
+    if (kernels == &gfi_table_avx512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512bw");
+#endif
+    return kernels != NULL;
+}
+
+static const gfi_kernels *gfi_kernels_best(void) {
+    const gfi_kernels *const *table = gfi_kernel_tables;
+    while (!gfi_kernels_run_here(*table)) table++;
+    return *table;
+}
+
+static const gfi_kernels *gfi_kernels_named(const char *name) {
+    size_t i;
+    for (i = 0; i < sizeof gfi_kernel_tables / sizeof gfi_kernel_tables[0]; i++)
+        if (strcmp(gfi_kernel_tables[i]->name, name) == 0 && gfi_kernels_run_here(gfi_kernel_tables[i])) return gfi_kernel_tables[i];
+    return NULL;
+}
+
+#endif  // GRADFLOW_IMPLEMENTATION
+
+#else  // GFI_PASS
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:KERNEL] Tuned kernels
+// ---------------------------------------------------------------------------------------------------------------------
+// Compiled once for each instruction set: the implementation above includes this file again with GFI_PASS set to its name.
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // gcc 12's own avx512fintrin.h, when compiled as C++
+#endif
+
+// ---- part 2, at the head of every pass -----------------------------------------------------------
+// One vocabulary for every instruction set. Arithmetic + - * / works on gfi_v, and + - & | ^ << >> on gfi_vi, with C's own
+// operators; what C has no operator for is a macro:
+//   gfi_v, gfi_vi, gfi_vm     a vector of gf_real, of signed integers of the same width, and the result of a comparison
+//   gfi_vd                    a vector of double (as many bytes as gfi_v): what sums accumulate in
+//   GFI_LOAD GFI_STORE        whole vectors, any alignment;  GFI_LOAD_PART(p, n) GFI_STORE_PART(p, v, n): the first n < GFI_VLEN lanes, others 0
+//                             (gfi_load_n, gfi_store_n: at most n, the whole vector if n >= GFI_VLEN)
+//   GFI_SET1 GFI_SET1I        all lanes alike (gf_real, integer)
+//   GFI_FMA(a, b, c)          a*b + c, one rounding where the machine has it;  GFI_FNMA: c - a*b
+//   GFI_LT LE GT GE EQ        ordered comparisons: false for NaN;  GFI_NE: true for NaN
+//   GFI_SELECT(m, a, b)       m ? a : b;  GFI_AND GFI_OR GFI_NOT on masks; GFI_COUNT(m): lanes that are true
+//   GFI_ABS GFI_SQRT
+//   GFI_MAX(a, b)             a > b ? a : b (so b when either is NaN);  GFI_MIN(a, b): a < b ? a : b
+//   GFI_ZIP_LO(a, b), _HI     a0 b0 a1 b1 … of the lower, of the upper halves (a whole vector of each)
+//   GFI_AS_INT GFI_AS_REAL    reinterpret the bits
+//   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd;  GFI_FMA_WIDE, GFI_SET1_WIDE, GFI_ABS_WIDE, gfi_sum_wide(v)
+// gfi_name inside a pass is a different function in each: GFI_FN(gfi_name) is gfi_name_avx2 …
+#undef GFI_FN
+#undef GFI_ISA
+#undef GFI_TARGET
+#undef GFI_INLINE
+#undef GFI_UNROLL
+#undef GFI_VBYTES
+#undef GFI_VLEN
+#undef GFI_VDLEN
+#undef gfi_v
+#undef gfi_vi
+#undef gfi_vm
+#undef gfi_vd
+#undef GFI_OP
+#undef GFI_CMP
+#undef GFI_OPD
+#undef GFI_ABS
+#undef GFI_ABS_WIDE
+#undef GFI_FIRST_LANES
+#undef GFI_LOAD
+#undef GFI_STORE
+#undef GFI_LOAD_PART
+#undef GFI_STORE_PART
+#undef GFI_SET1
+#undef GFI_SET1I
+#undef GFI_FMA
+#undef GFI_FNMA
+#undef GFI_SQRT
+#undef GFI_LT
+#undef GFI_LE
+#undef GFI_GT
+#undef GFI_GE
+#undef GFI_EQ
+#undef GFI_NE
+#undef GFI_SELECT
+#undef GFI_AND
+#undef GFI_OR
+#undef GFI_NOT
+#undef GFI_COUNT
+#undef GFI_MAX
+#undef GFI_MIN
+#undef GFI_AS_INT
+#undef GFI_AS_REAL
+#undef GFI_LOAD_WIDE
+#undef GFI_SET1_WIDE
+#undef GFI_ZIP_LO
+#undef GFI_ZIP_HI
+#undef GFI_FMA_WIDE
+
+#define GFI_FN(name) GFI_CAT(name, GFI_CAT(_, GFI_PASS))
+#define GFI_ISA GFI_CAT(GFI_ISA_, GFI_PASS)
+
+#if GFI_ISA == GFI_ISA_plain  // one lane, no compiler extension: the same source is then plain C
+
+#define GFI_TARGET
+#define GFI_INLINE static inline
+#define GFI_UNROLL
+#define GFI_VBYTES ((int)sizeof(gf_real))
+#define GFI_VLEN 1
+#define GFI_VDLEN 1
+#define gfi_v gf_real
+#define gfi_vi gfi_lane
+#define gfi_vm int
+#define gfi_vd double
+#define GFI_LOAD(p) (*(p))
+#define GFI_STORE(p, v) ((void)(*(p) = (v)))
+#define GFI_LOAD_PART(p, n) ((n) > 0 ? *(p) : (gf_real)0)
+#define GFI_STORE_PART(p, v, n) ((void)((n) > 0 ? *(p) = (v) : (v)))
+#define GFI_SET1(s) ((gf_real)(s))
+#define GFI_SET1I(i) ((gfi_lane)(i))
+#define GFI_FMA(a, b, c) ((a) * (b) + (c))
+#define GFI_FNMA(a, b, c) ((c) - (a) * (b))
+#define GFI_SQRT(a) ((gf_real)sqrt(a))
+#define GFI_ABS(a) ((gf_real)fabs(a))
+#define GFI_ABS_WIDE(a) fabs(a)
+#define GFI_LT(a, b) ((a) < (b))
+#define GFI_LE(a, b) ((a) <= (b))
+#define GFI_GT(a, b) ((a) > (b))
+#define GFI_GE(a, b) ((a) >= (b))
+#define GFI_EQ(a, b) ((a) == (b))
+#define GFI_NE(a, b) ((a) != (b))
+#define GFI_SELECT(m, a, b) ((m) ? (a) : (b))
+#define GFI_AND(m, n) ((m) & (n))
+#define GFI_OR(m, n) ((m) | (n))
+#define GFI_NOT(m) (!(m))
+#define GFI_COUNT(m) (m)
+#define GFI_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define GFI_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define GFI_AS_INT(v) gfi_real_bits(v)
+#define GFI_AS_REAL(v) gfi_bits_real(v)
+#define GFI_LOAD_WIDE(p) ((double)*(p))
+#define GFI_SET1_WIDE(s) ((double)(s))
+#define GFI_FMA_WIDE(a, b, c) ((a) * (b) + (c))
+#define GFI_ZIP_LO(a, b) (a)
+#define GFI_ZIP_HI(a, b) (b)
+
+#else  // vectors by GCC's and clang's extensions, in functions compiled for their instruction set
+
+#define GFI_INLINE static inline __attribute__((always_inline)) GFI_TARGET
+#if defined(__clang__)
+#define GFI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GFI_UNROLL _Pragma("GCC unroll 32")
+#endif
+#define GFI_VLEN (GFI_VBYTES / (int)sizeof(gf_real))
+#define GFI_VDLEN (GFI_VBYTES / 8)
+#define gfi_vi GFI_FN(gfi_vint)
+#define GFI_AS_INT(v) ((gfi_vi)(v))
+#define GFI_AS_REAL(v) ((gfi_v)(v))
+
+#if GFI_ISA == GFI_ISA_avx512
+
+#define GFI_TARGET __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
+#define GFI_VBYTES 64
+#if GFI_REAL_IS_DOUBLE
+#define gfi_v __m512d
+#define gfi_vm __mmask8
+#define GFI_OP(name) _mm512_##name##_pd
+#define GFI_CMP(a, b, how) _mm512_cmp_pd_mask(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi64(i))
+#define GFI_LOAD_WIDE(p) _mm512_loadu_pd(p)
+#define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
+#define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
+#else
+#define gfi_v __m512
+#define gfi_vm __mmask16
+#define GFI_OP(name) _mm512_##name##_ps
+#define GFI_CMP(a, b, how) _mm512_cmp_ps_mask(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi32(i))
+#define GFI_LOAD_WIDE(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define GFI_ZIP_LO(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
+#define GFI_ZIP_HI(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b)
+#endif
+#define gfi_vd __m512d
+#define GFI_OPD(name) _mm512_##name##_pd
+#define GFI_LOAD(p) GFI_OP(loadu)(p)
+#define GFI_STORE(p, v) GFI_OP(storeu)(p, v)
+#define GFI_FIRST_LANES(n) ((gfi_vm)((1u << (n)) - 1u))
+#define GFI_LOAD_PART(p, n) GFI_OP(maskz_loadu)(GFI_FIRST_LANES(n), p)
+#define GFI_STORE_PART(p, v, n) GFI_OP(mask_storeu)(p, GFI_FIRST_LANES(n), v)
+#define GFI_SELECT(m, a, b) GFI_OP(mask_blend)(m, b, a)
+#define GFI_AND(m, n) ((gfi_vm)((m) & (n)))
+#define GFI_OR(m, n) ((gfi_vm)((m) | (n)))
+#define GFI_NOT(m) ((gfi_vm)~(m))
+#define GFI_COUNT(m) __builtin_popcount(m)
+#define GFI_SQRT(a) GFI_OP(maskz_sqrt)(GFI_FIRST_LANES(GFI_VLEN), a)  // unmasked, g++ 12 warns inside its own header
+
+#elif GFI_ISA == GFI_ISA_avx2
+
+#define GFI_TARGET __attribute__((target("avx2,fma")))
+#define GFI_VBYTES 32
+#if GFI_REAL_IS_DOUBLE
+#define gfi_v __m256d
+#define GFI_OP(name) _mm256_##name##_pd
+#define GFI_CMP(a, b, how) _mm256_cmp_pd(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi64x(i))
+#define GFI_LOAD_WIDE(p) _mm256_loadu_pd(p)
+#define GFI_FIRST_LANES(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))
+#else
+#define gfi_v __m256
+#define GFI_OP(name) _mm256_##name##_ps
+#define GFI_CMP(a, b, how) _mm256_cmp_ps(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi32(i))
+#define GFI_LOAD_WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define GFI_FIRST_LANES(n) _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#endif
+#define gfi_vm gfi_v
+#define gfi_vd __m256d
+#define GFI_OPD(name) _mm256_##name##_pd
+#define GFI_LOAD(p) GFI_OP(loadu)(p)
+#define GFI_STORE(p, v) GFI_OP(storeu)(p, v)
+#define GFI_LOAD_PART(p, n) GFI_OP(maskload)(p, GFI_FIRST_LANES(n))
+#define GFI_STORE_PART(p, v, n) GFI_OP(maskstore)(p, GFI_FIRST_LANES(n), v)
+#define GFI_ZIP_LO(a, b) GFI_OP(permute2f128)(GFI_OP(unpacklo)(a, b), GFI_OP(unpackhi)(a, b), 0x20)
+#define GFI_ZIP_HI(a, b) GFI_OP(permute2f128)(GFI_OP(unpacklo)(a, b), GFI_OP(unpackhi)(a, b), 0x31)
+#define GFI_SELECT(m, a, b) GFI_OP(blendv)(b, a, m)
+#define GFI_AND(m, n) GFI_OP(and)(m, n)
+#define GFI_OR(m, n) GFI_OP(or)(m, n)
+#define GFI_NOT(m) GFI_OP(xor)(m, GFI_AS_REAL(GFI_SET1I(-1)))
+#define GFI_COUNT(m) __builtin_popcount((unsigned)GFI_OP(movemask)(m))
+#define GFI_SQRT(a) GFI_OP(sqrt)(a)
+
+#elif GFI_ISA == GFI_ISA_neon
+
+#define GFI_TARGET
+#define GFI_VBYTES 16
+#if GFI_REAL_IS_DOUBLE
+#define gfi_v float64x2_t
+#define gfi_vm uint64x2_t
+#define GFI_OP(name) v##name##q_f64
+#define GFI_SET1I(i) vdupq_n_s64(i)
+#define GFI_SET1(s) vdupq_n_f64(s)
+#define GFI_LOAD_WIDE(p) vld1q_f64(p)
+#define GFI_COUNT(m) ((int)vaddvq_u64(vshrq_n_u64(m, 63)))
+#else
+#define gfi_v float32x4_t
+#define gfi_vm uint32x4_t
+#define GFI_OP(name) v##name##q_f32
+#define GFI_SET1I(i) vdupq_n_s32(i)
+#define GFI_SET1(s) vdupq_n_f32(s)
+#define GFI_LOAD_WIDE(p) vcvt_f64_f32(vld1_f32(p))
+#define GFI_COUNT(m) ((int)vaddvq_u32(vshrq_n_u32(m, 31)))
+#endif
+#define gfi_vd float64x2_t
+#define GFI_SET1_WIDE(s) vdupq_n_f64(s)
+#define GFI_FMA_WIDE(a, b, c) vfmaq_f64(c, a, b)
+#define GFI_LOAD(p) GFI_OP(ld1)(p)
+#define GFI_STORE(p, v) GFI_OP(st1)(p, v)
+#define GFI_LOAD_PART(p, n) GFI_FN(gfi_load_part)(p, n)
+#define GFI_STORE_PART(p, v, n) GFI_FN(gfi_store_part)(p, v, n)
+#define GFI_FMA(a, b, c) GFI_OP(fma)(c, a, b)
+#define GFI_FNMA(a, b, c) GFI_OP(fms)(c, a, b)
+#define GFI_SQRT(a) GFI_OP(sqrt)(a)
+#define GFI_ABS(a) GFI_OP(abs)(a)
+#define GFI_ABS_WIDE(a) vabsq_f64(a)
+#define GFI_LT(a, b) GFI_OP(clt)(a, b)
+#define GFI_LE(a, b) GFI_OP(cle)(a, b)
+#define GFI_GT(a, b) GFI_OP(cgt)(a, b)
+#define GFI_GE(a, b) GFI_OP(cge)(a, b)
+#define GFI_EQ(a, b) GFI_OP(ceq)(a, b)
+#define GFI_NE(a, b) (~GFI_OP(ceq)(a, b))
+#define GFI_SELECT(m, a, b) GFI_OP(bsl)(m, a, b)
+#define GFI_AND(m, n) ((m) & (n))
+#define GFI_OR(m, n) ((m) | (n))
+#define GFI_NOT(m) (~(m))
+#define GFI_MAX(a, b) GFI_SELECT(GFI_GT(a, b), a, b)
+#define GFI_MIN(a, b) GFI_SELECT(GFI_LT(a, b), a, b)
+#define GFI_ZIP_LO(a, b) GFI_OP(zip1)(a, b)
+#define GFI_ZIP_HI(a, b) GFI_OP(zip2)(a, b)
+
+#endif
+
+#if GFI_ISA != GFI_ISA_neon  // the two x86 sets share their names
+#define GFI_SET1(s) GFI_OP(set1)(s)
+#define GFI_SET1_WIDE(s) GFI_OPD(set1)(s)
+#define GFI_FMA_WIDE(a, b, c) GFI_OPD(fmadd)(a, b, c)
+#define GFI_ABS(a) GFI_OP(andnot)(GFI_SET1((gf_real)-0.0), a)
+#define GFI_ABS_WIDE(a) GFI_OPD(andnot)(GFI_SET1_WIDE(-0.0), a)
+#define GFI_FMA(a, b, c) GFI_OP(fmadd)(a, b, c)
+#define GFI_FNMA(a, b, c) GFI_OP(fnmadd)(a, b, c)
+#define GFI_LT(a, b) GFI_CMP(a, b, _CMP_LT_OQ)
+#define GFI_LE(a, b) GFI_CMP(a, b, _CMP_LE_OQ)
+#define GFI_GT(a, b) GFI_CMP(a, b, _CMP_GT_OQ)
+#define GFI_GE(a, b) GFI_CMP(a, b, _CMP_GE_OQ)
+#define GFI_EQ(a, b) GFI_CMP(a, b, _CMP_EQ_OQ)
+#define GFI_NE(a, b) GFI_CMP(a, b, _CMP_NEQ_UQ)
+#define GFI_MAX(a, b) GFI_OP(max)(a, b)
+#define GFI_MIN(a, b) GFI_OP(min)(a, b)
+#endif
+typedef gfi_lane gfi_vi __attribute__((vector_size(GFI_VBYTES)));
+
+#if GFI_ISA == GFI_ISA_neon
+GFI_INLINE gfi_v GFI_FN(gfi_load_part)(const gf_real *p, int n) {
+    gf_real lanes[GFI_VLEN] = {0};
+    for (int i = 0; i < n; i++) lanes[i] = p[i];
+    return GFI_LOAD(lanes);
+}
+
+GFI_INLINE void GFI_FN(gfi_store_part)(gf_real *p, gfi_v v, int n) {
+    gf_real lanes[GFI_VLEN];
+    GFI_STORE(lanes, v);
+    for (int i = 0; i < n; i++) p[i] = lanes[i];
+}
+#endif
+
+#endif  // vectors
+
+// The first n lanes, all of them being the common and cheaper case.
+GFI_INLINE gfi_v GFI_FN(gfi_load_n)(const gf_real *p, int n) {
+    return n >= GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, n);
+}
+
+GFI_INLINE void GFI_FN(gfi_store_n)(gf_real *p, gfi_v v, int n) {
+    if (n >= GFI_VLEN) {
+        GFI_STORE(p, v);
+    } else {
+        GFI_STORE_PART(p, v, n);
+    }
+}
+
+// The sum of a wide vector's lanes, always in the order 0, 1, 2, …
+GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
+    double lanes[GFI_VDLEN], sum = 0;
+    memcpy(lanes, &v, sizeof lanes);
+    for (int i = 0; i < GFI_VDLEN; i++) sum += lanes[i];
+    return sum;
+}
+
+// ---- matrix multiply, per pass ---------------------------------------------------------------------
+#undef GFI_TILE_ROWS
+#undef GFI_TILE_VECS
+#if GFI_ISA == GFI_ISA_avx512  // 32 registers: 24 sums, 3 of B, 1 of A
+#define GFI_TILE_ROWS 8
+#define GFI_TILE_VECS 3
+#elif GFI_ISA == GFI_ISA_avx2  // 16 registers: 12 sums, 2 of B, 1 of A
+#define GFI_TILE_ROWS 6
+#define GFI_TILE_VECS 2
+#elif GFI_ISA == GFI_ISA_neon  // 32 registers
+#define GFI_TILE_ROWS 8
+#define GFI_TILE_VECS 3
+#else
+#define GFI_TILE_ROWS 4
+#define GFI_TILE_VECS 2
+#endif
+
+typedef struct GFI_FN(gfi_tile) {
+    int k, last_lanes, from_c;
+    const gf_real *a;
+    ptrdiff_t a_row, a_col;
+    const gf_real *b;
+    ptrdiff_t b_row;
+    gf_real *c;
+    ptrdiff_t c_row;
+    const gf_real *bias;
+} GFI_FN(gfi_tile);
+
+// The inner kernel
+GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) * tile) {
+    gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
+    const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->k;
+    const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row, c_row = tile->c_row;
+    const gf_real *pa = tile->a, *pb = tile->b;
+    GFI_UNROLL
+    for (int i = 0; i < rows; i++) {
+        GFI_UNROLL
+        for (int j = 0; j < vecs; j++) {
+            const gf_real *c = tile->c + i * c_row + j * GFI_VLEN;
+            sum[i][j] = tile->from_c ? GFI_FN(gfi_load_n)(c, j < last ? GFI_VLEN : lanes) : GFI_SET1(0);
+        }
+    }
+    if (tile->bias) {
+        GFI_UNROLL
+        for (int j = 0; j < vecs; j++) {
+            const gf_real *p = tile->bias + j * GFI_VLEN;
+            b[j] = GFI_FN(gfi_load_n)(p, j < last ? GFI_VLEN : lanes);
+            GFI_UNROLL
+            for (int i = 0; i < rows; i++) sum[i][j] += b[j];
+        }
+    }
+    for (int k = 0; k < depth; k++, pa += a_col, pb += b_row) {
+        GFI_UNROLL
+        for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
+        GFI_UNROLL
+        for (int i = 0; i < rows; i++) {
+            const gfi_v a = GFI_SET1(pa[i * a_row]);
+            GFI_UNROLL
+            for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
+        }
+    }
+    GFI_UNROLL
+    for (int i = 0; i < rows; i++) {
+        gf_real *c = tile->c + i * c_row;
+        GFI_UNROLL
+        for (int j = 0; j < last; j++) GFI_STORE(c + j * GFI_VLEN, sum[i][j]);
+        GFI_FN(gfi_store_n)(c + last * GFI_VLEN, sum[i][last], lanes);
+    }
+}
+
+GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(gfi_tile) * tile) {
+    switch (rows) {
+#if GFI_TILE_ROWS == 8
+    case 8: GFI_FN(gfi_tile_run)(8, vecs, tile); break;
+    case 7: GFI_FN(gfi_tile_run)(7, vecs, tile); break;
+#endif
+#if GFI_TILE_ROWS >= 6
+    case 6: GFI_FN(gfi_tile_run)(6, vecs, tile); break;
+    case 5: GFI_FN(gfi_tile_run)(5, vecs, tile); break;
+#endif
+    case 4: GFI_FN(gfi_tile_run)(4, vecs, tile); break;
+    case 3: GFI_FN(gfi_tile_run)(3, vecs, tile); break;
+    case 2: GFI_FN(gfi_tile_run)(2, vecs, tile); break;
+    default: GFI_FN(gfi_tile_run)(1, vecs, tile); break;
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi_tile) * tile) {
+    switch (vecs) {
+#if GFI_TILE_VECS == 3
+    case 3: GFI_FN(gfi_tile_height)(rows, 3, tile); break;
+#endif
+    case 2: GFI_FN(gfi_tile_height)(rows, 2, tile); break;
+    default: GFI_FN(gfi_tile_height)(rows, 1, tile); break;
+    }
+}
+
+// Transposes a square of GFI_VLEN rows: each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements row by row in
+// binary, row bits then column bits; a round rotates these bits left by one, so log2(GFI_VLEN) rounds exchange row and column.
+GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst, ptrdiff_t width) {
+    gfi_v x[GFI_VLEN], y[GFI_VLEN];
+    GFI_UNROLL
+    for (int i = 0; i < GFI_VLEN; i++) x[i] = i < rows ? GFI_FN(gfi_load_n)(src + i * stride, columns) : GFI_SET1(0);
+    GFI_UNROLL
+    for (int round = 1; round < GFI_VLEN; round *= 2) {
+        GFI_UNROLL
+        for (int i = 0; i < GFI_VLEN / 2; i++) {
+            y[2 * i] = GFI_ZIP_LO(x[i], x[i + GFI_VLEN / 2]);
+            y[2 * i + 1] = GFI_ZIP_HI(x[i], x[i + GFI_VLEN / 2]);
+        }
+        GFI_UNROLL
+        for (int i = 0; i < GFI_VLEN; i++) x[i] = y[i];
+    }
+    GFI_UNROLL
+    for (int i = 0; i < GFI_VLEN; i++) {
+        if (i < columns) GFI_STORE(dst + i * width, x[i]);
+    }
+}
+
+// Packs B's rows k (depth of them) and n lanes from b into panel[k][width], padding with zeros.
+GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth, int n, int width, gf_real *panel) {
+    if (b_col == 1) {
+        for (int k = 0; k < depth; k++) {
+            for (int j = 0; j < width; j += GFI_VLEN) {
+                const gf_real *p = b + k * b_row + j;
+                GFI_STORE(panel + k * width + j, GFI_FN(gfi_load_n)(p, n - j));
+            }
+        }
+    } else if (b_row == 1) {
+        for (int j = 0; j < width; j += GFI_VLEN) {
+            for (int k = 0; k < depth; k += GFI_VLEN) {
+                GFI_FN(gfi_transpose)(b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width);
+            }
+        }
+    } else {
+        for (int k = 0; k < depth; k++) {
+            for (int j = 0; j < width; j++) panel[k * width + j] = j < n ? b[k * b_row + j * b_col] : 0;
+        }
+    }
+}
+
+// A block of B, columns n … n + columns, rows k … k + depth: packed, then multiplied with every tile of A.
+GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k, int depth, gf_real *room) {
+    const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
+    const int tiles = gfi_ceil_div(m1 - m0, GFI_TILE_ROWS);
+    const int pack_b = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > 4 * GFI_TILE_ROWS;
+    const int pack_a = job->a_col != 1 && panels > 1;
+    const int a_width = gfi_ceil_div(GFI_TILE_ROWS, GFI_VLEN) * GFI_VLEN;
+    gf_real *const packed_b = room + GFI_BLOCK_K * GFI_TILE_ROOM;
+    const gf_real *b = job->b + k * job->b_row + n * job->b_col;
+    GFI_FN(gfi_tile) tile;
+    tile.k = depth, tile.from_c = job->accumulate || k > 0, tile.c_row = job->c_row;
+    if (pack_b) {
+        for (int p = 0; p < panels; p++) {
+            const int v0 = gfi_share(vecs, panels, p) * GFI_VLEN, v1 = gfi_share(vecs, panels, p + 1) * GFI_VLEN;
+            GFI_FN(gfi_pack)(b + v0 * job->b_col, job->b_row, job->b_col, depth, columns - v0, v1 - v0, packed_b + v0 * depth);
+        }
+    }
+    for (int t = 0; t < tiles; t++) {
+        const int m = m0 + gfi_share(m1 - m0, tiles, t), rows = m0 + gfi_share(m1 - m0, tiles, t + 1) - m;
+        tile.a = job->a + m * job->a_row + k * job->a_col, tile.a_row = job->a_row, tile.a_col = job->a_col;
+        if (pack_a) {
+            GFI_FN(gfi_pack)(tile.a, job->a_col, job->a_row, depth, rows, a_width, room);
+            tile.a = room, tile.a_row = 1, tile.a_col = a_width;
+        }
+        for (int p = 0; p < panels; p++) {
+            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0, left = columns - v0 * GFI_VLEN;
+            tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
+            tile.b = pack_b ? packed_b + v0 * GFI_VLEN * depth : b + v0 * GFI_VLEN;
+            tile.b_row = pack_b ? v * GFI_VLEN : job->b_row;
+            tile.c = job->c + m * job->c_row + n + v0 * GFI_VLEN;
+            tile.bias = job->bias && k == 0 ? job->bias + n + v0 * GFI_VLEN : NULL;
+            GFI_FN(gfi_tile_any)(rows, v, &tile);
+        }
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *room) {
+    const int vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
+    const int depths = job->k > 0 ? gfi_ceil_div(job->k, GFI_BLOCK_K) : 1;
+    for (int d = 0; d < depths; d++) {
+        const int k = gfi_share(job->k, depths, d), depth = gfi_share(job->k, depths, d + 1) - k;
+        for (int i = 0; i < blocks; i++) {
+            const int n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN, end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
+            GFI_FN(gfi_matmul_block)(job, m0, m1, n, (end < n1 ? end : n1) - n, k, depth, room);
+        }
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
+    gfi_matmul_run(job, GFI_FN(gfi_matmul_part), GFI_VLEN);
+}
+
+// ---- sums and updates, per pass ----------------------------------------------------------------------
+// Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest float. Lanes
+// and order are fixed, so the result depends on the instruction set alone.
+GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
+    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, s2 = s0, s3 = s0;  // four chains: an FMA takes four cycles to return
+    size_t i = 0;
+    for (; i + 4 * GFI_VDLEN <= n; i += 4 * GFI_VDLEN) {
+        const gfi_vd x0 = GFI_LOAD_WIDE(x + i), x1 = GFI_LOAD_WIDE(x + i + GFI_VDLEN);
+        const gfi_vd x2 = GFI_LOAD_WIDE(x + i + 2 * GFI_VDLEN), x3 = GFI_LOAD_WIDE(x + i + 3 * GFI_VDLEN);
+        s0 = GFI_FMA_WIDE(x0, x0, s0), s1 = GFI_FMA_WIDE(x1, x1, s1);
+        s2 = GFI_FMA_WIDE(x2, x2, s2), s3 = GFI_FMA_WIDE(x3, x3, s3);
+    }
+    double sum = GFI_FN(gfi_sum_wide)((s0 + s1) + (s2 + s3));
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+// Everything a recorder wants to know about a tensor, in one pass.
+GFI_TARGET static void GFI_FN(gfi_tensor_sums)(const gf_real *x, size_t n, gfi_sums *out) {
+    gfi_vd sum = GFI_SET1_WIDE(0), sum_abs = sum, squares = sum;
+    gfi_v top = GFI_SET1(0);
+    size_t finite = 0, zeros = 0;
+    for (size_t i = 0; i < n; i += GFI_VLEN) {
+        gf_real tail[GFI_VLEN];
+        const gf_real *p = x + i;
+        if (n - i < (size_t)GFI_VLEN) {  // the last lanes: zeros do no harm, but are not to be counted
+            GFI_STORE(tail, GFI_LOAD_PART(p, (int)(n - i)));
+            zeros -= (size_t)GFI_VLEN - (n - i), finite -= (size_t)GFI_VLEN - (n - i);
+            p = tail;
+        }
+        const gfi_v v = GFI_LOAD(p), magnitude = GFI_ABS(v);
+        top = GFI_MAX(magnitude, top);
+        zeros += (size_t)GFI_COUNT(GFI_EQ(v, GFI_SET1(0)));
+        finite += (size_t)GFI_COUNT(GFI_LT(magnitude, GFI_SET1(INFINITY)));
+        for (int j = 0; j < GFI_VLEN; j += GFI_VDLEN) {
+            const gfi_vd wide = GFI_LOAD_WIDE(p + j);
+            sum += wide, sum_abs += GFI_ABS_WIDE(wide), squares = GFI_FMA_WIDE(wide, wide, squares);
+        }
+    }
+    gf_real lanes[GFI_VLEN];
+    GFI_STORE(lanes, top);
+    out->sum = GFI_FN(gfi_sum_wide)(sum), out->sum_abs = GFI_FN(gfi_sum_wide)(sum_abs), out->sum_squares = GFI_FN(gfi_sum_wide)(squares);
+    out->zeros = zeros, out->non_finite = n - finite, out->max_abs = 0;
+    for (int j = 0; j < GFI_VLEN; j++) out->max_abs = (double)lanes[j] > out->max_abs ? (double)lanes[j] : out->max_abs;
+    if (finite < n) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
+}
+
+// sums[j] (+)= sum over rows of x[row*stride + j]: the bias gradient of a dense layer.
+GFI_TARGET static void GFI_FN(gfi_column_sums)(const gf_real *x, int rows, int columns, ptrdiff_t stride, gf_real *sums,
+                                               int accumulate) {
+    for (int j = 0; j < columns; j += GFI_VLEN) {
+        gfi_v sum = accumulate ? GFI_FN(gfi_load_n)(sums + j, columns - j) : GFI_SET1(0);
+        for (int i = 0; i < rows; i++) sum += GFI_FN(gfi_load_n)(x + i * stride + j, columns - j);
+        GFI_FN(gfi_store_n)(sums + j, sum, columns - j);
+    }
+}
+
+// How many of the n - i numbers that are left fit one vector.
+GFI_INLINE int GFI_FN(gfi_lanes)(size_t n, size_t i) {
+    return n - i < (size_t)GFI_VLEN ? (int)(n - i) : GFI_VLEN;
+}
+
+// y += a x
+GFI_INLINE void GFI_FN(gfi_axpy)(gf_real *y, double a, const gf_real *x, size_t n) {
+    const gfi_v factor = GFI_SET1((gf_real)a);
+    for (size_t i = 0; i < n; i += GFI_VLEN) {
+        const int lanes = GFI_FN(gfi_lanes)(n, i);
+        const gfi_v sum = GFI_FMA(factor, GFI_FN(gfi_load_n)(x + i, lanes), GFI_FN(gfi_load_n)(y + i, lanes));
+        GFI_FN(gfi_store_n)(y + i, sum, lanes);
+    }
+}
+
+// x *= a
+GFI_INLINE void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
+    const gfi_v factor = GFI_SET1((gf_real)a);
+    for (size_t i = 0; i < n; i += GFI_VLEN) {
+        const int lanes = GFI_FN(gfi_lanes)(n, i);
+        GFI_FN(gfi_store_n)(x + i, factor * GFI_FN(gfi_load_n)(x + i, lanes), lanes);
+    }
+}
+
+// The constants of a step, alike in every lane.
+typedef struct GFI_FN(gfi_factors) {
+    gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
+} GFI_FN(gfi_factors);
+
+// The formulas of gfi_update for one vector of parameters: new moments into *m and *v, returns the new w. kind is a constant
+// wherever this is inlined, so no test of it is left in the loop.
+GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const int kind, int nesterov, const GFI_FN(gfi_factors) * f, gfi_v w, gfi_v g,
+                                          gfi_v *m, gfi_v *v) {
+    g = GFI_FMA(f->decay, w, g);
+    w = w * f->keep;
+    if (kind != GFI_UPDATE_SGD) *v = GFI_FMA(f->beta2, *v, f->fresh2 * g * g);
+    if (kind == GFI_UPDATE_RMSPROP) g = g / (GFI_SQRT(*v) + f->eps);
+    *m = GFI_FMA(f->momentum, *m, f->fresh1 * g);
+    if (kind == GFI_UPDATE_ADAM) return GFI_FNMA(f->lr, *m / GFI_FMA(GFI_SQRT(*v), f->root, f->eps), w);
+    return GFI_FNMA(f->lr, nesterov ? GFI_FMA(f->momentum, *m, g) : *m, w);
+}
+
+GFI_INLINE void GFI_FN(gfi_update_kind)(const int kind, const gfi_update *u, const GFI_FN(gfi_factors) * f, gf_real *w,
+                                        const gf_real *g, gf_real *m, gf_real *v, size_t n, gfi_change *change) {
+    gfi_vd sum = GFI_SET1_WIDE(0), squares = sum;
+    for (size_t i = 0; i < n; i += GFI_VLEN) {
+        const int lanes = GFI_FN(gfi_lanes)(n, i);
+        const gfi_v old = GFI_FN(gfi_load_n)(w + i, lanes);
+        gfi_v m1 = m ? GFI_FN(gfi_load_n)(m + i, lanes) : GFI_SET1(0);
+        gfi_v v1 = v ? GFI_FN(gfi_load_n)(v + i, lanes) : GFI_SET1(0);
+        const gfi_v now =
+            GFI_FN(gfi_update_lanes)(kind, u->nesterov, f, old, GFI_FN(gfi_load_n)(g + i, lanes), &m1, &v1);
+        GFI_FN(gfi_store_n)(w + i, now, lanes);
+        if (m) GFI_FN(gfi_store_n)(m + i, m1, lanes);
+        if (v) GFI_FN(gfi_store_n)(v + i, v1, lanes);
+        if (change) {  // what w really did, after rounding: zero where the step is below w's last place
+            gf_real moved[GFI_VLEN] = {0};
+            GFI_FN(gfi_store_n)(moved, now - old, lanes);
+            for (int j = 0; j < GFI_VLEN; j += GFI_VDLEN) {
+                const gfi_vd wide = GFI_LOAD_WIDE(moved + j);
+                sum += wide, squares = GFI_FMA_WIDE(wide, wide, squares);
+            }
+        }
+    }
+    if (change) change->sum = GFI_FN(gfi_sum_wide)(sum), change->sum_squares = GFI_FN(gfi_sum_wide)(squares);
+}
+
+// One step for n parameters w with gradients g. m and v are the moments, zero before the first step; v may be NULL for SGD, m for
+// SGD and RMSprop without momentum, change where nobody asks.
+GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n,
+                                          gfi_change *change) {
+    const int adam = u->kind == GFI_UPDATE_ADAM;
+    const double bias1 = adam ? 1 - pow(u->momentum, u->step) : 1, bias2 = adam ? 1 - pow(u->beta2, u->step) : 1;
+    GFI_FN(gfi_factors) f;
+    f.keep = GFI_SET1((gf_real)(u->decoupled ? 1 - u->lr * u->weight_decay : 1));
+    f.decay = GFI_SET1((gf_real)(u->decoupled ? 0 : u->weight_decay));
+    f.momentum = GFI_SET1((gf_real)u->momentum), f.fresh1 = GFI_SET1((gf_real)(adam ? 1 - u->momentum : 1));
+    f.beta2 = GFI_SET1((gf_real)u->beta2), f.fresh2 = GFI_SET1((gf_real)(1 - u->beta2));
+    f.root = GFI_SET1((gf_real)(1 / sqrt(bias2))), f.eps = GFI_SET1((gf_real)u->eps);
+    f.lr = GFI_SET1((gf_real)(u->lr / bias1));
+    if (adam) {
+        GFI_FN(gfi_update_kind)(GFI_UPDATE_ADAM, u, &f, w, g, m, v, n, change);
+    } else if (u->kind == GFI_UPDATE_RMSPROP) {
+        GFI_FN(gfi_update_kind)(GFI_UPDATE_RMSPROP, u, &f, w, g, m, v, n, change);
+    } else {
+        GFI_FN(gfi_update_kind)(GFI_UPDATE_SGD, u, &f, w, g, m, v, n, change);
+    }
+}
+
+// ---- part B, in every pass -----------------------------------------------------------------------------------------
+// Elementary functions in a handful of multiply-adds, on whatever a gfi_v is. Each φ below returns h and sets *slope to
+// φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN are
+// false, and every GFI_SELECT, GFI_MAX and GFI_MIN below keeps z in that case.
+
+GFI_INLINE gfi_v GFI_FN(gfi_poly)(gfi_v x, const gf_real *c, int count) {  // Horner
+    gfi_v y = GFI_C(c[count - 1]);
+    int i;
+    GFI_UNROLL
+    for (i = count - 2; i >= 0; i--) y = GFI_FMA(y, x, GFI_C(c[i]));
+    return y;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_abs)(gfi_v x) {
+    return GFI_AS_REAL(GFI_AS_INT(x) & ~GFI_AS_INT(GFI_C(-0.0)));
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitude ≥ 0 or NaN
+    return GFI_AS_REAL(GFI_AS_INT(magnitude) | (GFI_AS_INT(sign) & GFI_AS_INT(GFI_C(-0.0))));
+}
+
+// e^(x + tail) and e^(x + tail) - 1, each to about an ulp, for x ≤ 88 (double: 709) and |tail| ≪ 1.
+//     x = n·ln2 + r, |r| ≤ ln2/2      p = e^r - 1 = r + r²·P(r)      e^x = 2^n + 2^n·p      e^x - 1 = (2^n - 1) + 2^n·p
+// 2^n is the product of two powers, so that results below the smallest normal number round once, as they should.
+GFI_INLINE gfi_v GFI_FN(gfi_exp_tail)(gfi_v x, gfi_v tail, gfi_v *minus_one) {
+    gfi_v clamped = GFI_MAX(GFI_C(GFI_EXP_LOW), x);
+    gfi_v shifted = GFI_FMA(clamped, GFI_C(1.44269504088896340736), GFI_C(GFI_EXP_ROUND));
+    gfi_v n = shifted - GFI_C(GFI_EXP_ROUND);
+    gfi_v r = GFI_FNMA(n, GFI_C(GFI_LN2_LOW), GFI_FNMA(n, GFI_C(GFI_LN2_HIGH), clamped)) + tail;
+    gfi_v p = GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
+    gfi_vi exponent = GFI_AS_INT(shifted) & GFI_SET1I(GFI_EXP_BITS);
+    gfi_vi half = exponent >> 1;
+    gfi_v power = GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL((exponent - half) << GFI_MANTISSA);
+    *minus_one = GFI_FMA(power, p, power - GFI_C(1));
+    return GFI_FMA(power, p, power);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_exp)(gfi_v x) {
+    gfi_v unused;
+    return GFI_FN(gfi_exp_tail)(x, GFI_C(0), &unused);
+}
+
+// value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
+GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT(GFI_NE(z, z), z, value); }
+
+// σ(z) from e = e^-|z|, which never overflows: 1/(1+e) right of 0, e/(1+e) left of it.   σ' = e/(1+e)²
+GFI_INLINE gfi_v GFI_FN(gfi_sigmoid)(gfi_v z, gfi_v *slope) {
+    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z));
+    gfi_v large = GFI_C(1) / (GFI_C(1) + e), small = e * large;
+    *slope = small * large;
+    return GFI_SELECT(GFI_LT(z, GFI_C(0)), small, large);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    (void)args;
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_C(1));
+    return z;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_sigmoid)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    (void)args;
+    return GFI_FN(gfi_sigmoid)(z, slope);
+}
+
+// tanh|z| = -m/(2+m) with m = e^(-2|z|) - 1, accurate near 0;   1 - tanh² = 4·e^(-2|z|)/(2+m)², accurate far out.
+GFI_INLINE gfi_v GFI_FN(gfi_tanh)(gfi_v z, gfi_v *slope) {
+    gfi_v m, e = GFI_FN(gfi_exp_tail)(GFI_C(-2) * GFI_FN(gfi_abs)(z), GFI_C(0), &m);
+    gfi_v inverse = GFI_C(1) / (GFI_C(2) + m);
+    *slope = GFI_C(4) * e * (inverse * inverse);
+    return GFI_FN(gfi_copysign)(GFI_FN(gfi_abs)(m * inverse), z);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_tanh)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    (void)args;
+    return GFI_FN(gfi_tanh)(z, slope);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_relu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v zero = GFI_C(0);
+    (void)args;
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(GFI_GT(z, zero), GFI_C(1), zero));
+    return GFI_MAX(zero, z);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // prelu too
+    gfi_vm positive = GFI_GT(z, GFI_C(0));
+    gfi_v factor = GFI_SELECT(positive, GFI_C(1), GFI_C(args->param));
+    *slope = GFI_FN(gfi_keep_nan)(z, factor);
+    return z * factor;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_exponential)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // elu, selu, celu
+    gfi_vm positive = GFI_GT(z, GFI_C(0));
+    gfi_v amplitude = GFI_C(args->amplitude), rate = GFI_C(args->rate), scale = GFI_C(args->scale);
+    gfi_v m, e = GFI_FN(gfi_exp_tail)(GFI_MIN(GFI_C(0), z) * rate, GFI_C(0), &m);
+    *slope = GFI_SELECT(positive, scale, amplitude * rate * e);
+    return GFI_SELECT(positive, scale * z, amplitude * m);
+}
+
+// ln(1 + e^z) = max(z, 0) + ln(1 + e), e = e^-|z|;   ln(1 + e) = 2·atanh(s), s = e/(2 + e) ≤ 1/3;   beyond 20: z itself.
+GFI_INLINE gfi_v GFI_FN(gfi_act_softplus)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z)), s = e / (GFI_C(2) + e), w = s * s;
+    gfi_v log1p = GFI_FMA(s * w, GFI_POLY(w, gfi_log1p_poly), s + s);
+    gfi_v large = GFI_C(1) / (GFI_C(1) + e);
+    gfi_vm linear = GFI_GT(z, GFI_C(20));
+    (void)args;
+    *slope = GFI_SELECT(linear, GFI_C(1), GFI_SELECT(GFI_LT(z, GFI_C(0)), e * large, large));
+    return GFI_SELECT(linear, z, GFI_MAX(GFI_C(0), z) + log1p);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_softsign)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v a = GFI_MIN(GFI_C(1267650600228229401496703205376.0), GFI_FN(gfi_abs)(z)), inverse = GFI_C(1) / (GFI_C(1) + a);  // 2^100, not ∞/∞
+    (void)args;
+    *slope = inverse * inverse;
+    return GFI_FN(gfi_copysign)(a * inverse, z);
+}
+
+// atan a = π/2 - atan(1/a) beyond 1, so that one polynomial on [0, 1] serves.
+GFI_INLINE gfi_v GFI_FN(gfi_act_arctan)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v a = GFI_FN(gfi_abs)(z), one = GFI_C(1);
+    gfi_vm beyond = GFI_GT(a, one);
+    gfi_v t = GFI_SELECT(beyond, one, a) / GFI_SELECT(beyond, a, one), w = t * t;
+    gfi_v angle = GFI_FMA(t * w, GFI_POLY(w, gfi_atan_poly), t);
+    (void)args;
+    *slope = one / GFI_FMA(z, z, one);
+    return GFI_FN(gfi_copysign)(GFI_SELECT(beyond, GFI_C(1.57079632679489661923) - angle, angle), z);
+}
+
+// Q(a) = 1 - Φ(a) = e^(-a²/2)·G(a): the normal distribution's tail, G smooth. Its density shares the exponential. a² is
+// needed to more than one word (an error ε in a²/2 is a relative error ε in e^…), so a = high + rest, a² = high² + …
+GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v above = GFI_MAX(GFI_C(-40), z), near = GFI_MIN(GFI_C(40), above);  // 0 or z beyond: avoids 0·∞
+    gfi_v a = GFI_FN(gfi_abs)(near), high = GFI_AS_REAL(GFI_AS_INT(a) & GFI_SET1I(GFI_UPPER_HALF)), unused;
+    gfi_v e = GFI_FN(gfi_exp_tail)(GFI_C(-0.5) * high * high, GFI_C(-0.5) * (a - high) * (a + high), &unused);
+    gfi_v t = GFI_C(1) / GFI_FMA(a, GFI_C(0.25), GFI_C(1));
+    gfi_v q = e * GFI_POLY(t, gfi_tail_poly);
+    gfi_v cdf = GFI_SELECT(GFI_LT(z, GFI_C(0)), q, GFI_C(1) - q);
+    (void)args;
+    *slope = GFI_FMA(near * e, GFI_C(0.39894228040143267794), cdf);
+    return above * cdf;
+}
+
+// ½z(1 + tanh u) = z·σ(2u), 2u = c·(z + k·z³)
+GFI_INLINE gfi_v GFI_FN(gfi_act_gelu_tanh)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v above = GFI_MAX(GFI_C(-30), z), near = GFI_MIN(GFI_C(30), above), square = near * near;
+    gfi_v c = GFI_C(1.5957691216057307118), k = GFI_C(0.044715);
+    gfi_v ds, s = GFI_FN(gfi_sigmoid)(c * near * GFI_FMA(square, k, GFI_C(1)), &ds);
+    (void)args;
+    *slope = GFI_FMA(ds * near, c * GFI_FMA(square, k * GFI_C(3), GFI_C(1)), s);
+    return above * s;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_silu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v u = z * GFI_C(args->param), low = GFI_C(GFI_EXP_LOW);
+    gfi_v near = GFI_MIN(-low, GFI_MAX(low, u));
+    gfi_v ds, s = GFI_FN(gfi_sigmoid)(near, &ds);
+    *slope = GFI_FMA(near, ds, s);
+    return GFI_SELECT(GFI_LT(u, low), GFI_C(0), z * s);
+}
+
+// tanh(ln(1 + E)) = n/(n + 2), n = E² + 2E, E = e^z; its derivative 4E(1+E)/(n+2)²; in e = e^-|z| on either side of 0.
+GFI_INLINE gfi_v GFI_FN(gfi_act_mish)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v low = GFI_C(GFI_EXP_LOW), one = GFI_C(1), two = GFI_C(2);
+    gfi_v above = GFI_MAX(low, z), near = GFI_MIN(-low, above);
+    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(near));
+    gfi_vm negative = GFI_LT(z, GFI_C(0));
+    gfi_v n = GFI_SELECT(negative, e * (e + two), GFI_FMA(two, e, one));
+    gfi_v rest = GFI_SELECT(negative, two, two * e * e), inverse = one / (n + rest), t = n * inverse;
+    gfi_v dt = GFI_SELECT(negative, e, e * e) * GFI_FMA(GFI_C(4), e, GFI_C(4)) * (inverse * inverse);
+    (void)args;
+    *slope = GFI_FMA(near, dt, t);
+    return above * t;
+}
+
+// z·tanh(e^z); beyond 10 it is z to the last bit, and e^z is not taken further.
+GFI_INLINE gfi_v GFI_FN(gfi_act_telu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v above = GFI_MAX(GFI_C(GFI_EXP_LOW), z), near = GFI_MIN(GFI_C(10), above);
+    gfi_v e = GFI_FN(gfi_exp)(near), dt, t = GFI_FN(gfi_tanh)(e, &dt);
+    (void)args;
+    *slope = GFI_FMA(near * e, dt, t);
+    return above * t;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_clamp)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // relu6, hard_tanh
+    gfi_v low = GFI_C(args->low), high = GFI_C(args->high);
+    gfi_vm inside = GFI_AND(GFI_GT(z, low), GFI_LT(z, high));
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, GFI_C(1), GFI_C(0)));
+    return GFI_MIN(high, GFI_MAX(low, z));
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_hard_sigmoid)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v sixth = GFI_C(1.0 / 6), three = GFI_C(3);
+    gfi_vm inside = GFI_AND(GFI_GT(z, -three), GFI_LT(z, three));
+    (void)args;
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, sixth, GFI_C(0)));
+    return GFI_SELECT(GFI_GE(z, three), GFI_C(1), GFI_MAX(GFI_C(0), z + three) * sixth);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_hard_swish)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
+    gfi_v three = GFI_C(3);
+    gfi_vm below = GFI_LT(z, -three), beyond = GFI_GT(z, three);
+    gfi_v middle = GFI_FMA(z, GFI_C(1.0 / 3), GFI_C(0.5));
+    (void)args;
+    *slope = GFI_SELECT(beyond, GFI_C(1), GFI_SELECT(below, GFI_C(0), middle));
+    return GFI_SELECT(beyond, z, GFI_SELECT(below, GFI_C(0), z * (z + three) * GFI_C(1.0 / 6)));
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_load_some)(const gf_real *p, size_t left) {
+    return left >= (size_t)GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, (int)left);
+}
+
+GFI_INLINE void GFI_FN(gfi_store_some)(gf_real *p, gfi_v v, size_t left) {
+    if (left >= (size_t)GFI_VLEN) GFI_STORE(p, v);
+    else GFI_STORE_PART(p, v, (int)left);
+}
+
+GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = (double)z[i];
+        h[i] = (gf_real)act.value(x);
+        if (slope) slope[i] = (gf_real)act.derivative(x);
+    }
+}
+
+#define GFI_EACH for (i = 0; i < n; i += (size_t)GFI_VLEN)
+#define GFI_ACT_CASE(kind, phi)                                                          \
+    case kind:                                                                           \
+        if (slope) GFI_EACH {                                                            \
+            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);    \
+            GFI_FN(gfi_store_some)(h + i, y, n - i);                                     \
+            GFI_FN(gfi_store_some)(slope + i, s, n - i);                                 \
+        }                                                                                \
+        else GFI_EACH {                                                                  \
+            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);    \
+            GFI_FN(gfi_store_some)(h + i, y, n - i);                                     \
+        }                                                                                \
+        break;
+
+// h[n] = φ(z), and slope[n] = φ'(z) unless NULL. h may be z.
+GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    gfi_act_args args = gfi_act_args_of(act);
+    size_t i;
+    switch (act.kind) {
+        GFI_ACT_CASE(GF_ACT_IDENTITY, gfi_act_identity)
+        GFI_ACT_CASE(GF_ACT_SIGMOID, gfi_act_sigmoid)
+        GFI_ACT_CASE(GF_ACT_TANH, gfi_act_tanh)
+        GFI_ACT_CASE(GF_ACT_RELU, gfi_act_relu)
+    case GF_ACT_PRELU:
+        GFI_ACT_CASE(GF_ACT_LEAKY_RELU, gfi_act_leaky)
+    case GF_ACT_SELU:
+    case GF_ACT_CELU:
+        GFI_ACT_CASE(GF_ACT_ELU, gfi_act_exponential)
+        GFI_ACT_CASE(GF_ACT_SOFTPLUS, gfi_act_softplus)
+        GFI_ACT_CASE(GF_ACT_SOFTSIGN, gfi_act_softsign)
+        GFI_ACT_CASE(GF_ACT_ARCTAN, gfi_act_arctan)
+        GFI_ACT_CASE(GF_ACT_GELU, gfi_act_gelu)
+        GFI_ACT_CASE(GF_ACT_GELU_TANH, gfi_act_gelu_tanh)
+        GFI_ACT_CASE(GF_ACT_SILU, gfi_act_silu)
+        GFI_ACT_CASE(GF_ACT_MISH, gfi_act_mish)
+        GFI_ACT_CASE(GF_ACT_TELU, gfi_act_telu)
+        GFI_ACT_CASE(GF_ACT_HARD_SIGMOID, gfi_act_hard_sigmoid)
+        GFI_ACT_CASE(GF_ACT_HARD_SWISH, gfi_act_hard_swish)
+    case GF_ACT_RELU6:
+        GFI_ACT_CASE(GF_ACT_HARD_TANH, gfi_act_clamp)
+    case GF_ACT_CUSTOM:
+    default: GFI_FN(gfi_act_custom_forward)(act, z, h, slope, n);
+    }
+}
+#undef GFI_ACT_CASE
+
+// dz = dh·φ', the same loop for every activation that is not written out below.
+GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, gf_real *product, size_t n) {
+    size_t i;
+    GFI_EACH GFI_FN(gfi_store_some)(product + i, GFI_FN(gfi_load_some)(a + i, n - i) * GFI_FN(gfi_load_some)(b + i, n - i),
+                                    n - i);
+}
+
+#define GFI_ACT_CASE(kind, phi)                                                              \
+    case kind:                                                                               \
+        GFI_EACH {                                                                           \
+            gfi_v s;                                                                         \
+            (void)GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);               \
+            GFI_FN(gfi_store_some)(dz + i, s * GFI_FN(gfi_load_some)(dh + i, n - i), n - i); \
+        }                                                                                    \
+        break;
+
+// dz[n] = dh·φ'(z). slope[n] is φ'(z) as forward left it, or NULL: it is then found from z. dz may be dh.
+GFI_TARGET static void GFI_FN(gfi_act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
+                                                gf_real *dz, size_t n) {
+    gf_real h_chunk[GFI_ACT_CHUNK], slope_chunk[GFI_ACT_CHUNK];
+    gfi_act_args args = gfi_act_args_of(act);
+    size_t i;
+    if (slope) {
+        GFI_FN(gfi_multiply)(slope, dh, dz, n);
+        return;
+    }
+    switch (act.kind) {
+        GFI_ACT_CASE(GF_ACT_IDENTITY, gfi_act_identity)
+        GFI_ACT_CASE(GF_ACT_RELU, gfi_act_relu)
+    case GF_ACT_PRELU:
+        GFI_ACT_CASE(GF_ACT_LEAKY_RELU, gfi_act_leaky)
+    case GF_ACT_RELU6:
+        GFI_ACT_CASE(GF_ACT_HARD_TANH, gfi_act_clamp)
+        GFI_ACT_CASE(GF_ACT_HARD_SIGMOID, gfi_act_hard_sigmoid)
+        GFI_ACT_CASE(GF_ACT_HARD_SWISH, gfi_act_hard_swish)
+    default:
+        for (i = 0; i < n; i += GFI_ACT_CHUNK) {
+            size_t count = n - i < GFI_ACT_CHUNK ? n - i : GFI_ACT_CHUNK;
+            GFI_FN(gfi_act_forward)(act, z + i, h_chunk, slope_chunk, count);
+            GFI_FN(gfi_multiply)(slope_chunk, dh + i, dz + i, count);
+        }
+    }
+}
+#undef GFI_ACT_CASE
+
+// PReLU's own gradient: Σ dh·z over z ≤ 0 (∂L/∂slope). Vector sums of 64 terms a lane, then double.
+GFI_TARGET static double GFI_FN(gfi_prelu_grad)(const gf_real *z, const gf_real *dh, size_t n) {
+    double sum = 0;
+    size_t i, block, lane;
+    for (block = 0; block < n; block += 64 * (size_t)GFI_VLEN) {
+        size_t end = n - block < 64 * (size_t)GFI_VLEN ? n : block + 64 * (size_t)GFI_VLEN;
+        gfi_v zero = GFI_C(0), partial = zero;
+        gf_real lanes[GFI_VLEN];
+        for (i = block; i < end; i += (size_t)GFI_VLEN) {
+            gfi_v x = GFI_FN(gfi_load_some)(z + i, end - i);
+            partial += GFI_SELECT(GFI_GT(x, zero), zero, x) * GFI_FN(gfi_load_some)(dh + i, end - i);
+        }
+        GFI_STORE(lanes, partial);
+        for (lane = 0; lane < (size_t)GFI_VLEN; lane++) sum += (double)lanes[lane];
+    }
+    return sum;
+}
+
+// Cross entropy on logits x[B,K], a row a sample: p = softmax(x), loss_b = -ln p_label, dlogits = (p - onehot)·scale.
+// The row's maximum is subtracted first, so no exponential exceeds 1. loss[B], dlogits[B,K] may be NULL; without labels
+// dlogits becomes p·scale. dlogits may be x.
+GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss,
+                                                gf_real *dlogits, size_t rows, size_t classes) {
+    size_t b, i, lane;
+    for (b = 0; b < rows; b++) {
+        const gf_real *row = x + b * classes;
+        gf_real *gradient = dlogits ? dlogits + b * classes : NULL, lanes[GFI_VLEN], largest = row[0];
+        double target = labels ? (double)row[labels[b]] : 0, sum = 0;
+        for (i = 1; i < classes; i++) largest = row[i] > largest ? row[i] : largest;  // a NaN comes back through the sum
+        for (i = 0; i < classes; i += (size_t)GFI_VLEN) {
+            size_t left = classes - i < (size_t)GFI_VLEN ? classes - i : (size_t)GFI_VLEN;
+            gfi_v e = GFI_FN(gfi_exp)(GFI_FN(gfi_load_some)(row + i, left) - GFI_C(largest));
+            GFI_STORE(lanes, e);
+            for (lane = 0; lane < left; lane++) sum += (double)lanes[lane];
+            if (gradient) GFI_FN(gfi_store_some)(gradient + i, e, left);
+        }
+        if (loss) loss[b] = gfi_log(sum) + ((double)largest - target);
+        if (!gradient) continue;
+        for (i = 0; i < classes; i++) gradient[i] *= (gf_real)((double)scale / sum);
+        if (labels) gradient[labels[b]] -= scale;
+    }
+}
+#undef GFI_EACH
+
+static const gfi_kernels GFI_FN(gfi_table) = {
+    GFI_TEXT(GFI_PASS),     GFI_FN(gfi_matmul), GFI_FN(gfi_act_forward), GFI_FN(gfi_act_backward), GFI_FN(gfi_softmax_rows),
+    GFI_FN(gfi_column_sums), GFI_FN(gfi_axpy),   GFI_FN(gfi_scale),       GFI_FN(gfi_prelu_grad),   GFI_FN(gfi_sum_squares),
+    GFI_FN(gfi_tensor_sums), GFI_FN(gfi_update_step)};
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+#endif  // GFI_PASS
