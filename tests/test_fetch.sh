@@ -253,8 +253,11 @@ want_error "six batches of 3074 bytes"
 finish
 
 begin "a silent server: time runs out, the host is not asked again"
-GRADFLOW_TIMEOUT=1 fetch "$web/hang" mnist
+started=$(date +%s)
+GRADFLOW_TIMEOUT=1 fetch "$web/hang" mnist # gives up after 3 seconds
 want_status 1
+took=$(($(date +%s) - started))
+[ "$took" -le 12 ] || because "it took $took seconds"
 want_error "hang/train-images-idx3-ubyte.gz: "
 want_error "not asked again"
 want_nothing_left
