@@ -3,10 +3,16 @@
 It prints the port that the system gave it, and appends "PATH RANGE" to LOG for every request.
 
 The first part of the path is the behaviour, the rest a file of FOLDER:
-  /good/F      the file, with Range       /norange/F   the file, Range ignored        /redirect/F   302 to /good/F
-  /cut/F       half of what was asked for, then the connection is closed; with Range  /cutplain/F   the same, no Range
-  /corrupt/F   one byte changed, with Range                                           /slow/F       first half, then silence
-  /missing/F   404                        /junk/F      a web page with status 200             /hang/F   silence
+  /good/F      the file, with Range
+  /norange/F   the file, Range ignored
+  /redirect/F  302 to /good/F
+  /cut/F       half of what was asked for (above 4000 bytes), then the connection is closed; with Range
+  /cutplain/F  half of the file, then the connection is closed; Range ignored
+  /slow/F      half of what was asked for, then silence
+  /hang/F      silence
+  /corrupt/F   one byte changed, with Range
+  /junk/F      a web page with status 200
+  /missing/F   404
 """
 import http.server
 import os
@@ -46,7 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
         rest = bytes(body[start:])
-        self.wfile.write(rest[: len(rest) // 2] if kind in ("cut", "cutplain", "slow") and len(rest) > 1 else rest)
+        shortened = kind in ("cutplain", "slow") or (kind == "cut" and len(rest) > 4000)
+        self.wfile.write(rest[: len(rest) // 2] if shortened else rest)
         self.wfile.flush()
         if kind == "slow":
             time.sleep(60)
