@@ -1,0 +1,71 @@
+# gradflow.h is one header: nothing needs to be built to use it. This Makefile (GNU make) is for the examples and tests.
+#   make          all examples, into build/            make demo     the main study, with its charts, in under 2 minutes
+#   make NAME     one example, and how to run it       make data     fetch MNIST and CIFAR-10
+#   make test     all tests                            make bench    speed, beside PyTorch where that is installed
+#   make clean    remove build/
+# CC, CFLAGS (-O2) and OPENMP=1 (several cores, where the compiler can) may be set on the command line.
+
+CFLAGS ?= -O2
+NAMES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+SHARED := gradflow.h $(wildcard examples/*.h)
+DATA := $(or $(GRADFLOW_DATA),data)
+
+ifeq ($(OPENMP),1)
+  OMP := $(shell dir=$$(mktemp -d) && echo 'int main(void) { return 0; }' >$$dir/a.c && \
+           $(CC) -fopenmp $$dir/a.c -o $$dir/a 2>/dev/null && echo -fopenmp; rm -rf $$dir)
+  ifeq ($(OMP),)
+    $(warning OPENMP=1: $(CC) cannot build with -fopenmp here; building for one core)
+  endif
+endif
+
+.PHONY: all demo data test bench clean stb $(NAMES)
+
+all: $(NAMES:%=build/%)
+	@echo "built: $(NAMES:%=build/%)"
+
+# Rebuilt when the compiler or its flags change.
+build/flags: FORCE
+	@mkdir -p build
+	@echo '$(CC) $(CFLAGS) $(OMP)' | cmp -s - $@ || echo '$(CC) $(CFLAGS) $(OMP)' >$@
+FORCE:
+
+# stb_image_write.h writes the PNGs: the system's, or fetched once into third_party/.
+build/stb: data_fetch.sh
+	@mkdir -p build
+	@echo "looking for stb_image_write.h"
+	@./data_fetch.sh stb
+	@touch $@
+stb: build/stb
+
+build/%: examples/%.c $(SHARED) build/flags | build/stb
+	@echo "building $@"
+	@$(CC) $(CFLAGS) $(OMP) $< -o $@ -lm
+
+$(NAMES): %: build/%
+	@echo "run it:    build/$@          (build/$@ --help lists the options; charts go to results/$@/)"
+
+demo: build/mnist_mlp
+	@echo "training on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
+	    else echo "synthetic digits; 'make data' fetches MNIST"; fi)"
+	@build/mnist_mlp --data "$(DATA)" --out results/mnist_mlp $(DEMO)
+	@echo
+	@echo "charts:"
+	@for png in results/mnist_mlp/*.png; do echo "    $$png"; done
+	@echo "open first: results/mnist_mlp/practical.png"
+
+data:
+	@echo "fetching MNIST and CIFAR-10 into $(DATA)/"
+	@GRADFLOW_DATA="$(DATA)" ./data_fetch.sh mnist cifar10
+
+test:
+	@echo "running all tests"
+	@./data_fetch.sh stb || echo "without stb_image_write.h the tests of charts and examples are skipped"
+	@CC='$(CC)' sh tests/run.sh
+
+bench:
+	@echo "measuring"
+	@CC='$(CC)' sh tests/bench.sh
+
+clean:
+	@echo "removing build/"
+	@rm -rf build

@@ -1,0 +1,690 @@
+// experiment.h: what the examples share, so that each of them can be about its own question: the command line, data or
+// their synthetic stand-in, a progress line with an honest ETA, CSV files that are whole or not there, a clean Ctrl-C,
+// and small statistics. An example opens with
+//
+//     #include "experiment.h"          // first of all includes: it asks the system headers for POSIX
+//     #define GRADFLOW_IMPLEMENTATION
+//     #include "../gradflow.h"
+//     #define PLOT_IMPLEMENTATION
+//     #include "plot.h"
+//
+//     ex_settings s = ex_settings_default("mnist_mlp", "Which activation trains a small MLP best?");
+//     s.epochs = 10;                    // defaults of this study, shown by --help
+//     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING, NULL, 0);
+//
+// Everything here may print a message and exit: that is for programs, the library itself never does it.
+#ifndef EXPERIMENT_H
+#define EXPERIMENT_H
+
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#ifdef _WIN32
+#include <direct.h>
+#include <io.h>
+#else
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+#include "../gradflow.h"
+#include "plot.h"
+
+#define EX_COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define EX_PATH 1024  // longest path, with its ending zero
+#define EX_MAX_ACTIVATIONS 32
+#if defined(__GNUC__)
+#define EX_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+#else
+#define EX_PRINTF(format_at, args_at)
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages, memory, files, time
+// ---------------------------------------------------------------------------------------------------------------------
+
+// One line on standard error, then exit with this status: 2 for a wrong command line, 1 for anything else.
+EX_PRINTF(2, 3) static inline void ex_fail(int status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fflush(stdout);
+    fprintf(stderr, "error: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    exit(status);
+}
+#define ex_die(...) ex_fail(1, __VA_ARGS__)
+#define ex_usage(...) ex_fail(2, __VA_ARGS__)
+
+// The net's sticky error, if it has one, ends the program.
+static inline void ex_check(const gf_net *net) {
+    if (gf_net_status(net) != GF_OK) ex_die("%s", gf_net_error(net));
+}
+
+// Grow p to count elements; out of memory ends the program.
+static inline void *ex_realloc(void *p, size_t count, size_t size) {
+    void *grown = count > SIZE_MAX / size ? NULL : realloc(p, count * size + (count == 0));
+    if (grown == NULL) ex_die("out of memory: %zu elements of %zu bytes", count, size);
+    return grown;
+}
+
+// Monotonic seconds from an arbitrary start.
+static inline double ex_now(void) {
+#ifdef _WIN32
+    return (double)clock() / CLOCKS_PER_SEC;  // wall time there, unlike elsewhere
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+}
+
+// "0.8 s", "42 s", "3 min 20 s", "1 h 05 min" into text[32]; returns text.
+static inline const char *ex_duration(char *text, double seconds) {
+    long s = (long)(seconds + 0.5);
+    if (seconds < 9.95) snprintf(text, 32, "%.1f s", seconds);
+    else if (s < 60) snprintf(text, 32, "%ld s", s);
+    else if (s < 3600) snprintf(text, 32, "%ld min %02ld s", s / 60, s % 60);
+    else snprintf(text, 32, "%ld h %02ld min", s / 3600, s % 3600 / 60);
+    return text;
+}
+
+// folder/name into path[EX_PATH]; returns path.
+static inline char *ex_path(char *path, const char *folder, const char *name) {
+    int length = snprintf(path, EX_PATH, "%s/%s", folder, name);
+    if (length < 0 || length >= EX_PATH) ex_die("path too long: %s/%s", folder, name);
+    return path;
+}
+
+static inline int ex_file_exists(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file != NULL) fclose(file);
+    return file != NULL;
+}
+
+// mkdir -p
+static inline void ex_make_folder(const char *folder) {
+    char path[EX_PATH];
+    size_t length = strlen(folder);
+    if (length == 0 || length >= EX_PATH) ex_die("bad folder name '%s'", folder);
+    for (size_t i = 1; i <= length; i++) {
+        if (folder[i] != '/' && folder[i] != '\0') continue;
+        memcpy(path, folder, i);
+        path[i] = '\0';
+#ifdef _WIN32
+        int failed = _mkdir(path) != 0 && errno != EEXIST && path[i - 1] != ':';
+#else
+        int failed = mkdir(path, 0777) != 0 && errno != EEXIST && errno != EISDIR;
+#endif
+        if (failed) ex_die("cannot make folder %s: %s", path, strerror(errno));
+    }
+}
+
+// Give a finished temporary file its name.
+static inline void ex_rename(const char *temporary, const char *path) {
+#ifdef _WIN32
+    remove(path);  // rename does not replace there
+#endif
+    if (rename(temporary, path) != 0) ex_die("cannot write %s: %s", path, strerror(errno));
+}
+
+// Write the chart as folder/name, say so, and free it.
+static inline void ex_save_chart(plot_figure *figure, const char *folder, const char *name) {
+    char path[EX_PATH];
+    if (!plot_save(figure, ex_path(path, folder, name))) ex_die("%s", plot_error(figure));
+    printf("wrote %s\n", path);
+    plot_figure_free(figure);
+}
+
+// Ctrl-C sets ex_stop: the training loop looks at it, ends, and what was measured is written. A second one kills.
+static volatile sig_atomic_t ex_stop;
+
+static inline void ex_on_signal(int number) {
+    ex_stop = 1;
+    signal(number, SIG_DFL);
+}
+
+// What main returns: 0, or 130, the shell's number for "ended by Ctrl-C".
+static inline int ex_exit_status(void) {
+    if (ex_stop) printf("interrupted: what was measured until then is written\n");
+    return ex_stop ? 130 : 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The command line
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef enum ex_kind { EX_FLAG, EX_INT, EX_REAL, EX_TEXT } ex_kind;
+
+typedef struct ex_option {
+    const char *name;  // "epochs" for --epochs
+    ex_kind kind;
+    void *value;       // int * (EX_FLAG, EX_INT), double * or const char **; holds the default, receives the value
+    double low, high;  // of EX_INT and EX_REAL: least and greatest value allowed
+    const char *help;
+} ex_option;
+
+enum {  // the shared options an example takes, besides --out, --quick and --help; in the order of ex_shared_options
+    EX_DATA = 1, EX_EPOCHS = 2, EX_SEED = 4, EX_SEEDS = 8, EX_ACTIVATIONS = 16, EX_INIT = 32, EX_OPTIM = 64,
+    EX_LR = 128, EX_BATCH = 256, EX_WEIGHT_DECAY = 512, EX_DROPOUT = 1024, EX_THREADS = 2048, EX_RESUME = 4096,
+    EX_TRAINING = EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_INIT | EX_OPTIM | EX_LR | EX_BATCH | EX_THREADS
+};
+
+typedef struct ex_settings {
+    const char *name, *question;
+    const char *data, *out;         // folders
+    int epochs, seed, seeds;        // seeds runs: seed, seed + 1, …
+    const char *activations, *init, *optim;  // as given: act, weight_init, bias_init, optim_config come of them
+    double lr, weight_decay;        // weight_decay NaN: the optimiser's own default
+    int batch;
+    double dropout;
+    int threads, quick, resume;
+    int quick_epochs, quick_seeds;  // what --quick sets, unless --epochs or --seeds is given too
+    int act_count;
+    gf_act act[EX_MAX_ACTIVATIONS];
+    char act_name[EX_MAX_ACTIVATIONS][24];  // as typed: "swish" stays "swish" in charts and files
+    gf_init weight_init, bias_init;         // biases are zero unless --init default
+    gf_optim_config optim_config;
+    char out_default[64];
+} ex_settings;
+
+static inline ex_settings ex_settings_default(const char *name, const char *question) {
+    ex_settings s;
+    const char *data = getenv("GRADFLOW_DATA");
+    memset(&s, 0, sizeof s);
+    s.name = name;
+    s.question = question;
+    s.data = data != NULL && data[0] != '\0' ? data : "data";
+    snprintf(s.out_default, sizeof s.out_default, "results/%s", name);
+    s.epochs = s.seeds = s.threads = s.quick_epochs = s.quick_seeds = 1;
+    s.seed = 42;
+    s.batch = 64;
+    s.activations = "relu";
+    s.init = "default";
+    s.optim = "adam";
+    s.lr = 1e-3;
+    s.weight_decay = NAN;
+    return s;
+}
+
+// The shared options of `which` into table[EX_MAX_OPTIONS]; returns how many.
+#define EX_MAX_OPTIONS 64
+#define EX_SELECTABLE 13  // the rest is for everyone
+static inline int ex_shared_options(ex_settings *s, unsigned which, ex_option *table) {
+    const ex_option all[] = {
+        {"data", EX_TEXT, &s->data, 0, 0, "DIR folder of the data sets, as $GRADFLOW_DATA"},
+        {"epochs", EX_INT, &s->epochs, 1, 1e6, "passes over the training data"},
+        {"seed", EX_INT, &s->seed, 0, 1e9, "seed of the first run"},
+        {"seeds", EX_INT, &s->seeds, 1, 1000, "runs of each net, with seeds that follow one another"},
+        {"activations", EX_TEXT, &s->activations, 0, 0, "A,B,C activation functions to compare"},
+        {"init", EX_TEXT, &s->init, 0, 0, "NAME initialiser, with a gain if wanted: xavier_0.5"},
+        {"optim", EX_TEXT, &s->optim, 0, 0, "NAME optimiser"},
+        {"lr", EX_REAL, &s->lr, 0, 1e3, "learning rate"},
+        {"batch", EX_INT, &s->batch, 1, 65536, "samples per step"},
+        {"weight-decay", EX_REAL, &s->weight_decay, 0, 1e3, "weight decay, if not the optimiser's own"},
+        {"dropout", EX_REAL, &s->dropout, 0, 0.99, "probability of dropping a hidden unit"},
+        {"threads", EX_INT, &s->threads, 1, 256, "processor cores to use"},
+        {"resume", EX_FLAG, &s->resume, 0, 0, "go on where an interrupted run stopped"},
+        {"out", EX_TEXT, &s->out, 0, 0, "DIR folder for charts and CSV files"},
+        {"quick", EX_FLAG, &s->quick, 0, 0, "a small fast run, to see that everything works"}};
+    int count = 0;
+    for (int i = 0; i < EX_COUNT(all); i++)
+        if (i >= EX_SELECTABLE || (which >> i & 1) != 0) table[count++] = all[i];
+    return count;
+}
+
+// "--lr 0.001" needs a word for its value: an option's help may open with one in capitals.
+static inline void ex_print_help(const ex_settings *s, const ex_option *options, int count) {
+    printf("%s: %s\n\nuse: %s [options]\n", s->name, s->question, s->name);
+    for (int i = 0; i < count; i++) {
+        const ex_option *o = &options[i];
+        const char *help = o->help, *word = o->kind == EX_REAL ? "X" : o->kind == EX_INT ? "N" : "";
+        int word_length = (int)strlen(word);
+        if (o->kind == EX_TEXT) {
+            word_length = (int)strcspn(help, " ");
+            word = help;
+            help += word_length + (help[word_length] == ' ');
+        }
+        printf("  --%s %.*s%*s %s", o->name, word_length, word, 22 - (int)strlen(o->name) - word_length, "", help);
+        if (o->kind == EX_INT) printf(" (%d)", *(const int *)o->value);
+        if (o->kind == EX_REAL && !isnan(*(const double *)o->value)) printf(" (%g)", *(const double *)o->value);
+        if (o->kind == EX_TEXT && *(const char **)o->value != NULL) printf(" (%s)", *(const char **)o->value);
+        printf("\n");
+    }
+    printf("  --help %18s this page\n", "");
+}
+
+// Store text as the option's value, or say what was expected.
+static inline void ex_set_option(const ex_option *o, const char *text) {
+    char *end;
+    errno = 0;
+    double number = o->kind == EX_TEXT ? 0 : strtod(text, &end);
+    if (o->kind == EX_TEXT) {
+        if (text[0] == '\0') ex_usage("--%s: expected a value, found nothing", o->name);
+        *(const char **)o->value = text;
+        return;
+    }
+    int whole = o->kind == EX_INT;
+    if (end == text || *end != '\0' || !(number >= o->low && number <= o->high) || (whole && number != floor(number)))
+        ex_usage("--%s: expected a %s from %g to %g, found '%s'", o->name, whole ? "whole number" : "number", o->low,
+                 o->high, text);
+    if (whole) *(int *)o->value = (int)number;
+    else *(double *)o->value = number;
+}
+
+// Read --name value, --name=value and flags into the options' places.
+static inline void ex_read_options(const ex_settings *s, int argc, char **argv, const ex_option *options, int count) {
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        size_t length = strcspn(word, "=");
+        const char *value = word[length] == '=' ? word + length + 1 : NULL;
+        const ex_option *o = NULL;
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            ex_print_help(s, options, count);
+            exit(0);
+        }
+        if (word[0] != '-') ex_usage("unexpected '%s'; options start with --, and --help lists them", word);
+        for (int k = 0; k < count && strncmp(word, "--", 2) == 0; k++)
+            if (strlen(options[k].name) == length - 2 && strncmp(word + 2, options[k].name, length - 2) == 0)
+                o = &options[k];
+        if (o == NULL) ex_usage("unknown option %.*s; --help lists what there is", (int)length, word);
+        else if (o->kind == EX_FLAG && value != NULL) ex_usage("--%s takes no value", o->name);
+        else if (o->kind == EX_FLAG) *(int *)o->value = 1;
+        else if (value == NULL && i + 1 >= argc) ex_usage("--%s needs a value", o->name);
+        else ex_set_option(o, value != NULL ? value : argv[++i]);
+    }
+}
+
+// Append name to a list of names in text[512].
+static inline void ex_list_add(char *text, const char *name) {
+    size_t used = strlen(text);
+    snprintf(text + used, 512 - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
+// "relu,tanh" into act and act_name.
+static inline void ex_parse_activations(ex_settings *s) {
+    char known[512] = "";
+    for (int k = 0; k < GF_ACT_COUNT; k++)
+        if (k != GF_ACT_CUSTOM) ex_list_add(known, gf_act_name((gf_act_kind)k));
+    s->act_count = 0;
+    for (const char *at = s->activations;; at++) {
+        size_t length = strcspn(at, ",");
+        if (s->act_count == EX_MAX_ACTIVATIONS) ex_usage("--activations: at most %d at once", EX_MAX_ACTIVATIONS);
+        char *name = s->act_name[s->act_count];
+        snprintf(name, sizeof s->act_name[0], "%.*s", (int)length, at);
+        if (length >= sizeof s->act_name[0] || !gf_act_from_name(name, &s->act[s->act_count]))
+            ex_usage("--activations: unknown '%.*s'; there are %s", (int)length, at, known);
+        s->act_count++;
+        at += length;
+        if (*at == '\0') return;
+    }
+}
+
+// Turn the names of initialiser and optimiser into their settings; says which names there are.
+static inline void ex_parse_names(ex_settings *s) {
+    char known[512] = "";
+    s->bias_init = strcmp(s->init, "default") == 0 ? gf_init_default() : gf_init_zero();
+    if (!gf_init_from_name(s->init, &s->weight_init)) {
+        for (int k = 0; k < GF_INIT_COUNT; k++) ex_list_add(known, gf_init_name((gf_init_kind)k));
+        ex_usage("--init: unknown '%s'; there are %s, each with a gain if wanted, as in xavier_0.5", s->init, known);
+    }
+    if (!gf_optim_from_name(s->optim, s->lr, &s->optim_config)) {
+        for (int k = 0; k < GF_OPTIM_COUNT; k++) ex_list_add(known, gf_optim_name((gf_optim_kind)k));
+        ex_usage("--optim: unknown '%s'; there are %s, and momentum for sgd with momentum 0.9", s->optim, known);
+    }
+    if (!isnan(s->weight_decay)) s->optim_config.weight_decay = s->weight_decay;
+}
+
+// Read the command line into s and into the example's own options, make the output folder, catch Ctrl-C.
+static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned which, const ex_option *own,
+                            int own_count) {
+    ex_option options[EX_MAX_OPTIONS];
+    int count = ex_shared_options(s, which, options);
+    if (count + own_count > EX_MAX_OPTIONS) ex_die("more than %d options", EX_MAX_OPTIONS);
+    for (int i = 0; i < own_count; i++) options[count++] = own[i];
+    if (s->out == NULL) s->out = s->out_default;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--quick") == 0) {
+            s->epochs = s->quick_epochs;
+            s->seeds = s->quick_seeds;
+        }
+    ex_read_options(s, argc, argv, options, count);
+    ex_parse_activations(s);
+    ex_parse_names(s);
+#ifndef _OPENMP
+    if (s->threads > 1)
+        ex_usage("--threads %d: built without OpenMP; use cc -O2 -fopenmp examples/%s.c -o %s -lm, or make OPENMP=1",
+                 s->threads, s->name, s->name);
+#endif
+    ex_make_folder(s->out);
+    signal(SIGINT, ex_on_signal);
+    signal(SIGTERM, ex_on_signal);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Data: the real thing, or a stand-in that says so
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef gf_status (*ex_loader)(gf_dataset *data, const char *folder, int test);
+typedef gf_status (*ex_drawer)(gf_dataset *data, size_t count, uint64_t seed);
+
+// Training and test set from DATA/folder if its first file is there (a damaged file ends the program), else synthetic.
+// Returns 1 when they are real. --quick keeps 2000 and 500 samples.
+static inline int ex_load(const ex_settings *s, gf_dataset *train, gf_dataset *test, const char *folder,
+                          const char *first_file, ex_loader load, ex_drawer draw) {
+    char path[EX_PATH], file[EX_PATH];
+    gf_status status;
+    int real = ex_file_exists(ex_path(file, ex_path(path, s->data, folder), first_file));
+    if (real) {
+        status = load(train, path, 0);
+        if (status == GF_OK) status = load(test, path, 1);
+        if (status == GF_OK && s->quick) status = gf_data_take(train, 2000);
+        if (status == GF_OK && s->quick) status = gf_data_take(test, 500);
+    } else {
+        printf("%s is not there: using synthetic data (make data fetches the real data)\n", file);
+        status = draw(train, s->quick ? 2000 : 20000, 1);
+        if (status == GF_OK) status = draw(test, s->quick ? 500 : 4000, 2);
+    }
+    if (status != GF_OK) ex_die("%s", gf_last_error());
+    return real;
+}
+
+// Each returns what a chart's title must call the data.
+static inline const char *ex_load_mnist(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
+    int real = ex_load(s, train, test, "mnist", "train-images-idx3-ubyte", gf_data_mnist, gf_data_digits);
+    return real ? "MNIST" : "synthetic digits";
+}
+static inline const char *ex_load_cifar10(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
+    int real = ex_load(s, train, test, "cifar-10-batches-bin", "data_batch_1.bin", gf_data_cifar10, gf_data_textures);
+    return real ? "CIFAR-10" : "synthetic textures";
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Progress: one live line on a terminal, plain lines in a pipe
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef struct ex_progress {
+    long total, done, first;  // steps of the whole program; done so far; done before this start (--resume)
+    double start, shown;      // times: of the start, of the last line
+    int live, width;          // on a terminal; length of the line that stands there
+} ex_progress;
+
+static inline void ex_progress_start(ex_progress *p, long total, long done) {
+    p->total = total;
+    p->done = p->first = done;
+    p->start = p->shown = ex_now();
+    p->width = 0;
+#ifdef _WIN32
+    p->live = _isatty(_fileno(stdout));
+#else
+    p->live = isatty(fileno(stdout));
+#endif
+}
+
+// Call after every step. The ETA is the mean pace so far, and is not shown before there has been a second to measure.
+static inline void ex_progress_step(ex_progress *p, const char *label, int epoch, int epochs, double loss) {
+    char line[200], eta[32] = "...";
+    double now = ex_now(), elapsed = now - p->start;
+    p->done++;
+    if (now - p->shown < (p->live ? 0.1 : 10.0)) return;
+    p->shown = now;
+    if (elapsed >= 1) ex_duration(eta, elapsed / (double)(p->done - p->first) * (double)(p->total - p->done));
+    snprintf(line, sizeof line, "%s  epoch %d/%d  step %ld/%ld  loss %.4f  ETA %s", label, epoch, epochs, p->done,
+             p->total, loss, eta);
+    printf(p->live ? "\r%-*s" : "%-*s\n", p->live ? p->width : 0, line);
+    p->width = (int)strlen(line);
+    fflush(stdout);
+}
+
+// A line that stays.
+EX_PRINTF(2, 3) static inline void ex_progress_note(ex_progress *p, const char *format, ...) {
+    va_list args;
+    if (p->live && p->width > 0) printf("\r%*s\r", p->width, "");
+    p->width = 0;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+    fflush(stdout);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// CSV files: written under a temporary name, checked, renamed when whole
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef struct ex_csv {
+    FILE *file;
+    char path[EX_PATH], temporary[EX_PATH + 8];
+    int columns;
+    char line[4096];  // the row being put together
+    size_t length;
+} ex_csv;
+
+// Append to the row, as printf does.
+EX_PRINTF(2, 3) static inline void ex_csv_add(ex_csv *csv, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(csv->line + csv->length, sizeof csv->line - csv->length, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof csv->line - csv->length) ex_die("%s: a row is too long", csv->path);
+    csv->length += (size_t)n;
+}
+
+static inline int ex_columns(const char *line) {
+    int columns = 1;
+    for (; *line != '\0'; line++) columns += *line == ',';
+    return columns;
+}
+
+// Write the row. NaN is always "nan": C libraries also say "-nan" or "-nan(ind)".
+static inline void ex_csv_end(ex_csv *csv) {
+    for (char *nan = strstr(csv->line, "-nan"); nan != NULL; nan = strstr(nan, "-nan")) {
+        size_t tail = nan[4] == '(' ? strcspn(nan, ")") + 1 : 4;
+        memmove(nan + 3, nan + tail, strlen(nan + tail) + 1);
+        memcpy(nan, "nan", 3);
+    }
+    if (ex_columns(csv->line) != csv->columns)
+        ex_die("%s: a row has %d fields, its header %d", csv->path, ex_columns(csv->line), csv->columns);
+    fprintf(csv->file, "%s\n", csv->line);
+    csv->length = 0;
+    csv->line[0] = '\0';
+}
+
+#define ex_csv_row(csv, ...) (ex_csv_add(csv, __VA_ARGS__), ex_csv_end(csv))
+
+// Begin folder/name with this header. With --resume the rows that an earlier run left are kept.
+static inline void ex_csv_open(ex_csv *csv, const ex_settings *s, const char *name, const char *header) {
+    FILE *old;
+    memset(csv, 0, sizeof *csv);
+    ex_path(csv->path, s->out, name);
+    snprintf(csv->temporary, sizeof csv->temporary, "%s.tmp", csv->path);
+    csv->columns = ex_columns(header);
+    csv->file = fopen(csv->temporary, "w");
+    if (csv->file == NULL) ex_die("cannot write %s: %s", csv->temporary, strerror(errno));
+    fprintf(csv->file, "%s\n", header);
+    old = s->resume ? fopen(csv->path, "r") : NULL;
+    if (old == NULL) return;
+    for (int row = 0; fgets(csv->line, sizeof csv->line, old) != NULL; row++) {
+        csv->line[strcspn(csv->line, "\r\n")] = '\0';
+        if (row == 0 && strcmp(csv->line, header) != 0) ex_die("%s has other columns; cannot resume it", csv->path);
+        if (row > 0) ex_csv_end(csv);
+    }
+    csv->line[0] = '\0';
+    fclose(old);
+}
+
+static inline void ex_csv_close(ex_csv *csv) {
+    int failed = fflush(csv->file) != 0 || ferror(csv->file);
+    failed = fclose(csv->file) != 0 || failed;
+    csv->file = NULL;
+    if (failed) {
+        remove(csv->temporary);
+        ex_die("cannot write %s: %s", csv->path, strerror(errno));
+    }
+    ex_rename(csv->temporary, csv->path);
+}
+
+// The files every study writes; `run` is the text "activation,init,seed".
+#define EX_STEPS_HEADER "activation,init,seed,epoch,step,loss,grad_norm"
+static inline void ex_steps_row(ex_csv *csv, const char *run, int epoch, long step, double loss, double grad_norm) {
+    ex_csv_row(csv, "%s,%d,%ld,%.9g,%.9g", run, epoch, step, loss, grad_norm);
+}
+
+typedef struct ex_epoch {  // losses; accuracies in percent; mean global gradient norm; seconds of training
+    double train_loss, train_acc, test_loss, test_acc, grad_norm, seconds;
+} ex_epoch;
+
+#define EX_EPOCHS_HEADER "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds"
+static inline void ex_epochs_row(ex_csv *csv, const char *run, int epoch, const ex_epoch *e) {
+    ex_csv_row(csv, "%s,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", run, epoch, e->train_loss, e->train_acc, e->test_loss,
+               e->test_acc, e->grad_norm, e->seconds);
+}
+
+// Each field of gf_layer_probe once, for header and rows alike.
+#define EX_STATS_FIELDS(X, array) \
+    X(array.l2) X(array.rms) X(array.mean) X(array.mean_abs) X(array.max_abs) X(array.zero_share) X(array.nonfinite)
+#define EX_LAYER_FIELDS(X)                                                                                      \
+    EX_STATS_FIELDS(X, dw) EX_STATS_FIELDS(X, db) EX_STATS_FIELDS(X, delta) X(update_ratio) X(z_mean) X(z_std) X(q) \
+    X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square) X(dphi_p10) X(dphi_p01) \
+    X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
+#define EX_COLUMN(field) "," #field
+#define EX_LAYERS_HEADER "activation,init,seed,epoch,layer,name" EX_LAYER_FIELDS(EX_COLUMN) ",dead_share"
+
+// One row for every affine layer, from the last gf_net_measure.
+static inline void ex_layers_rows(ex_csv *csv, const char *run, int epoch, const gf_net *net) {
+    for (int l = 1; l <= gf_net_affine_count(net); l++) {
+        const gf_layer_probe *p = gf_net_probe_at(net, l);
+        if (p == NULL) ex_die("layers.csv: the net has no probes; call gf_net_probe before gf_net_build");
+        ex_csv_add(csv, "%s,%d,%d,%s", run, epoch, l, p->name);
+#define EX_FIELD(field) ex_csv_add(csv, ",%.9g", (double)p->field);
+        EX_LAYER_FIELDS(EX_FIELD)
+#undef EX_FIELD
+        ex_csv_row(csv, ",%.9g", gf_net_dead_share(net, l));
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Series, statistics, tables
+// ---------------------------------------------------------------------------------------------------------------------
+
+typedef struct ex_series {  // a growable row of numbers; start from all zeros
+    double *v;
+    size_t n, capacity;
+} ex_series;
+
+static inline void ex_push(ex_series *s, double value) {
+    if (s->n == s->capacity) {
+        s->capacity = s->capacity > 0 ? 2 * s->capacity : 64;
+        s->v = (double *)ex_realloc(s->v, s->capacity, sizeof *s->v);
+    }
+    s->v[s->n++] = value;
+}
+
+static inline void ex_series_free(ex_series *s) {
+    free(s->v);
+    memset(s, 0, sizeof *s);
+}
+
+static inline double ex_mean(const double *v, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += v[i];
+    return sum / (double)n;
+}
+
+// Standard deviation with divisor n (NumPy's ddof 0), as the studies report it.
+static inline double ex_std(const double *v, size_t n) {
+    double mean = ex_mean(v, n), sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (v[i] - mean) * (v[i] - mean);
+    return sqrt(sum / (double)n);
+}
+
+// The first epoch, counted from 1, at which v reaches the threshold; 0 if it never does.
+static inline int ex_first_reach(const double *v, size_t n, double threshold) {
+    for (size_t i = 0; i < n; i++)
+        if (v[i] >= threshold) return (int)i + 1;
+    return 0;
+}
+
+// Share of the samples of class k that were recognised: confusion[k,k] over its row. NaN for an empty class.
+static inline double ex_recall(const size_t *confusion, int classes, int k) {
+    size_t row = 0;
+    for (int j = 0; j < classes; j++) row += confusion[k * classes + j];
+    return (double)confusion[k * classes + k] / (double)row;
+}
+
+// A table in Markdown, aligned so that it also reads well on a terminal.
+#define EX_TABLE_COLUMNS 16
+#define EX_TABLE_ROWS 40
+typedef struct ex_table {
+    int rows;
+    char row[EX_TABLE_ROWS][512];  // cells separated by '|'
+} ex_table;
+
+// One row of cells separated by '|'; the first row is the header. Start from a table of zeros.
+EX_PRINTF(2, 3) static inline void ex_table_row(ex_table *t, const char *format, ...) {
+    va_list args;
+    if (t->rows == EX_TABLE_ROWS) ex_die("a table has more than %d rows", EX_TABLE_ROWS);
+    va_start(args, format);
+    int n = vsnprintf(t->row[t->rows], sizeof t->row[0], format, args);
+    va_end(args);
+    if (n < 0 || n >= (int)sizeof t->row[0]) ex_die("a row of a table is too long: %s", t->row[t->rows]);
+    t->rows++;
+}
+
+// The cell at *at, `bytes` long and as many characters (UTF-8) wide as returned.
+static inline int ex_cell(const char *at, int *bytes) {
+    int width = 0;
+    for (*bytes = 0; at[*bytes] != '\0' && at[*bytes] != '|'; ++*bytes)
+        width += ((unsigned char)at[*bytes] & 0xC0) != 0x80;
+    return width;
+}
+
+static inline void ex_table_print(const ex_table *t, FILE *file) {
+    int width[EX_TABLE_COLUMNS] = {0}, bytes, columns = 0;
+    for (int r = 0; r < t->rows; r++) {
+        const char *at = t->row[r];
+        for (int c = 0; c < EX_TABLE_COLUMNS; c++, at += bytes + 1) {
+            int w = ex_cell(at, &bytes);
+            if (w > width[c]) width[c] = w;
+            if (c >= columns) columns = c + 1;
+            if (at[bytes] == '\0') break;
+        }
+    }
+    for (int r = 0; r < t->rows; r++) {
+        const char *at = t->row[r];
+        for (int c = 0; c < columns; c++, at += bytes + (at[bytes] == '|')) {
+            int w = ex_cell(at, &bytes);
+            fprintf(file, "| %.*s%*s ", bytes, at, width[c] - w, "");
+        }
+        fprintf(file, "|\n");
+        for (int c = 0; r == 0 && c < columns; c++) {
+            fputs("|", file);
+            for (int i = 0; i < width[c] + 2; i++) fputs("-", file);
+        }
+        if (r == 0) fprintf(file, "|\n");
+    }
+}
+
+// Print the table and write it to the output folder.
+static inline void ex_table_write(const ex_table *t, const ex_settings *s, const char *name) {
+    char path[EX_PATH], temporary[EX_PATH + 8];
+    snprintf(temporary, sizeof temporary, "%s.tmp", ex_path(path, s->out, name));
+    FILE *file = fopen(temporary, "w");
+    if (file == NULL) ex_die("cannot write %s: %s", path, strerror(errno));
+    ex_table_print(t, stdout);
+    ex_table_print(t, file);
+    int failed = fflush(file) != 0 || ferror(file);
+    if (fclose(file) != 0 || failed) ex_die("cannot write %s: %s", path, strerror(errno));
+    ex_rename(temporary, path);
+}
+
+#endif

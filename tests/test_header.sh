@@ -1,0 +1,288 @@
+#!/bin/sh
+# tests/test_header.sh: gradflow.h as C and C++ of every year, with two compilers and every option; programs that its own
+# comment and README.md promise; its contents tokens, doc comments and exported names.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+warn="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+
+have() { command -v "$1" >/dev/null 2>&1; }
+pass() { echo "PASS $1"; }
+fail() { # name, reason, file with details
+    echo "FAIL $1: $2"
+    [ ! -s "${3:-}" ] || head -n 20 "$3" | sed 's/^/    /'
+}
+# expect NAME COMMAND...: the command succeeds and prints no diagnostics.
+expect() {
+    name=$1
+    shift
+    if "$@" >"$dir/log" 2>&1 && [ ! -s "$dir/log" ]; then pass "$name"; else fail "$name" "$*" "$dir/log"; fi
+}
+# reject NAME TEXT COMMAND...: the command fails and says TEXT.
+reject() {
+    name=$1 text=$2
+    shift 2
+    if "$@" >"$dir/log" 2>&1; then
+        fail "$name" "accepted: $*"
+    elif grep -q "$text" "$dir/log"; then
+        pass "$name"
+    else
+        fail "$name" "rejected, but without saying '$text'" "$dir/log"
+    fi
+}
+
+cp gradflow.h "$dir/"
+cat >"$dir/unit.c" <<'END'
+#define GRADFLOW_IMPLEMENTATION
+#include "gradflow.h"
+END
+cat >"$dir/late.c" <<'END'
+#include "gradflow.h"
+#include "gradflow.h"
+#define GRADFLOW_IMPLEMENTATION
+#include "gradflow.h"
+#include "gradflow.h"
+END
+cat >"$dir/main.c" <<'END'
+#include "gradflow.h"
+#include <stdio.h>
+int main(void) {
+    gf_net *net = gf_net_create(gf_vector(2), 1, 1);
+    gf_net_dense(net, 1);
+    int bad = gf_net_build(net) != GF_OK || gf_net_param_count(net) != 3;
+    gf_net_free(net);
+    return bad;
+}
+END
+printf '#define GRADFLOW_STATIC\n' | cat - "$dir/unit.c" >"$dir/static1.c"
+sed 1,1d "$dir/main.c" | cat "$dir/static1.c" - >"$dir/static2.c"
+printf 'int unused_unit(void);\nint unused_unit(void) { return 0; }\n' >>"$dir/static1.c"
+
+# --- the matrix ------------------------------------------------------------------------------------------------------
+# matrix COMPILER STANDARD FLAG: clean as a unit, static, and late; language from the standard's name.
+matrix() {
+    case $2 in c++*) language=c++ ;; *) language=c ;; esac
+    base="$1 -x $language -std=$2 $warn -c -o $dir/out.o"
+    # shellcheck disable=SC2086 # flags are words
+    expect "header $1 $2 $3" $base "$3" "$dir/unit.c"
+    # shellcheck disable=SC2086
+    expect "header $1 $2 static" $base "$dir/static1.c"
+    # shellcheck disable=SC2086
+    expect "header $1 $2 declarations first" $base -fsyntax-only "$dir/late.c"
+}
+# Options, once for every compiler.
+options() { # compiler, standard
+    case $2 in c++*) language=c++ ;; *) language=c ;; esac
+    base="$1 -x $language -std=$2 $warn -c -o $dir/out.o"
+    for option in -DGF_REAL=double -DGF_NO_SIMD "-DGF_NO_SIMD -DGF_REAL=double" -DGF_NO_STDIO -DNDEBUG -funsigned-char; do
+        # shellcheck disable=SC2086
+        expect "header $1 $2 $option" $base $option "$dir/unit.c"
+    done
+    # shellcheck disable=SC2086
+    if echo 'int main(void) { return 0; }' | $1 -x $language -fopenmp - -o "$dir/probe" 2>/dev/null; then
+        expect "header $1 $2 -fopenmp" $base -fopenmp "$dir/unit.c"
+    else
+        echo "SKIP header $1 $2 -fopenmp: $1 has no OpenMP here"
+    fi
+    # shellcheck disable=SC2086
+    reject "header $1 $2 rejects a partial allocator" 'GF_MALLOC, GF_REALLOC and GF_FREE' \
+        $base -fsyntax-only '-DGF_MALLOC(size)=malloc(size)' "$dir/unit.c"
+    # shellcheck disable=SC2086
+    reject "header $1 $2 rejects -ffast-math" fast-math $base -fsyntax-only -ffast-math "$dir/unit.c"
+}
+for compiler in gcc clang g++ clang++; do
+    if ! have $compiler; then
+        echo "SKIP header $compiler: not installed"
+        continue
+    fi
+    case $compiler in *++) standards="c++11 c++17" ;; *) standards="c99 c11 c17" ;; esac
+    optimise=-O2 # which takes most of this test's time: once for each compiler
+    for standard in $standards; do
+        matrix $compiler "$standard" $optimise
+        optimise=-O0
+    done
+    options $compiler "${standards%% *}"
+done
+
+# --- two units, allocators, exported names ---------------------------------------------------------------------------
+expect "two units" ${CC:-cc} -O1 "$dir/unit.c" "$dir/main.c" -o "$dir/two" -lm
+expect "two units run" "$dir/two"
+expect "two static units" ${CC:-cc} -O1 "$dir/static1.c" "$dir/static2.c" -o "$dir/two" -lm
+expect "two static units run" "$dir/two"
+if have g++ && have gcc; then
+    gcc -O1 -c "$dir/unit.c" -o "$dir/unit.o" 2>/dev/null
+    expect "C implementation, C++ user" g++ -std=c++11 -x c++ "$dir/main.c" -x none "$dir/unit.o" -o "$dir/two" -lm
+    expect "C implementation, C++ user run" "$dir/two"
+fi
+
+cat >"$dir/own.c" <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+static long allocated, released;
+static void *own_malloc(size_t size) { allocated++; return malloc(size); }
+static void *own_realloc(void *p, size_t size) { allocated += p == NULL; return realloc(p, size); }
+static void own_free(void *p) { released += p != NULL; free(p); }
+#define GF_MALLOC(size) own_malloc(size)
+#define GF_REALLOC(p, size) own_realloc(p, size)
+#define GF_FREE(p) own_free(p)
+#define GRADFLOW_IMPLEMENTATION
+#include "gradflow.h"
+int main(void) {
+    gf_real x[4] = {0, 1, 2, 3};
+    gf_net *net = gf_net_create(gf_vector(2), 2, 1);
+    gf_optim adam;
+    gf_net_dense(net, 3), gf_net_batch_norm(net), gf_net_act(net, GF_ACT_TANH), gf_net_dense(net, 2), gf_net_build(net);
+    gf_optim_init(&adam, net, gf_adam(0.1));
+    gf_net_forward(net, x, 2, GF_TRAIN);
+    gf_optim_free(&adam), gf_net_free(net);
+    printf("allocated %ld released %ld\n", allocated, released);
+    return allocated > 3 && allocated == released ? 0 : 1;
+}
+END
+${CC:-cc} -O1 "$dir/own.c" -o "$dir/own" -lm 2>"$dir/log" && "$dir/own" >>"$dir/log" 2>&1
+if [ $? -eq 0 ]; then pass "own allocator frees what it gave"; else fail "own allocator frees what it gave" "see" "$dir/log"; fi
+
+if have nm; then
+    ${CC:-cc} -O1 -c "$dir/unit.c" -o "$dir/unit.o"
+    nm -g "$dir/unit.o" | awk '$2 ~ /^[A-Z]$/ && $2 != "U" && $3 !~ /^_?gfi?_/ { print $3 }' >"$dir/names"
+    if [ -s "$dir/names" ]; then fail "exported names" "without gf_ or gfi_" "$dir/names"; else pass "exported names"; fi
+    nm -g "$dir/unit.o" | awk '$2 != "U" { sub(/^_/, "", $3); print $3 }' | sort >"$dir/defined"
+    sed -n '1,/^\/\/ Stop here/p' gradflow.h | sed -n 's/^GFDEF [^(]*[ *]\(gf_[a-z0-9_]*\)(.*/\1/p' | sort -u >"$dir/declared"
+    comm -23 "$dir/declared" "$dir/defined" >"$dir/names"
+    if [ "$(wc -l <"$dir/declared")" -lt 50 ]; then
+        fail "every public function is defined" "found only $(wc -l <"$dir/declared") declarations"
+    elif [ -s "$dir/names" ]; then
+        fail "every public function is defined" "without definition:" "$dir/names"
+    else
+        pass "every public function is defined"
+    fi
+else
+    echo "SKIP exported names: nm is not installed"
+fi
+
+# --- tokens and doc comments -----------------------------------------------------------------------------------------
+# Every [GF:TOKEN]: once in the contents, once as a heading of the public part, once of the implementation, in one order.
+awk '
+    /^\/\/ \[GF:[A-Z]+\]/ { match($0, /\[GF:[A-Z]+\]/); heading[stop + 0] = heading[stop + 0] " " substr($0, RSTART, RLENGTH); next }
+    /^\/\/  .*\[GF:[A-Z]+\]/ && !headings_begun {
+        line = $0
+        while (match(line, /\[GF:[A-Z]+\]/)) {
+            contents[substr(line, RSTART, RLENGTH)]++
+            line = substr(line, RSTART + RLENGTH)
+        }
+    }
+    /^\/\/ Stop here/ { stop = 1 }
+    function hits(where, token) { return split(where " ", pieces, token) - 1 }
+    END {
+        for (token in contents) {
+            total++
+            quoted = token; gsub(/[][]/, "\\\\&", quoted)
+            if (contents[token] != 1) print token " stands " contents[token] " times in the contents"
+            public = token == "[GF:KERNEL]" ? 0 : 1
+            if (hits(heading[0], quoted) != public) print token " heads " hits(heading[0], quoted) " public sections"
+            if (token != "[GF:CONFIG]" && hits(heading[1], quoted) != 1)
+                print token " heads " hits(heading[1], quoted) " implementation sections"
+        }
+        n = split(heading[0] heading[1], all, " ")
+        for (i = 1; i <= n; i++) if (!(all[i] in contents)) print all[i] " is not in the contents"
+        order = heading[1]; sub(/ \[GF:KERNEL\]/, "", order); sub(/ \[GF:CONFIG\]/, "", order)
+        public_order = heading[0]; sub(/ \[GF:CONFIG\]/, "", public_order)
+        if (order != public_order) print "order: public" public_order ", implementation" order
+        if (total < 10) print "only " total + 0 " tokens in the contents"
+    }' gradflow.h >"$dir/log"
+if [ -s "$dir/log" ]; then fail "contents tokens" "see" "$dir/log"; else pass "contents tokens"; fi
+
+# A comment beside a declaration, or above it or earlier in the unbroken block that it stands in.
+awk '
+    /^\/\/ Stop here/ { exit }
+    /^GFDEF / { declaration = 1; text = $0; start = NR }
+    declaration && !/^GFDEF / { text = text $0 }
+    /^$/ { above = 0 }
+    /\/\// && !/^(typedef| |\/\/ -)/ { above = 1 }
+    declaration && /;/ {
+        if (!above) print start ": " text
+        declaration = 0
+    }' gradflow.h >"$dir/log"
+if [ -s "$dir/log" ]; then fail "doc comments" "none at" "$dir/log"; else pass "doc comments"; fi
+
+# --- programs that the texts promise ---------------------------------------------------------------------------------
+# sane NAME: the program compiled with the command in $dir/command, in $dir/program, runs and prints numbers.
+sane() {
+    if ! (cd "$dir/program" && sh ../command) >"$dir/log" 2>&1 || [ -s "$dir/log" ]; then
+        fail "$1" "$(cat "$dir/command")" "$dir/log"
+        return
+    fi
+    binary=$(sed 's/.*-o  *\([^ ]*\).*/\1/' "$dir/command")
+    (cd "$dir/program" && "./$binary") >"$dir/log" 2>&1
+    status=$?
+    if [ $status -ne 0 ]; then fail "$1" "ended with status $status" "$dir/log"
+    elif ! grep -q '[0-9]' "$dir/log" || grep -qi 'nan\|inf$\|error:' "$dir/log"; then fail "$1" "strange output" "$dir/log"
+    else pass "$1"; fi
+}
+
+mkdir "$dir/program"
+cp gradflow.h "$dir/program/"
+sed -n '/^[^/]/q; s|^// \{0,1\}||p' gradflow.h >"$dir/comment"
+grep '^ *cc ' "$dir/comment" | head -n 1 | sed 's/^ *//' >"$dir/command"
+source=$(sed 's/.* \([a-z_0-9]*\.c\) .*/\1/' "$dir/command")
+sed -n '/#define GRADFLOW_IMPLEMENTATION/,/^    }/p' "$dir/comment" >"$dir/program/$source"
+sane "program in the header's comment"
+if grep -q 'no error' "$dir/log" && awk '
+        $1 == "step" { last = $4; if (!first) first = $4 } END { exit !(first > 0.5 && last < 0.1 * first) }' "$dir/log"; then
+    pass "program in the header's comment learns"
+else
+    fail "program in the header's comment learns" "loss does not fall" "$dir/log"
+fi
+
+# README.md: each ```c block with a main, compiled with the next line that begins with cc.
+if [ -f README.md ]; then
+    awk -v dir="$dir" '
+        /^```c$/ { inside = 1; text = ""; next }
+        /^```/ && inside { inside = 0; if (text ~ /main\(/) { waiting = 1; program = text } next }
+        inside { text = text $0 "\n" }
+        waiting && /^ *cc / { count++; printf "%s", program >(dir "/readme" count ".c"); sub(/^ */, ""); sub(/ *(#|&&).*/, "")
+                              print >(dir "/readme" count ".cmd"); waiting = 0 }
+        END { if (waiting || !count) print "a program without a cc line, or none at all" }' README.md >"$dir/complaint"
+    if [ -s "$dir/complaint" ]; then fail "programs in README.md" "see" "$dir/complaint"; fi
+    for command in "$dir"/readme*.cmd; do
+        [ -f "$command" ] || continue
+        cp "$command" "$dir/command"
+        source=$(sed 's/.* \([a-zA-Z_0-9]*\.c[a-z]*\) .*/\1/' "$command")
+        cp "${command%.cmd}.c" "$dir/program/$source"
+        sane "README.md: $(cat "$command")"
+    done
+else
+    fail "programs in README.md" "there is no README.md"
+fi
+
+# The cc command in each example's opening comment, run by both compilers at the examples' strictness.
+stb=no
+for folder in third_party /usr/include/stb /usr/local/include/stb; do
+    if [ -f $folder/stb_image_write.h ]; then stb=yes; fi
+done
+for example in examples/*.c; do
+    name=$(basename "$example" .c)
+    command=$(sed -n '1,60s|^//  *\(cc .*examples/'"$name"'\.c.*\)|\1|p' "$example" | head -n 1)
+    if [ "${command%% &&*}" != "cc -O2 examples/$name.c -o $name -lm" ]; then
+        fail "example $name: cc command" "its comment says '$command'"
+        continue
+    fi
+    for compiler in gcc clang; do
+        if ! have $compiler; then
+            echo "SKIP example $name $compiler: not installed"
+        elif [ $stb = no ]; then
+            echo "SKIP example $name $compiler: no stb_image_write.h (./data_fetch.sh stb)"
+        else
+            # -O0: tests/test_examples.sh compiles it again as it says.
+            expect "example $name $compiler" $compiler -std=c99 -Wall -Wextra -Wpedantic -Werror -O0 "$example" \
+                -o "$dir/example" -lm
+        fi
+    done
+done
+
+# --- self-containment ------------------------------------------------------------------------------------------------
+find . -type f ! -path './.git/*' ! -path './build/*' ! -path './data/*' ! -path './third_party/*' ! -path './results/*' \
+    ! -path './.ci/run' -exec grep -l '[.][.]/shared' {} + >"$dir/log" 2>/dev/null
+if [ -s "$dir/log" ]; then fail "nothing depends on a folder outside" "see" "$dir/log"; else pass "nothing depends on a folder outside"; fi
