@@ -430,8 +430,9 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);     
 enum {                            // what to measure; or them together
     GF_PROBE_GRADIENTS = 1,       // ∇W, ∇b, δ of every layer
     GF_PROBE_SIGNALS = 2,         // forward statistics, |φ'|, |z|, saturation, exact percentiles
-    GF_PROBE_UPDATES = 4,         // std(ΔW)/std(W), taken by the optimiser's step that follows the measurement
-    GF_PROBE_ALL = 7
+    GF_PROBE_UPDATES = 4,         // std(ΔW)/std(W), Adam's starvation: taken by the optimiser's step that follows
+    GF_PROBE_NOISE = 8,           // gradient noise of dense layers
+    GF_PROBE_ALL = 15
 };
 
 typedef struct gf_stats {         // of one array; sums accumulate in double
@@ -443,6 +444,11 @@ typedef struct gf_layer_probe {
     const char *name;             // "dense1"
     gf_stats dw, db, delta;       // ∇W, ∇b and δ
     double update_ratio;          // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
+    double adam_starved;          // share of weights with √v̂ < ε: there Adam no longer adapts, steps shrink with the gradient
+    // Per-sample gradients g_n of W, for nothing: g_n = B·δ_n·h_nᵀ is an outer product, so ‖g_n‖ = B·‖δ_n‖·‖h_n‖.
+    double noise_trace;           // tr Σ, the summed variance of g_n over the batch
+    double noise_scale;           // tr Σ/‖E g‖², in samples: batches much smaller than this are mostly noise
+                                  // (McCandlish et al. 2018); infinity when the batch cannot tell E g from 0
     // Where the gradient went between the layer above and this one, in natural logarithms (NaN for the last layer):
     double decay;                 // ln(‖δ_l‖/‖δ_{l+1}‖), the sum of the three parts
     double decay_weight;          // what Wᵀ of layer l+1 did to the norm
@@ -476,6 +482,28 @@ GFDEF void gf_net_dead_reset(gf_net *net, int counting);
 GFDEF double gf_net_dead_share(const gf_net *net, int l);
 // One sentence: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what causes it.
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
+
+// Every number of a gf_layer_probe by name, "dw.l2" … "flat_share", for files and charts. i from 0; NULL at the end.
+GFDEF const char *gf_probe_field_name(int i);
+GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name);  // NaN for an unknown name or NULL
+
+// The probes of all layers over time, in a fixed amount of memory: when the room for rows is used up, every second row is
+// dropped and from then on half as many are kept.
+typedef struct gf_recorder {
+    int layers, rows, capacity;
+    long every, offered;          // keeps every so-manyth measurement it is offered
+    gf_layer_probe *probe;        // [capacity, layers]
+    double *step;                 // [capacity] optimiser steps at each row
+} gf_recorder;
+
+GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity);  // of a built net; capacity at least 2
+GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net);                      // after gf_net_measure and the step
+// Field of layer l at every row into out[rows]: GF_ERROR_NOT_FOUND for an unknown name or layer.
+GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out);
+#ifndef GF_NO_STDIO
+GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path);      // step,layer,name, then every field
+#endif
+GFDEF void gf_recorder_free(gf_recorder *recorder);
 
 GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);
 // Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds NaN.
@@ -1332,7 +1360,7 @@ GFDEF int gf_init_from_name(const char *name, gf_init *out) {
     }
     if (best < 0) return 0;
     name += best_length;
-    if (strcmp(name, "_normal") == 0 && best != GF_INIT_NORMAL) name += 7;
+    if (strncmp(name, "_normal", 7) == 0 && best != GF_INIT_NORMAL) name += 7;
     init = gf_init_with((gf_init_kind)best, 1);
     if (best == GF_INIT_KAIMING_NORMAL || best == GF_INIT_KAIMING_UNIFORM) init.gain = sqrt(2.0);
     if (*name == '_') {
@@ -1757,10 +1785,14 @@ GFDEF void gf_net_activation(gf_net *net, gf_act act) {
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: a custom activation needs both functions; make it with gf_act_custom");
         return;
     }
+    if (!(fabs(act.param) <= DBL_MAX) || (act.kind == GF_ACT_CELU && act.param == 0)) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: %s with parameter %g; needs a finite one, and celu's not 0",
+                     gfi_act_label(act), act.param);
+        return;
+    }
     layer = gfi_add_layer(net, &gfi_activation, act.kind == GF_ACT_PRELU ? "prelu" : "act");
     if (!layer) return;
     layer->act = act;
-    if (net->probe) layer->act_info = gf_act_measure(act);
     if (gfi_act_stores_slope(act.kind)) layer->save_size = layer->out_size;
     if (act.kind == GF_ACT_PRELU) gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
 }
@@ -2206,6 +2238,8 @@ GFDEF gf_status gf_net_build(gf_net *net) {
                                         tensor->stream);
         if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
     }
+    for (i = 0; i < net->layer_count && net->probe; i++)
+        if (net->layers[i].kind == &gfi_activation) net->layers[i].act_info = gf_act_measure(net->layers[i].act);
     net->phase = GFI_BUILT;
     return GF_OK;
 }
@@ -2390,6 +2424,8 @@ static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n) {
     return sums.non_finite != 0;
 }
 
+static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
+
 // Where has the first NaN or infinity come from? Forward first, from the input on; then backward, from the output.
 static void gfi_find_nonfinite(gf_net *net) {
     gf_nonfinite *bad = &net->nonfinite;
@@ -2408,9 +2444,10 @@ static void gfi_find_nonfinite(gf_net *net) {
         }
     if (net->phase < GFI_BACKWARDED) return;
     bad->backward = 1;
-    for (i = net->layer_count - 1; i >= 0; i--) {
+    if (gfi_has_nonfinite(net, gfi_output(net)->dy, batch * gfi_output(net)->out_size)) return;
+    for (i = net->layer_count - 1; i >= 0; i--) {  // a layer that received finite gradients and passes others on
         const gfi_layer *layer = &net->layers[i];
-        int found = gfi_has_nonfinite(net, layer->dy, batch * layer->out_size);
+        int found = layer->dx && gfi_has_nonfinite(net, layer->dx, batch * layer->in_size);
         for (t = 0; t < layer->tensors && !found; t++) {
             const gf_tensor *tensor = &net->tensors[layer->tensor + t].view;
             found = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
@@ -2430,8 +2467,6 @@ static double gfi_loss_taken(gf_net *net, double sum, size_t count) {
     return loss;
 }
 
-static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
-
 // L = mean_b(-ln p_label) with p = softmax(y); its derivative is as simple as it gets: ∂L/∂y = (p - onehot)/B
 GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
     gfi_layer *out;
@@ -2449,7 +2484,7 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
     net->kernels->softmax_rows(out->y, labels, (gf_real)(1.0 / (double)batch), net->row_loss, out->dy, batch, K);
     net->correct = 0;
     for (b = 0; b < batch; b++) {
-        net->correct += (int)gfi_argmax(out->y + b * K, K) == labels[b];
+        net->correct += net->row_loss[b] == net->row_loss[b] && (int)gfi_argmax(out->y + b * K, K) == labels[b];
         sum += net->row_loss[b];
     }
     return gfi_loss_taken(net, sum, batch);
@@ -2536,9 +2571,13 @@ GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out) 
     return 1;
 }
 
-static int gfi_optim_config_valid(const gf_optim_config *c) {
-    return (int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 && c->momentum >= 0 &&
-           c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0;
+// GF_OK, or what is wrong with a configuration: it may have been changed since the last step.
+static gf_status gfi_optim_config_check(gf_net *net, const char *function, const gf_optim_config *c) {
+    if ((int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 && c->momentum >= 0 &&
+        c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0)
+        return GF_OK;
+    return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
+                        "at least 0, betas below 1", function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
 }
 
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config) {
@@ -2546,10 +2585,7 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
     if (!optim) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
     memset(optim, 0, sizeof *optim);
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
-    if (!gfi_optim_config_valid(&config))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and "
-                            "the rest must be at least 0, betas below 1", (int)config.kind, config.lr, config.weight_decay,
-                            config.momentum, config.beta1, config.beta2, config.eps);
+    if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
     optim->config = config, optim->size = net->param_count;
     needs_v = config.kind != GF_SGD;
     needs_m = config.kind == GF_ADAM || config.kind == GF_ADAMW || config.momentum > 0;
@@ -2585,6 +2621,16 @@ static void gfi_update_range(gf_net *net, gf_optim *optim, size_t start, size_t 
                          optim->v ? optim->v + start : NULL, n, change);
 }
 
+// Share of a tensor's elements whose √v̂ = √(v/(1 - β2^t)) lies below ε; NaN for an optimiser that is not Adam.
+static double gfi_adam_starved(const gf_optim *optim, const gf_tensor *tensor) {
+    const gf_optim_config *config = &optim->config;
+    double limit = config->eps * config->eps * (1 - pow(config->beta2, (double)optim->step));
+    size_t i, below = 0;
+    if (config->kind != GF_ADAM && config->kind != GF_ADAMW) return NAN;
+    for (i = 0; i < tensor->size; i++) below += (double)optim->v[tensor->offset + i] < limit;
+    return (double)below / (double)tensor->size;
+}
+
 // The same step tensor by tensor, recording std(ΔW)/std(W) of every affine layer's weight.
 static void gfi_update_measured(gf_net *net, gf_optim *optim) {
     int i, t;
@@ -2593,14 +2639,15 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
             const gf_tensor *tensor = gfi_param(net, &net->layers[i], t);
             gf_stats before;
             gfi_change change = {0, 0};
+            gf_layer_probe *probe = net->layers[i].kind->affine && t == 0 ? &net->probes[net->layers[i].ordinal - 1] : NULL;
             double mean, n = (double)tensor->size;
             if (!tensor->grad) continue;
             before = gf_stats_of(tensor->value, tensor->size);
             gfi_update_range(net, optim, tensor->offset, tensor->size, &change);
             mean = change.sum / n;
-            if (net->layers[i].kind->affine && t == 0)
-                net->probes[net->layers[i].ordinal - 1].update_ratio =
-                    sqrt(fmax(0, change.sum_squares / n - mean * mean) / (before.rms * before.rms - before.mean * before.mean));
+            if (!probe) continue;
+            probe->update_ratio = sqrt(fmax(0, change.sum_squares / n - mean * mean) / (before.rms * before.rms - before.mean * before.mean));
+            probe->adam_starved = gfi_adam_starved(optim, tensor);
         }
     net->measured = 0;
 }
@@ -2612,6 +2659,7 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     if (!optim || optim->size != net->param_count)
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
                             (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
+    if (gfi_optim_config_check(net, "gf_optim_step", &optim->config) != GF_OK) return net->status;
     norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
         gfi_find_nonfinite(net);
@@ -2645,6 +2693,51 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
     if (step > steps) step = steps;
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
+
+#ifndef GF_NO_STDIO
+// --- files: put together in memory, then written whole or not at all ---
+
+typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to read
+    unsigned char *data;
+    size_t size, capacity, at;
+    int failed;             // out of memory, or read past the end
+} gfi_bytes;
+
+static void gfi_put(gfi_bytes *bytes, const void *from, size_t n) {
+    if (bytes->failed) return;
+    if (n > bytes->capacity - bytes->size) {
+        size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
+        unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
+        if (!grown) {
+            bytes->failed = 1;
+            return;
+        }
+        bytes->data = grown, bytes->capacity = wanted;
+    }
+    memcpy(bytes->data + bytes->size, from, n);
+    bytes->size += n;
+}
+
+// Write to path.tmp, flush, check, then rename over path: what stands at path is always whole.
+static gf_status gfi_write_file(const char *path, const unsigned char *data, size_t n) {
+    char temporary[1024];
+    FILE *file;
+    int written;
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path, (int)sizeof temporary - 5);
+    file = fopen(temporary, "wb");
+    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
+    written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
+    written = fclose(file) == 0 && written;
+#ifdef _WIN32
+    if (written) remove(path);
+#endif
+    if (written && rename(temporary, path) == 0) return GF_OK;
+    remove(temporary);
+    return gfi_fail(GF_ERROR_IO, "%s: %lu bytes could not be written; is the disk full?", path, (unsigned long)n);
+}
+
+#endif  // GF_NO_STDIO
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:PROBE] Instruments: where do gradients go?
@@ -2806,10 +2899,25 @@ static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
 static void gfi_probe_clear(gf_layer_probe *p) {
     memset(p, 0, sizeof *p);
     p->dw = p->db = p->delta = gf_stats_of(NULL, 0);
-    p->update_ratio = p->decay = p->decay_weight = p->decay_slope = p->decay_rest = NAN;
+    p->update_ratio = p->adam_starved = p->noise_trace = p->noise_scale = NAN;
+    p->decay = p->decay_weight = p->decay_slope = p->decay_rest = NAN;
     p->z_mean = p->z_std = p->q = p->z_abs_mean = p->z_abs_p90 = p->z_near_zero = p->h_mean = p->h_std = NAN;
     p->dphi_mean = p->dphi_square = p->dphi_p10 = p->dphi_p01 = p->dphi_log = p->dphi_small = NAN;
     p->limit_share = p->flat_share = NAN;
+}
+
+// Σ_n ‖g_n - G‖² = Σ_n ‖g_n‖² - B·‖G‖² with G = mean g_n = ∇W; ‖E g‖² is estimated without bias as ‖G‖² - tr Σ/B.
+static void gfi_measure_noise(gf_net *net, const gfi_layer *layer, double grad_l2, gf_layer_probe *probe) {
+    size_t b, batch = (size_t)net->batch;
+    double sum = 0, signal;
+    for (b = 0; b < batch; b++)
+        sum += net->kernels->sum_squares(layer->dy + b * layer->out_size, layer->out_size) *
+               net->kernels->sum_squares(layer->x + b * layer->in_size, layer->in_size);
+    sum *= (double)batch * (double)batch;
+    if (batch < 2) return;
+    probe->noise_trace = fmax(0, sum - (double)batch * grad_l2 * grad_l2) / (double)(batch - 1);
+    signal = grad_l2 * grad_l2 - probe->noise_trace / (double)batch;
+    probe->noise_scale = signal > 0 ? probe->noise_trace / signal : INFINITY;
 }
 
 GFDEF gf_status gf_net_measure(gf_net *net) {
@@ -2830,6 +2938,7 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
             if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
         }
         if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
+        if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense) gfi_measure_noise(net, layer, gf_stats_of(w->grad, w->size).l2, probe);
     }
     net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
     return GF_OK;
@@ -2838,6 +2947,125 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
 GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
     return net && net->probes && l >= 1 && l <= net->affine_count ? &net->probes[l - 1] : NULL;
 }
+
+#define GFI_STATS_FIELDS(X, stats) X(stats.l2) X(stats.rms) X(stats.mean) X(stats.mean_abs) X(stats.max_abs) X(stats.zero_share)
+#define GFI_PROBE_FIELDS(X)                                                                                                    \
+    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                                 \
+    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope) X(decay_rest)        \
+    X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square)           \
+    X(dphi_p10) X(dphi_p01) X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
+
+static const struct {
+    const char *name;
+    size_t offset;
+} gfi_probe_fields[] = {
+#define GFI_PROBE_FIELD(field) {#field, offsetof(gf_layer_probe, field)},
+    GFI_PROBE_FIELDS(GFI_PROBE_FIELD)
+#undef GFI_PROBE_FIELD
+};
+enum { GFI_PROBE_FIELD_COUNT = sizeof gfi_probe_fields / sizeof gfi_probe_fields[0] };
+
+GFDEF const char *gf_probe_field_name(int i) { return i >= 0 && i < GFI_PROBE_FIELD_COUNT ? gfi_probe_fields[i].name : NULL; }
+
+static double gfi_probe_number(const gf_layer_probe *probe, int i) {
+    double number;
+    memcpy(&number, (const char *)probe + gfi_probe_fields[i].offset, sizeof number);
+    return number;
+}
+
+static int gfi_probe_find(const char *name) {  // -1: no such field
+    int i = GFI_PROBE_FIELD_COUNT - 1;
+    while (i >= 0 && strcmp(gfi_probe_fields[i].name, name) != 0) i--;
+    return i;
+}
+
+GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name) {
+    int i = probe && name ? gfi_probe_find(name) : -1;
+    return i < 0 ? NAN : gfi_probe_number(probe, i);
+}
+
+GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity) {
+    size_t cells;
+    if (!recorder) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_recorder_init: recorder is NULL; pass the address of a gf_recorder");
+    memset(recorder, 0, sizeof *recorder);
+    if (!gfi_ready(net, GFI_BUILT, "gf_recorder_init")) return net ? net->status : GF_ERROR_ARGUMENT;
+    if (capacity < 2 || !net->probes)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_recorder_init: room for %d rows, %s; needs at least 2, and gf_net_probe before gf_net_build",
+                            capacity, net->probes ? "probes declared" : "no probes");
+    cells = (size_t)capacity * (size_t)net->affine_count;
+    recorder->probe = (gf_layer_probe *)gfi_alloc(cells, sizeof *recorder->probe);
+    recorder->step = (double *)gfi_alloc((size_t)capacity, sizeof *recorder->step);
+    if (!recorder->probe || !recorder->step) {
+        gf_recorder_free(recorder);
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_recorder_init: out of memory for %d rows of %d layers", capacity, net->affine_count);
+    }
+    recorder->layers = net->affine_count, recorder->capacity = capacity, recorder->every = 1;
+    return GF_OK;
+}
+
+GFDEF void gf_recorder_free(gf_recorder *recorder) {
+    if (!recorder) return;
+    GF_FREE(recorder->probe);
+    GF_FREE(recorder->step);
+    memset(recorder, 0, sizeof *recorder);
+}
+
+GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
+    size_t row;
+    int i;
+    if (!recorder || !recorder->probe || !net || net->affine_count != recorder->layers || !net->probes) return;
+    if (recorder->offered++ % recorder->every != 0) return;
+    row = (size_t)recorder->layers;
+    if (recorder->rows == recorder->capacity) {
+        for (i = 0; 2 * i < recorder->rows; i++) {
+            memmove(recorder->probe + (size_t)i * row, recorder->probe + 2 * (size_t)i * row, row * sizeof *recorder->probe);
+            recorder->step[i] = recorder->step[2 * i];
+        }
+        recorder->rows = i, recorder->every *= 2;
+        if ((recorder->offered - 1) % recorder->every != 0) return;
+    }
+    memcpy(recorder->probe + (size_t)recorder->rows * row, net->probes, row * sizeof *recorder->probe);
+    recorder->step[recorder->rows++] = (double)net->step;
+}
+
+GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out) {
+    int i = field ? gfi_probe_find(field) : -1, row;
+    if (!recorder || !out || i < 0 || l < 1 || l > recorder->layers)
+        return gfi_fail(GF_ERROR_NOT_FOUND, "gf_recorder_series: field \"%s\" of layer %d; there are layers 1 to %d and fields such as delta.rms",
+                        field ? field : "(NULL)", l, recorder ? recorder->layers : 0);
+    for (row = 0; row < recorder->rows; row++) out[row] = gfi_probe_number(&recorder->probe[row * recorder->layers + l - 1], i);
+    return GF_OK;
+}
+
+#ifndef GF_NO_STDIO
+static void gfi_put_text(gfi_bytes *bytes, const char *text) { gfi_put(bytes, text, strlen(text)); }
+
+GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
+    gfi_bytes bytes;
+    gf_status status;
+    char number[64];
+    int row, l, i;
+    if (!recorder || !recorder->probe || !path) return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: needs an initialised recorder and a path");
+    memset(&bytes, 0, sizeof bytes);
+    gfi_put_text(&bytes, "step,layer,name");
+    for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++) gfi_put_text(&bytes, ","), gfi_put_text(&bytes, gfi_probe_fields[i].name);
+    for (row = 0; row < recorder->rows; row++)
+        for (l = 1; l <= recorder->layers; l++) {
+            const gf_layer_probe *probe = &recorder->probe[row * recorder->layers + l - 1];
+            snprintf(number, sizeof number, "\n%.0f,%d,", recorder->step[row], l);
+            gfi_put_text(&bytes, number), gfi_put_text(&bytes, probe->name);
+            for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++) {
+                double value = gfi_probe_number(probe, i);
+                if (value == value) snprintf(number, sizeof number, ",%.9g", value);
+                gfi_put_text(&bytes, value == value ? number : ",nan");
+            }
+        }
+    gfi_put_text(&bytes, "\n");
+    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_recorder_csv: out of memory for %s", path) : gfi_write_file(path, bytes.data, bytes.size);
+    GF_FREE(bytes.data);
+    return status;
+}
+#endif
 
 GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net) {
     gf_nonfinite none;
@@ -2864,7 +3092,7 @@ static void gfi_dead_count(gf_net *net) {
         const gfi_layer *affine = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
         size_t units = (size_t)affine->out.channels, plane = act ? act->out_size / units : 0, i;
         for (i = 0; act && i < (size_t)net->batch * act->out_size; i++)
-            if (act->x[i] > 0) alive[i / plane % units] = 1;
+            if (!(act->x[i] <= 0)) alive[i / plane % units] = 1;
         alive += units;
     }
     net->dead_seen = 1;
@@ -2962,6 +3190,15 @@ static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
     for (*branch = 0, i = 0; i < net->layer_count; i++)
         if (net->layers[i].kind->branch) *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
     return loss;
+}
+
+// Does `name` stand among these names separated by spaces?
+static int gfi_name_listed(const char *names, const char *name) {
+    size_t length = strlen(name);
+    const char *at = names;
+    for (; at && (at = strstr(at, name)) != NULL; at += length)
+        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return 1;
+    return 0;
 }
 
 // Compare analytic[0..n) with differences along value[0..n); folds the relative error into the result under this name.
@@ -4287,10 +4524,12 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     score.loss = score.accuracy = NAN, score.count = 0;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_evaluate")) return score;
     size = gf_shape_size(net->input), K = gfi_output(net)->out_size;
-    if (!data || data->count == 0 || gf_shape_size(data->shape) != size || (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets)) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_evaluate: the data has %lu samples of %lu values, %s labels; the net takes %lu values and "
-                     "this loss needs %s", (unsigned long)(data ? data->count : 0), (unsigned long)(data ? gf_shape_size(data->shape) : 0),
-                     data && data->labels ? "with" : "without", (unsigned long)size, loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
+    if (!data || data->count == 0 || gf_shape_size(data->shape) != size ||
+        (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets || (size_t)data->outputs != K)) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_evaluate: the data has %lu samples of %lu values, %s labels, %d targets each; the net takes "
+                     "%lu values, gives %lu and this loss needs %s", (unsigned long)(data ? data->count : 0),
+                     (unsigned long)(data ? gf_shape_size(data->shape) : 0), data && data->labels ? "with" : "without",
+                     data ? data->outputs : 0, (unsigned long)size, (unsigned long)K, loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
         return score;
     }
     if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
@@ -4325,27 +4564,6 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
 
 #define GFI_SAVE_MAGIC "GRADFLOW"
 #define GFI_SAVE_VERSION 1
-
-typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to read
-    unsigned char *data;
-    size_t size, capacity, at;
-    int failed;             // out of memory, or read past the end
-} gfi_bytes;
-
-static void gfi_put(gfi_bytes *bytes, const void *from, size_t n) {
-    if (bytes->failed) return;
-    if (n > bytes->capacity - bytes->size) {
-        size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
-        unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
-        if (!grown) {
-            bytes->failed = 1;
-            return;
-        }
-        bytes->data = grown, bytes->capacity = wanted;
-    }
-    memcpy(bytes->data + bytes->size, from, n);
-    bytes->size += n;
-}
 
 static void gfi_put_u64(gfi_bytes *bytes, uint64_t value) {
     unsigned char out[8];
@@ -4414,25 +4632,6 @@ static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
         crc = crc >> 4 ^ table[crc & 15];
     }
     return ~crc;
-}
-
-// Write to path.tmp, flush, check, then rename over path: what stands at path is always whole.
-static gf_status gfi_write_file(const char *path, const unsigned char *data, size_t n) {
-    char temporary[1024];
-    FILE *file;
-    int written;
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path, (int)sizeof temporary - 5);
-    file = fopen(temporary, "wb");
-    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
-    written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
-    written = fclose(file) == 0 && written;
-#ifdef _WIN32
-    if (written) remove(path);
-#endif
-    if (written && rename(temporary, path) == 0) return GF_OK;
-    remove(temporary);
-    return gfi_fail(GF_ERROR_IO, "%s: %lu bytes could not be written; is the disk full?", path, (unsigned long)n);
 }
 
 // The net in words, such as "3x32x32 conv1 128x32x32 act1 relu …": two nets that agree in it can exchange checkpoints.
