@@ -12,7 +12,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 pass() { echo "PASS $1"; }
 fail() { # name, reason, file with details
     echo "FAIL $1: $2"
-    [ ! -s "${3:-}" ] || head -n 20 "$3" | sed 's/^/    /'
+    [ ! -s "${3:-}" ] || head -n 12 "$3" | sed 's/^/    /'
 }
 # expect NAME COMMAND...: the command succeeds and prints no diagnostics.
 expect() {
@@ -165,7 +165,7 @@ fi
 # --- tokens and doc comments -----------------------------------------------------------------------------------------
 # Every [GF:TOKEN]: once in the contents, once as a heading of the public part, once of the implementation, in one order.
 awk '
-    /^\/\/ \[GF:[A-Z]+\]/ { match($0, /\[GF:[A-Z]+\]/); heading[stop + 0] = heading[stop + 0] " " substr($0, RSTART, RLENGTH); next }
+    /^\/\/ \[GF:[A-Z]+\] [A-Z]/ { match($0, /\[GF:[A-Z]+\]/); heading[stop + 0] = heading[stop + 0] " " substr($0, RSTART, RLENGTH); next }
     /^\/\/  .*\[GF:[A-Z]+\]/ && !headings_begun {
         line = $0
         while (match(line, /\[GF:[A-Z]+\]/)) {
@@ -187,7 +187,7 @@ awk '
         }
         n = split(heading[0] heading[1], all, " ")
         for (i = 1; i <= n; i++) if (!(all[i] in contents)) print all[i] " is not in the contents"
-        order = heading[1]; sub(/ \[GF:KERNEL\]/, "", order); sub(/ \[GF:CONFIG\]/, "", order)
+        order = heading[1]; gsub(/ \[GF:KERNEL\]/, "", order); sub(/ \[GF:CONFIG\]/, "", order)
         public_order = heading[0]; sub(/ \[GF:CONFIG\]/, "", public_order)
         if (order != public_order) print "order: public" public_order ", implementation" order
         if (total < 10) print "only " total + 0 " tokens in the contents"
@@ -202,7 +202,7 @@ awk '
     /^$/ { above = 0 }
     /\/\// && !/^(typedef| |\/\/ -)/ { above = 1 }
     declaration && /;/ {
-        if (!above) print start ": " text
+        if (!above && text !~ /\/\//) print start ": " text
         declaration = 0
     }' gradflow.h >"$dir/log"
 if [ -s "$dir/log" ]; then fail "doc comments" "none at" "$dir/log"; else pass "doc comments"; fi
