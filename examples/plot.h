@@ -148,7 +148,6 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +220,7 @@ struct plot_axes {
     plotp_axis x, y, z;      // z: the colour scale
     plotp_item *items;
     int item_count, item_room, next_color, bar_groups;
-    int has_lost, has_nonpositive; // points that no axis can show
+    int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
     char *bar_format;
     double *heat, extent[4];
     int heat_rows, heat_cols, heat_map, heat_square, heat_bar, has_extent;
@@ -377,6 +376,7 @@ static void plotp_paint(plotp_canvas *c, int rgb, double alpha, int is_fill) {
         double sum = 0;
         for (x = c->dirty[0]; x < c->dirty[2]; x++) {
             double a;
+            if (!is_fill && row[x] <= 0) continue;
             sum = is_fill ? sum + row[x] : row[x];
             row[x] = 0;
             a = floor(plotp_clamp(fabs(sum), 0, 1) * 15 + 0.5) / 15; // 16 levels look the same and halve the file
@@ -449,7 +449,7 @@ static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int 
             double xb = plotp_clamp(x0 + (yb - y0) * slope, c->clip[0], c->clip[2]);
             if (yb <= ya) continue;
             plotp_edge_row(c->mask + (size_t)y * (size_t)(c->w + 2), xa, xb, up ? ya - yb : yb - ya);
-            plotp_touch(c, (int)floor(xa < xb ? xa : xb), y, c->clip[2] + 2, y + 1);
+            plotp_touch(c, (int)floor(xa < xb ? xa : xb), y, (int)floor(xa < xb ? xb : xa) + 2, y + 1);
         }
     }
     plotp_paint(c, rgb, alpha, 1);
@@ -1290,8 +1290,19 @@ void plot_bars(plot_axes *ax, const char *const *names, const double *values, co
     if (item) item->window = ax->bar_groups++; // which bar of each group
 }
 
+// A format must print one double and nothing else: %[flags][width][.precision] and one of e f g.
+static void plotp_set_format(plot_axes *ax, char **to, const char *format, const char *call) {
+    const char *p = format ? strchr(format, '%') : NULL, *end = p;
+    if (!plotp_ok(ax)) return;
+    if (p) end = p + 1 + strspn(p + 1, "+-# 0123456789.");
+    if (p && *end && strchr("eEfFgG", *end) && !strchr(end, '%') && strlen(format) < 40 && end - p < 8)
+        plotp_set_text(ax->fig, to, format);
+    else plotp_fail(ax->fig, "%s: expected a format for one double such as \"%%.1f\", found \"%s\"", call,
+                    format ? format : "(NULL)");
+}
+
 void plot_bar_values(plot_axes *ax, const char *format) {
-    if (plotp_ok(ax)) plotp_set_text(ax->fig, &ax->bar_format, format);
+    if (ax) plotp_set_format(ax, &ax->bar_format, format, "plot_bar_values");
 }
 
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
@@ -1358,7 +1369,7 @@ void plot_heatmap_extent(plot_axes *ax, double x0, double x1, double y0, double 
 }
 
 void plot_heatmap_values(plot_axes *ax, const char *format) {
-    if (plotp_ok(ax)) plotp_set_text(ax->fig, &ax->heat_format, format);
+    if (ax) plotp_set_format(ax, &ax->heat_format, format, "plot_heatmap_values");
 }
 
 void plot_heatmap_square(plot_axes *ax) {
@@ -1461,9 +1472,9 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
         if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND) {
-            if (!x_ok || !y_ok) continue;
-            if (x != floor(x)) ax->x.whole = 0;
+            if (x_ok && x != floor(x)) ax->x.whole = 0;
             plotp_extend(&ax->x, x);
+            if (!x_ok || !y_ok) continue;
         }
         if (item->kind == PLOTP_VLINE) plotp_extend(&ax->x, x);
         if (item->kind == PLOTP_VLINE || item->kind == PLOTP_NOTE || item->kind == PLOTP_CONTOUR) continue;
@@ -1512,6 +1523,7 @@ static void plotp_ranges(plot_axes *ax) {
         bars |= ax->items[i].kind == PLOTP_BARS || ax->items[i].kind == PLOTP_HIST;
     }
     for (k = 0; ax->heat && k < 4; k++) plotp_extend(both[k / 2], ax->extent[k]);
+    ax->is_empty = ax->y.lo > ax->y.hi;
     plotp_finish_range(&ax->x, ax->heat ? 0 : ax->bar_groups ? 0 : 0.025, 0);
     plotp_finish_range(&ax->y, ax->heat ? 0 : ax->bar_format ? 0.09 : 0.05, bars);
     if (ax->heat && !ax->has_extent && ax->y.user_lo != ax->y.user_lo) { // like a matrix: row 0 on top
@@ -1533,6 +1545,16 @@ static void plotp_format(char *to, double v, int decimals) {
     char digits[48];
     snprintf(digits, sizeof digits, "%.*f", decimals, fabs(v));
     snprintf(to, PLOTP_TEXT, "%s%s", v < 0 && strspn(digits, "0.") < strlen(digits) ? "\xe2\x88\x92" : "", digits);
+}
+
+// A value by the caller's printf format, with a true minus sign and no "-0.0".
+static void plotp_format_value(char *to, const char *format, double v) {
+    char text[PLOTP_TEXT - 8];
+    const char *digits = text;
+    snprintf(text, sizeof text, format, v);
+    if (text[0] == '-') digits++;
+    snprintf(to, PLOTP_TEXT, "%s%s", v != v ? "NaN" : digits != text && strpbrk(digits, "123456789i") ? "\xe2\x88\x92" : "",
+             v != v ? "" : digits);
 }
 
 static void plotp_format_power(char *to, int e) {
@@ -1670,18 +1692,24 @@ static void plotp_ticks_x(plotp_axis *a, double length, double size, double heig
     a->rotated = 1;
 }
 
-// The label of an axis with the power of ten that its tick labels leave out.
-static void plotp_axis_title(const plot_axes *ax, const plotp_axis *a, char *to) {
-    char power[PLOTP_TEXT];
-    to[0] = 0;
+// The label of an axis with the power of ten that its tick labels leave out. When it is longer than `room` the words
+// are shortened, never the power.
+static void plotp_axis_title(const plot_axes *ax, const plotp_axis *a, double size, double room, char *to) {
+    char power[64], number[PLOTP_TEXT];
+    to[0] = power[0] = 0;
     if (ax->fig->cramped >= 1) return;
     if (a->label) plotp_take(to, a->label);
-    if (!a->exponent || !a->tick_count) return;
-    plotp_format_power(power, a->exponent);
-    if (strlen(to) > PLOTP_TEXT - 40) return; // a text this long leaves no room for the power
-    strcat(to, to[0] ? "  (\xc3\x97" : "(\xc3\x97");
+    if (a->exponent && a->tick_count) {
+        plotp_format_power(number, a->exponent);
+        snprintf(power, sizeof power, "%s(\xc3\x97%.40s)", to[0] ? "  " : "", number);
+    }
+    to[PLOTP_TEXT - 8 - sizeof power] = 0;
+    plotp_shorten(to, size, room - plotp_text_width(power, size));
     strcat(to, power);
-    strcat(to, ")");
+}
+
+static int plotp_has_title(const plot_axes *ax, const plotp_axis *a) {
+    return ax->fig->cramped < 1 && ((a->label && a->label[0]) || (a->exponent && a->tick_count));
 }
 
 // ------------------------------------------------------------------------------------------------ [PLOT:LAYOUT]
@@ -1699,11 +1727,9 @@ static int plotp_is_chart(const plot_axes *ax) {
 }
 
 static double plotp_bar_space(const plot_axes *ax, double s) { // the colour bar with all its texts
-    char title[PLOTP_TEXT];
     if (!ax->heat || !ax->heat_bar) return 0;
-    plotp_axis_title(ax, &ax->z, title);
     return (14 + 18 + 12) * s + plotp_widest_tick(&ax->z, PLOTP_SIZE_TICK * s) +
-           (title[0] ? PLOTP_SIZE_LABEL * 1.5 * s : 0);
+           (plotp_has_title(ax, &ax->z) ? PLOTP_SIZE_LABEL * 1.5 * s : 0);
 }
 
 static plotp_block plotp_panel_title(const plot_axes *ax) {
@@ -1717,7 +1743,6 @@ static void plotp_measure(plot_axes *ax, double w, double h, double s) {
     double cell_w = ax->cell.x1 - ax->cell.x0, cell_h = ax->cell.y1 - ax->cell.y0;
     plotp_block title = plotp_panel_title(ax);
     double *m = ax->margin;
-    char text[PLOTP_TEXT];
     m[0] = m[2] = m[3] = pad;
     m[1] = title.n ? plotp_block_height(&title) + pad * 1.5 : pad;
     if (!plotp_is_chart(ax)) return;
@@ -1725,10 +1750,9 @@ static void plotp_measure(plot_axes *ax, double w, double h, double s) {
     plotp_ticks_y(&ax->y, h, tick, cell_w * 0.3);
     if (ax->heat && ax->heat_bar) plotp_ticks_y(&ax->z, h, tick, 0);
     if (ax->fig->cramped >= 2) ax->x.tick_count = ax->y.tick_count = ax->z.tick_count = 0;
-    plotp_axis_title(ax, &ax->y, text);
-    m[0] += plotp_widest_tick(&ax->y, tick) + 11 * s + (text[0] ? label * 1.5 : 0);
-    plotp_axis_title(ax, &ax->x, text);
-    m[3] += 11 * s + (ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick) + (text[0] ? label * 1.45 : 0);
+    m[0] += plotp_widest_tick(&ax->y, tick) + 11 * s + (plotp_has_title(ax, &ax->y) ? label * 1.5 : 0);
+    m[3] += 11 * s + (ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick);
+    if (plotp_has_title(ax, &ax->x)) m[3] += label * 1.45;
     if (m[1] < tick) m[1] = tick; // the topmost label of the y axis reaches half its height above the axes
     m[2] += plotp_bar_space(ax, s) + (ax->legend_outside ? ax->legend.w + 10 * s : 0);
     half = ax->x.rotated || !ax->x.tick_count ? 0 : plotp_widest_tick(&ax->x, tick) / 2 + 2;
@@ -1810,6 +1834,7 @@ static double plotp_align(plot_figure *fig) {
     return room;
 }
 
+static void plotp_size_shared_legend(plot_figure *fig);
 static void plotp_size_legends(plot_figure *fig);
 
 // Place everything with the largest text that leaves the data room enough; where even small text does not, leave out
@@ -1821,8 +1846,9 @@ static void plotp_layout(plot_figure *fig) {
     for (fig->cramped = 0; fig->cramped <= 3; fig->cramped++) {
         double room = 0;
         for (fig->scale = normal; fig->scale > 0.42 * normal; fig->scale *= 0.92) {
-            plotp_size_legends(fig);
+            plotp_size_shared_legend(fig);
             plotp_place_cells(fig);
+            plotp_size_legends(fig);
             for (pass = 0; pass < 2; pass++) { // once to know the axes' size, once with that size
                 for (i = 0; i < n; i++) {
                     plotp_rect r = pass ? fig->axes[i].rect : fig->axes[i].cell;
@@ -2100,30 +2126,28 @@ static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int
     }
 }
 
-// A text along an axis, set smaller and then shortened when it is longer than `room`.
-static void plotp_draw_axis_title(plot_axes *ax, double x, double y, char *text, double room, plotp_face face) {
-    double size = PLOTP_SIZE_LABEL * ax->fig->scale, width = plotp_text_width(text, size);
-    if (!text[0]) return;
+// The label along an axis, set smaller and then shortened when it is longer than `room`.
+static void plotp_draw_axis_title(plot_axes *ax, const plotp_axis *a, double x, double y, double room, plotp_face face) {
+    double size = PLOTP_SIZE_LABEL * ax->fig->scale, width;
+    char text[PLOTP_TEXT];
+    if (!plotp_has_title(ax, a)) return;
+    plotp_axis_title(ax, a, size, 1e9, text);
+    width = plotp_text_width(text, size);
     if (width > room) size *= room / width > 0.75 ? room / width : 0.75;
-    plotp_shorten(text, size, room);
+    plotp_axis_title(ax, a, size, room, text);
     plotp_text(ax->fig, x, y, text, size, 0.5, face, PLOTP_INK);
 }
 
 static void plotp_draw_axes(plot_axes *ax) {
-    double s = ax->fig->scale, label = PLOTP_SIZE_LABEL * s;
-    double mid_x = (ax->rect.x0 + ax->rect.x1) / 2, mid_y = (ax->rect.y0 + ax->rect.y1) / 2;
-    char text[PLOTP_TEXT];
+    double s = ax->fig->scale, tick = PLOTP_SIZE_TICK * s, away = PLOTP_SIZE_LABEL * s * 0.75 + 11 * s;
+    double below = ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick, left = plotp_widest_tick(&ax->y, tick);
     plotp_draw_frame(&ax->fig->canvas, ax->rect);
     plotp_draw_ticks_x(ax, s);
     plotp_draw_ticks_y(ax, &ax->y, ax->rect.x0, 0, s);
-    plotp_axis_title(ax, &ax->x, text);
-    plotp_draw_axis_title(ax, mid_x,
-                          ax->rect.y1 + 11 * s + label * 0.75 +
-                              (ax->x.rotated ? plotp_widest_tick(&ax->x, PLOTP_SIZE_TICK * s) : PLOTP_SIZE_TICK * s),
-                          text, ax->rect.x1 - ax->rect.x0, PLOTP_REGULAR);
-    plotp_axis_title(ax, &ax->y, text);
-    plotp_draw_axis_title(ax, ax->rect.x0 - 11 * s - plotp_widest_tick(&ax->y, PLOTP_SIZE_TICK * s) - label * 0.75,
-                          mid_y, text, ax->rect.y1 - ax->rect.y0, PLOTP_VERTICAL);
+    plotp_draw_axis_title(ax, &ax->x, (ax->rect.x0 + ax->rect.x1) / 2, ax->rect.y1 + away + below,
+                          ax->rect.x1 - ax->rect.x0, PLOTP_REGULAR);
+    plotp_draw_axis_title(ax, &ax->y, ax->rect.x0 - away - left, (ax->rect.y0 + ax->rect.y1) / 2,
+                          ax->rect.y1 - ax->rect.y0, PLOTP_VERTICAL);
 }
 
 static void plotp_draw_title(plot_axes *ax) {
@@ -2214,7 +2238,7 @@ static void plotp_draw_cell_values(plot_axes *ax) {
             for (c = 0; c < ax->heat_cols; c++) {
                 double v = ax->heat[r * ax->heat_cols + c], w, x, y;
                 plotp_cell_pixel(ax, r + 0.5, c + 0.5, &x, &y);
-                snprintf(text, sizeof text, ax->heat_format, v);
+                plotp_format_value(text, ax->heat_format, v);
                 w = plotp_text_width(text, size);
                 if (pass == 0 && w > 0.86 * cell_w) size *= 0.86 * cell_w / w;
                 if (pass == 0 || size < 7 || x - w / 2 < ax->rect.x0 || x + w / 2 > ax->rect.x1 ||
@@ -2231,7 +2255,6 @@ static void plotp_draw_color_bar(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
     double s = ax->fig->scale, h = ax->rect.y1 - ax->rect.y0;
     plotp_rect r = ax->rect;
-    char text[PLOTP_TEXT];
     int y;
     if (!ax->heat || !ax->heat_bar || ax->fig->cramped >= 2) return;
     r.x0 = floor(ax->rect.x1 + 14 * s);
@@ -2244,9 +2267,8 @@ static void plotp_draw_color_bar(plot_axes *ax) {
     }
     plotp_draw_frame(c, r);
     plotp_draw_ticks_y(ax, &ax->z, r.x1, 1, s);
-    plotp_axis_title(ax, &ax->z, text);
-    plotp_draw_axis_title(ax, r.x1 + 12 * s + plotp_widest_tick(&ax->z, PLOTP_SIZE_TICK * s) + PLOTP_SIZE_LABEL * 0.75 * s,
-                          (r.y0 + r.y1) / 2, text, h, PLOTP_VERTICAL);
+    plotp_draw_axis_title(ax, &ax->z, r.x1 + 12 * s + plotp_widest_tick(&ax->z, PLOTP_SIZE_TICK * s) +
+                          PLOTP_SIZE_LABEL * 0.75 * s, (r.y0 + r.y1) / 2, h, PLOTP_VERTICAL);
 }
 
 // Marching squares: through each square of four neighbouring cell centres, the line on which the interpolated value
@@ -2450,11 +2472,17 @@ static void plotp_collect_legends(plot_figure *fig) {
     }
 }
 
-// Size of a legend whose columns may take `width` x `height`; the text becomes smaller if it must.
+static int plotp_legend_rows(double height, double size) {
+    return (int)plotp_clamp(floor((height - size) / (size * 1.45)), 1, 1000);
+}
+
+// Size of a legend of at most `width` x `height`, filled row by row where it is `wide`, else column by column. The
+// text becomes smaller if it must, and a little smaller if that saves a column.
 static void plotp_legend_size(plotp_legend *l, double size, double width, double height, int wide) {
-    int k, most;
+    int k, most, few = plotp_legend_rows(height, 0.78 * size);
     l->w = l->h = 0;
     if (l->n == 0) return;
+    few = wide ? l->n : (l->n + few - 1) / few;
     for (l->size = size; l->size > 0.4 * size; l->size *= 0.93) {
         double widest = 0, cap = width - 3.6 * l->size;
         for (k = 0; k < l->n; k++) {
@@ -2463,27 +2491,29 @@ static void plotp_legend_size(plotp_legend *l, double size, double width, double
         }
         if (!wide && widest > cap) widest = cap;
         l->cell = widest + 3.3 * l->size;
-        most = (int)plotp_clamp(wide ? floor(width / l->cell) : floor((height - l->size) / (l->size * 1.45)), 1, l->n);
+        most = wide ? (int)plotp_clamp(floor(width / l->cell), 1, l->n) : plotp_legend_rows(height, l->size);
         l->cols = wide ? most : (l->n + most - 1) / most;
         l->rows = (l->n + l->cols - 1) / l->cols;
         if (wide) l->cols = (l->n + l->rows - 1) / l->rows;
         l->w = l->cols * l->cell + 0.5 * l->size;
         l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
-        if (l->w <= width + 1 && l->h <= height + 1) return;
+        if (l->w <= width + 1 && l->h <= height + 1 && l->cols <= few) return;
     }
 }
 
+static void plotp_size_shared_legend(plot_figure *fig) {
+    if (fig->cramped >= 1) fig->shared = fig->legend.n = 0;
+    plotp_legend_size(&fig->legend, PLOTP_SIZE_LEGEND * fig->scale, fig->width - 20.0, fig->height * 0.3, 1);
+}
+
 static void plotp_size_legends(plot_figure *fig) {
-    double size = PLOTP_SIZE_LEGEND * fig->scale, panel_w = (double)fig->width / fig->cols;
     int i, n = fig->rows * fig->cols;
-    plotp_legend_size(&fig->legend, size, fig->width - 20.0, fig->height * 0.3, 1);
     for (i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
-        double h = (double)fig->height / fig->rows - (ax->title ? 60 : 40) * fig->scale;
         if (fig->cramped >= 1) ax->legend.n = 0;
-        plotp_legend_size(&ax->legend, size, panel_w * 0.4, h, 0);
+        plotp_legend_size(&ax->legend, PLOTP_SIZE_LEGEND * fig->scale, 0.4 * (ax->cell.x1 - ax->cell.x0),
+                          ax->cell.y1 - ax->cell.y0 - (ax->title ? 50 : 20) * fig->scale, 0);
     }
-    if (fig->cramped >= 1) fig->shared = fig->legend.n = 0;
 }
 
 // The line, band, bar or marker that an entry names.
@@ -2601,7 +2631,8 @@ static int plotp_place_legend(plot_axes *ax) {
     if (!ax->legend.n) return 1;
     if (ax->legend_outside) {
         x = ax->rect.x1 + plotp_bar_space(ax, s) + 12 * s;
-        plotp_draw_legend(ax->fig, &ax->legend, x, ax->rect.y0, 1);
+        y = ax->rect.y0 + ax->legend.h < ax->cell.y1 - 2 ? ax->rect.y0 : ax->cell.y1 - ax->legend.h - 2;
+        plotp_draw_legend(ax->fig, &ax->legend, x, y, 1);
         return 1;
     }
     if (!plotp_find_legend_place(ax, &x, &y)) {
@@ -2682,7 +2713,7 @@ static void plotp_draw_bar_values(plot_axes *ax) {
                 char text[PLOTP_TEXT];
                 double v = item->y[j], err = item->y2 && plotp_finite(item->y2[j]) ? item->y2[j] : 0, w, x, y, half;
                 if (!plotp_visible(&ax->y, v)) continue;
-                snprintf(text, sizeof text, ax->bar_format, v);
+                plotp_format_value(text, ax->bar_format, v);
                 w = plotp_text_width(text, size);
                 if (w > widest) widest = w;
                 if (pass == 0) continue;
@@ -2699,11 +2730,8 @@ static void plotp_draw_bar_values(plot_axes *ax) {
 }
 
 static void plotp_draw_empty(plot_axes *ax) {
-    const char *text = ax->has_lost ? "nothing finite to show" : "no data";
-    int i;
-    for (i = 0; i < ax->item_count; i++)
-        if (ax->items[i].kind != PLOTP_NOTE && ax->items[i].n > 0 && !ax->has_lost) return;
-    if (ax->heat || ax->fig->cramped >= 2) return;
+    const char *text = ax->has_lost || ax->has_nonpositive ? "nothing to show" : "no data";
+    if (!ax->is_empty || ax->fig->cramped >= 2) return;
     plotp_text(ax->fig, (ax->rect.x0 + ax->rect.x1) / 2, (ax->rect.y0 + ax->rect.y1) / 2, text,
                PLOTP_SIZE_LABEL * ax->fig->scale, 0.5, PLOTP_REGULAR, PLOTP_FRAME);
 }
@@ -2796,9 +2824,12 @@ int plot_check(plot_figure *fig, char *message, int size) {
             if (plotp_overlap(a->r, fig->boxes[j].r, 0))
                 return plotp_complain(message, size, "texts \"%s\" and \"%s\" overlap", fig->boxes[j].text, a->text);
     }
-    for (i = 0; i < fig->legend_box_count; i++)
-        if (plotp_count_ink(fig, fig->legend_boxes[i].r))
-            return plotp_complain(message, size, "%s%s", "a legend covers data", "");
+    for (i = 0; i < fig->legend_box_count; i++) {
+        plotp_rect r = fig->legend_boxes[i].r;
+        if (r.x0 < 0 || r.y0 < 0 || r.x1 > fig->width || r.y1 > fig->height)
+            return plotp_complain(message, size, "%s%s", "a legend is cut off by the picture", "");
+        if (plotp_count_ink(fig, r)) return plotp_complain(message, size, "%s%s", "a legend covers data", "");
+    }
     return 1;
 }
 
@@ -2817,37 +2848,214 @@ int plot_pixel(const plot_figure *fig, int x, int y) {
 }
 
 // --------------------------------------------------------------------------------------------------- [PLOT:PNG]
-// stb_image_write makes the PNG in memory. It does not survive a failed allocation, so here it gets its memory from
-// functions that chain all blocks, leave it by longjmp when memory is out, and then free the chain.
-typedef struct plotp_link { struct plotp_link *before, *after; } plotp_link;
-typedef union { plotp_link link; double align; } plotp_stb_block;
-static plotp_link plotp_stb_blocks = {&plotp_stb_blocks, &plotp_stb_blocks};
-static jmp_buf plotp_stb_failed;
+// stb_image_write frames the PNG; the compression is done here, because its own (fixed Huffman codes) makes files twice
+// as large. Deflate (RFC 1951): repeated bytes become (length, distance) pairs, and each block of symbols gets Huffman
+// codes fitted to its frequencies.
+typedef struct {
+    unsigned char *data;
+    size_t size, room;
+    unsigned long held; // bits not yet written, lowest first
+    int held_count, failed;
+} plotp_bits;
 
-static void *plotp_stb_realloc(void *old, size_t size) {
-    plotp_stb_block *b = (plotp_stb_block *)PLOT_REALLOC(old ? (plotp_stb_block *)old - 1 : NULL, sizeof *b + size);
-    if (!b) longjmp(plotp_stb_failed, 1);
-    if (!old) {
-        b->link.before = &plotp_stb_blocks;
-        b->link.after = plotp_stb_blocks.after;
+static void plotp_put(plotp_bits *b, unsigned value, int count) {
+    b->held |= (unsigned long)value << b->held_count;
+    for (b->held_count += count; b->held_count >= 8; b->held_count -= 8) {
+        if (b->size == b->room) {
+            unsigned char *grown = (unsigned char *)PLOT_REALLOC(b->data, 2 * b->room + 4096);
+            if (!grown) {
+                b->failed = 1;
+                return;
+            }
+            b->data = grown;
+            b->room = 2 * b->room + 4096;
+        }
+        b->data[b->size++] = (unsigned char)(b->held & 255);
+        b->held >>= 8;
     }
-    b->link.before->after = b->link.after->before = &b->link; // also when the block has moved
-    return b + 1;
 }
 
-static void plotp_stb_free(void *p) {
-    plotp_stb_block *b = (plotp_stb_block *)p - 1;
-    if (!p) return;
-    b->link.before->after = b->link.after;
-    b->link.after->before = b->link.before;
-    PLOT_FREE(b);
+// Lengths of Huffman codes of at most `limit` bits, 0 for unused symbols: join the two rarest again and again. A code
+// that comes out too long is avoided by flattening the frequencies.
+static void plotp_code_lengths(const unsigned *uses, int n, int limit, int *length) {
+    unsigned weight[2 * 288], flat = 0;
+    int parent[2 * 288], i, total, longest = limit + 1;
+    for (; longest > limit; flat++) {
+        for (i = 0; i < n; i++) weight[i] = uses[i] ? (uses[i] >> flat) + 1 : 0;
+        for (total = n;; total++) {
+            int a = -1, b = -1;
+            for (i = 0; i < total; i++) {
+                if (!weight[i]) continue;
+                if (a < 0 || weight[i] < weight[a]) b = a, a = i;
+                else if (b < 0 || weight[i] < weight[b]) b = i;
+            }
+            if (b < 0) break; // one root is left
+            weight[total] = weight[a] + weight[b];
+            weight[a] = weight[b] = 0;
+            parent[a] = parent[b] = total;
+        }
+        longest = 0;
+        for (i = 0; i < n; i++) {
+            int node = i;
+            for (length[i] = 0; uses[i] && node < total - 1; node = parent[node]) length[i]++;
+            if (uses[i] && !length[i]) length[i] = 1; // the only symbol still needs a code
+            if (length[i] > longest) longest = length[i];
+        }
+    }
+}
+
+// Canonical codes: shorter ones first, then by symbol; bit-reversed, as deflate sends them.
+static void plotp_codes(const int *length, int n, unsigned *code) {
+    unsigned next = 0;
+    int bits, i, k;
+    for (bits = 1; bits <= 15; bits++, next <<= 1) {
+        for (i = 0; i < n; i++) {
+            if (length[i] != bits) continue;
+            for (code[i] = 0, k = 0; k < bits; k++) code[i] |= (next >> k & 1) << (bits - 1 - k);
+            next++;
+        }
+    }
+}
+
+// RFC 1951, 3.2.5: the base value of each length code (257…) and distance code and its number of extra bits.
+static int plotp_length_base(int k, int *extra) {
+    *extra = k < 8 || k == 28 ? 0 : (k - 4) / 4;
+    return k < 8 ? k + 3 : k == 28 ? 258 : 3 + ((4 + k % 4) << *extra);
+}
+
+static int plotp_distance_base(int k, int *extra) {
+    *extra = k < 4 ? 0 : k / 2 - 1;
+    return k < 4 ? k + 1 : 1 + ((2 + k % 2) << *extra);
+}
+
+#define PLOTP_BLOCK 32768
+typedef struct {
+    int n, length[PLOTP_BLOCK], value[PLOTP_BLOCK]; // length 0: value is a byte, else value is the distance
+    int head[32768], before[32768];                 // last place of each hash, the place before of the same hash
+    int length_code[259];
+} plotp_deflate;
+
+static int plotp_distance_code(int distance) {
+    int k = 29, extra;
+    while (plotp_distance_base(k, &extra) > distance) k--;
+    return k;
+}
+
+// Write the collected symbols as one block.
+static void plotp_flush_block(plotp_bits *b, plotp_deflate *d, int last) {
+    static const int order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    unsigned uses[286 + 30], length_uses[19], code[286 + 30], length_code[19];
+    int length[286 + 30], length_length[19], i, base, extra;
+    memset(uses, 0, sizeof uses);
+    memset(length_uses, 0, sizeof length_uses);
+    uses[256] = 1; // end of block
+    for (i = 0; i < d->n; i++) {
+        uses[d->length[i] ? 257 + d->length_code[d->length[i]] : d->value[i]]++;
+        if (d->length[i]) uses[286 + plotp_distance_code(d->value[i])]++;
+    }
+    plotp_code_lengths(uses, 286, 15, length);
+    plotp_code_lengths(uses + 286, 30, 15, length + 286);
+    plotp_codes(length, 286, code);
+    plotp_codes(length + 286, 30, code + 286);
+    for (i = 0; i < 286 + 30; i++) length_uses[length[i]]++;
+    plotp_code_lengths(length_uses, 19, 7, length_length);
+    plotp_codes(length_length, 19, length_code);
+    plotp_put(b, last ? 5 : 4, 3); // a block with codes of its own
+    plotp_put(b, 286 - 257, 5);
+    plotp_put(b, 30 - 1, 5);
+    plotp_put(b, 19 - 4, 4);
+    for (i = 0; i < 19; i++) plotp_put(b, (unsigned)length_length[order[i]], 3);
+    for (i = 0; i < 286 + 30; i++) plotp_put(b, length_code[length[i]], length_length[length[i]]);
+    for (i = 0; i < d->n; i++) {
+        int k = d->length[i] ? d->length_code[d->length[i]] : 0, symbol = d->length[i] ? 257 + k : d->value[i];
+        plotp_put(b, code[symbol], length[symbol]);
+        if (!d->length[i]) continue;
+        base = plotp_length_base(k, &extra);
+        plotp_put(b, (unsigned)(d->length[i] - base), extra);
+        k = plotp_distance_code(d->value[i]);
+        plotp_put(b, code[286 + k], length[286 + k]);
+        base = plotp_distance_base(k, &extra);
+        plotp_put(b, (unsigned)(d->value[i] - base), extra);
+    }
+    plotp_put(b, code[256], length[256]);
+    d->n = 0;
+}
+
+static int plotp_hash(const unsigned char *p) {
+    return (p[0] << 10 ^ p[1] << 5 ^ p[2]) & 32767;
+}
+
+// How many bytes at two places are the same, at most `most`.
+static int plotp_run(const unsigned char *a, const unsigned char *b, int most) {
+    int k = 0;
+    while (k < most && a[k] == b[k]) k++;
+    return k;
+}
+
+// The longest earlier copy of what stands at `at`: its length, at least 3, or 0. The pixel right above (one row of
+// bytes back) is tried first, since rows of a chart resemble each other.
+static int plotp_match(const plotp_deflate *d, const unsigned char *data, int size, int at, int row, int *distance) {
+    int most = size - at < 258 ? size - at : 258, tries, from = at - row, best = 2;
+    for (tries = 0; tries < 32 && from >= 0 && at - from <= 32768 && best < most; tries++) {
+        int run = data[from + best] == data[at + best] ? plotp_run(data + from, data + at, most) : 0;
+        if (run > best) {
+            best = run;
+            *distance = at - from;
+        }
+        if (tries == 0) from = d->head[plotp_hash(data + at)];
+        else from = d->before[from & 32767] < from ? d->before[from & 32767] : -1;
+    }
+    return best > 2 ? best : 0;
+}
+
+// Called by stb_image_write; `row` is its level of compression, set to the bytes of a row before.
+static unsigned char *plotp_compress(unsigned char *data, int size, int *out_size, int row) {
+    plotp_deflate *d = (plotp_deflate *)PLOT_MALLOC(sizeof *d);
+    plotp_bits b;
+    unsigned s1 = 1, s2 = 0;
+    int at = 0, i, k, extra;
+    memset(&b, 0, sizeof b);
+    if (!d) return NULL;
+    d->n = 0;
+    for (i = 0; i < 32768; i++) d->head[i] = d->before[i] = -1;
+    for (i = 0; i < 29; i++)
+        for (k = plotp_length_base(i, &extra); k <= 258; k++) d->length_code[k] = i;
+    plotp_put(&b, 0x78, 8); // zlib header: deflate with a window of 32 KiB
+    plotp_put(&b, 0x9C, 8);
+    while (at < size && !b.failed) {
+        int length = 0, distance = 0, step;
+        for (step = 0; step < (length ? length : 1); step++, at++) {
+            if (step == 0 && at + 2 < size) length = plotp_match(d, data, size, at, row, &distance);
+            if (step == 0) {
+                d->length[d->n] = length;
+                d->value[d->n++] = length ? distance : data[at];
+            }
+            if (at + 2 < size) {
+                int hash = plotp_hash(data + at);
+                d->before[at & 32767] = d->head[hash];
+                d->head[hash] = at;
+            }
+            s1 = (s1 + data[at]) % 65521; // Adler's checksum
+            s2 = (s2 + s1) % 65521;
+        }
+        if (d->n == PLOTP_BLOCK) plotp_flush_block(&b, d, 0);
+    }
+    plotp_flush_block(&b, d, 1);
+    if (b.held_count) plotp_put(&b, 0, 8 - b.held_count);
+    for (i = 24; i >= 0; i -= 8) plotp_put(&b, (s2 << 16 | s1) >> i & 255, 8);
+    PLOT_FREE(d);
+    *out_size = (int)b.size;
+    if (!b.failed) return b.data;
+    PLOT_FREE(b.data);
+    return NULL;
 }
 
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STBIW_MALLOC(size) plotp_stb_realloc(NULL, size)
-#define STBIW_REALLOC(p, size) plotp_stb_realloc(p, size)
-#define STBIW_FREE(p) plotp_stb_free(p)
+#define STBIW_MALLOC(size) PLOT_MALLOC(size)
+#define STBIW_REALLOC(p, size) PLOT_REALLOC(p, size)
+#define STBIW_FREE(p) PLOT_FREE(p)
+#define STBIW_ZLIB_COMPRESS plotp_compress
 #if defined(__GNUC__) // gcc and clang: stb's own code is not held to this project's warnings
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
@@ -2879,16 +3087,6 @@ static void plotp_stb_free(void *p) {
 #elif defined(_MSC_VER)
 #pragma warning(pop)
 #endif
-
-// The picture as PNG in memory (to be freed with plotp_stb_free), or NULL when memory is out.
-static unsigned char *plotp_encode(plot_figure *fig, int *size) {
-    if (setjmp(plotp_stb_failed)) {
-        while (plotp_stb_blocks.after != &plotp_stb_blocks) plotp_stb_free((plotp_stb_block *)plotp_stb_blocks.after + 1);
-        return NULL;
-    }
-    stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
-    return stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, size);
-}
 
 static int plotp_replace(const char *from, const char *to) {
 #ifdef _WIN32
@@ -2926,10 +3124,12 @@ int plot_save(plot_figure *fig, const char *path) {
     if (!fig) return 0;
     if (!path || !path[0]) plotp_fail(fig, "plot_save: expected the name of a file, found none");
     if (!plotp_render(fig)) return 0;
-    png = plotp_encode(fig, &size);
+    stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
+    stbi_write_png_compression_level = 3 * fig->width + 1; // see plotp_compress
+    png = stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
     if (!png) plotp_fail(fig, "%s", plotp_no_memory);
     else plotp_write_file(fig, path, png, (size_t)size);
-    plotp_stb_free(png);
+    PLOT_FREE(png);
     return !fig->error[0];
 }
 #endif // PLOT_IMPLEMENTED
