@@ -322,7 +322,8 @@ static inline void ex_parse_activations(ex_settings *s) {
         char *name = s->act_name[s->act_count];
         snprintf(name, sizeof s->act_name[0], "%.*s", (int)length, at);
         if (length >= sizeof s->act_name[0] || !gf_act_from_name(name, &s->act[s->act_count]))
-            ex_usage("--activations: unknown '%.*s'; there are %s", (int)length, at, known);
+            ex_usage("--activations: unknown '%.*s'; there are %s, and swish; with a parameter: leaky_relu_0.2", (int)length,
+                     at, known);
         s->act_count++;
         at += length;
         if (*at == '\0') return;
