@@ -2852,7 +2852,7 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     size_t i, n = (size_t)net->batch * layer->out_size, near_zero = 0, small = 0, limit = 0, flat = 0;
     gf_real *slope = net->probe_scratch[0], *h = net->probe_scratch[1];
     gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
-    double log_sum = 0, flat_below = 0.01 * layer->act_info.slope_max;
+    double log_sum = 0, flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
     probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
     probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
     probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
@@ -3113,8 +3113,8 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l) {
 typedef struct gfi_diagnosis {
     double ratio;                      // RMS δ_1 / RMS δ_L
     double weight, slope, rest;        // shares of ln ratio, summed over the layers
-    double flat, limit;                // worst layer
-    int flat_layer, limit_layer;
+    double flat, zero;                 // worst layer's share: |φ'| under 1 % of its maximum; δ exactly 0
+    int flat_layer, zero_layer;
     const char *phi;                   // the activation's name
 } gfi_diagnosis;
 
@@ -3129,7 +3129,7 @@ static gfi_diagnosis gfi_diagnose(const gf_net *net) {
         const gf_layer_probe *p = &net->probes[l - 1];
         if (l < last) d.weight += p->decay_weight, d.slope += p->decay_slope, d.rest += p->decay_rest;
         if (p->flat_share > d.flat) d.flat = p->flat_share, d.flat_layer = l;
-        if (p->limit_share > d.limit) d.limit = p->limit_share, d.limit_layer = l;
+        if (p->delta.zero_share > d.zero) d.zero = p->delta.zero_share, d.zero_layer = l;
     }
     return d;
 }
@@ -3149,10 +3149,10 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     else if (net->probes[last - 1].delta.rms == 0)
         snprintf(text, size, "no gradient: the loss sends none into layer %d", last);
     else if (d.ratio == 0)
-        snprintf(text, size, "dead: layer 1 receives exactly no gradient; layer %d has %.0f %% of its %s units at the limit", d.limit_layer,
-                 100 * d.limit, d.phi);
-    else if (d.flat > 0.5 && d.limit > 0.5 && !(d.ratio > 1e3) && d.limit >= 0.95 * d.flat && d.flat > 0.9)
-        snprintf(text, size, "dead: %.0f %% of layer %d's %s inputs are on the flat side; few units pass a gradient", 100 * d.flat, d.flat_layer, d.phi);
+        snprintf(text, size, "dead: layer 1 receives exactly no gradient; %.0f %% of layer %d's δ are 0: its %s units are off", 100 * d.zero,
+                 d.zero_layer, d.phi);
+    else if (d.zero > 0.9 && !(d.ratio > 1e3))
+        snprintf(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient", 100 * d.zero, d.zero_layer, d.phi);
     else if (d.ratio < 1e-3 || d.ratio > 1e3)
         snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ, "
                  "%.0f %% norms and skips", d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, 100 * d.slope / sum,
@@ -3183,11 +3183,12 @@ static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
     gf_net *net = run->net;
     double loss = NAN;
     int i;
+    *branch = 0;
     if (!gf_net_forward(net, run->x, run->batch, run->mode)) return NAN;
     if (run->loss == GF_LOSS_CROSS_ENTROPY) loss = gf_loss_cross_entropy(net, (const int *)run->targets);
     else if (run->loss == GF_LOSS_BCE) loss = gf_loss_bce(net, (const gf_real *)run->targets);
     else if (run->loss == GF_LOSS_MSE) loss = gf_loss_mse(net, (const gf_real *)run->targets);
-    for (*branch = 0, i = 0; i < net->layer_count; i++)
+    for (i = 0; i < net->layer_count; i++)
         if (net->layers[i].kind->branch) *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
     return loss;
 }
@@ -3204,7 +3205,9 @@ static int gfi_name_listed(const char *names, const char *name) {
 // Compare analytic[0..n) with differences along value[0..n); folds the relative error into the result under this name.
 static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real *value, const gf_real *analytic, size_t n, gf_check *check) {
     double difference = 0, norm_a = 0, norm_n = 0, error;
+    int declared = gfi_name_listed(check->zero_tensors, name);
     size_t count = check->max_per_tensor > 0 && (size_t)check->max_per_tensor < n ? (size_t)check->max_per_tensor : n, j;
+    size_t skipped_before = check->skipped;
     for (j = 0; j < count; j++) {
         size_t i = j * n / count;
         gf_real kept = value[i];
@@ -3222,12 +3225,9 @@ static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real 
         check->checked++;
     }
     error = sqrt(difference) / (sqrt(norm_a) + sqrt(norm_n));
-    if (norm_a == 0) {  // 0 against 0 proves nothing: allowed only where the caller said so, within rounding
-        const char *at = check->zero_tensors ? strstr(check->zero_tensors, name) : NULL;
-        error = at && sqrt(norm_n) < 1e-7 ? 0 : INFINITY;
-    } else if (check->zero_tensors && strstr(check->zero_tensors, name) && sqrt(norm_a) < 1e-12 && sqrt(norm_n) < 1e-7) {
-        error = 0;
-    }
+    if (check->skipped - skipped_before == count) return;  // nothing to judge; the count says so
+    if (declared && sqrt(norm_a) < 1e-12 && sqrt(norm_n) < 1e-7) error = 0;
+    else if (norm_a == 0) error = INFINITY;  // 0 against 0 proves nothing: allowed only where the caller said so
     if (!(error <= check->worst)) {
         check->worst = error == error ? error : INFINITY;
         snprintf(check->worst_name, sizeof check->worst_name, "%s", name);
@@ -3249,8 +3249,9 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     gfi_check_run run;
     size_t inputs;
     gf_real *memory, *analytic, *grads, *x_copy, *input_copy;
+    gf_nonfinite nonfinite;
     double norm_before;
-    int i, norm_known;
+    int i, norm_known, counting;
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: needs x, targets, check, a loss and a batch of 1 to %d; found batch %d, loss %d",
@@ -3264,7 +3265,8 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     run.net = net, run.x = x_copy, run.batch = batch, run.mode = mode, run.loss = loss, run.targets = targets;
     if (!(check->step > 0)) check->step = 1e-5;
     check->worst = 0, check->worst_name[0] = '\0', check->checked = check->skipped = 0;
-    norm_before = net->norm, norm_known = net->norm_known, net->frozen = 1;
+    norm_before = net->norm, norm_known = net->norm_known, nonfinite = net->nonfinite, counting = net->dead_counting;
+    net->frozen = 1, net->dead_counting = 0;
 
     if (gfi_check_analytic(&run, analytic, input_copy, inputs)) {
         for (i = 0; i < net->tensor_count; i++) {
@@ -3278,7 +3280,8 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     }
 
     memcpy(net->grads, grads, net->param_count * sizeof(gf_real));
-    net->frozen = 0, net->norm = norm_before, net->norm_known = norm_known, net->phase = GFI_BUILT;
+    net->norm = norm_before, net->norm_known = norm_known, net->nonfinite = nonfinite;
+    net->frozen = 0, net->dead_counting = counting, net->phase = GFI_BUILT;
     GF_FREE(memory);
     return net->status;
 }
@@ -4634,16 +4637,23 @@ static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
     return ~crc;
 }
 
-// The net in words, such as "3x32x32 conv1 128x32x32 act1 relu …": two nets that agree in it can exchange checkpoints.
+// The net in words with all that its shapes do not say, such as "input 1x28x28 dense1 256x1x1 act1 256x1x1 relu 0 …":
+// two nets that agree in it can exchange checkpoints.
 static void gfi_architecture(const gf_net *net, char *text, size_t size) {
     size_t used = 0;
     int i;
     for (i = -1; i < net->layer_count && used < size; i++) {
         gf_shape out = i < 0 ? net->input : net->layers[i].out;
-        int act = i >= 0 && net->layers[i].kind == &gfi_activation;
-        int n = snprintf(text + used, size - used, "%s%s%s%s %dx%dx%d", i < 0 ? "" : " ", i < 0 ? "input" : net->layers[i].name, act ? " " : "",
-                         act ? gfi_act_label(net->layers[i].act) : "",
-                         out.channels, out.height, out.width);
+        const gfi_layer *layer = i < 0 ? NULL : &net->layers[i];
+        int n = snprintf(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input", out.channels,
+                         out.height, out.width);
+        used += n > 0 ? (size_t)n : 0;
+        if (used >= size || !layer) continue;
+        if (layer->kind == &gfi_activation)
+            n = snprintf(text + used, size - used, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
+        else if (layer->kind == &gfi_dropout) n = snprintf(text + used, size - used, " %.17g", layer->rate);
+        else if (layer->kind == &gfi_add) n = snprintf(text + used, size - used, " %s", net->layers[layer->mark].name);
+        else n = 0;
         used += n > 0 ? (size_t)n : 0;
     }
 }
@@ -4713,6 +4723,9 @@ static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint
     uint64_t version, width;
     if (bytes->size < 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0)
         return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC, path);
+    bytes->at = bytes->size - 8;
+    if (bytes->size < 16 || gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
+        return gfi_fail(GF_ERROR_FORMAT, "%s: its checksum is wrong: the file was damaged or cut off; use an earlier one", path);
     bytes->at = 8;
     version = gfi_get_u64(bytes), width = gfi_get_u64(bytes);
     if (!bytes->failed && version != GFI_SAVE_VERSION)
@@ -4725,7 +4738,8 @@ static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint
     head->optim_step = gfi_get_u64(bytes), head->lr = gfi_get_double(bytes), head->has_batches = gfi_get_u64(bytes);
     head->epoch = gfi_get_u64(bytes), head->position = gfi_get_u64(bytes);
     if (bytes->failed || head->words > bytes->size - bytes->at)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was cut off", path, (unsigned long)bytes->size);
+        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was not written by gf_net_save", path,
+                        (unsigned long)bytes->size);
     return GF_OK;
 }
 
@@ -4746,9 +4760,6 @@ static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, gfi_by
     if (optim && (head->optim != 1 + (uint64_t)optim->config.kind || head->moments != (uint64_t)((optim->m != NULL) + 2 * (optim->v != NULL))))
         return gfi_fail(GF_ERROR_SHAPE, "%s: was saved with optimiser %s, this one is %s; initialise the same", path,
                         head->optim ? gf_optim_name((gf_optim_kind)(head->optim - 1)) : "none", gf_optim_name(optim->config.kind));
-    bytes->at = bytes->size - 8;
-    if (gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
-        return gfi_fail(GF_ERROR_FORMAT, "%s: its checksum is wrong: the file is damaged; use an earlier one", path);
     return GF_OK;
 }
 
@@ -4759,7 +4770,9 @@ static gf_status gfi_load(gf_net *net, gf_optim *optim, gf_batches *batches, gfi
     if (status != GF_OK) return status;
     arrays = bytes->at + (size_t)head.words;
     status = gfi_check_head(net, optim, bytes, path, &head);
-    if (status == GF_OK && batches && head.has_batches) status = gf_batches_seek(batches, (long)head.epoch, (size_t)head.position);
+    if (status == GF_OK && batches && !head.has_batches)
+        status = gfi_fail(GF_ERROR_SHAPE, "%s: was saved without batches; pass NULL for them", path);
+    if (status == GF_OK && batches) status = gf_batches_seek(batches, (long)head.epoch, (size_t)head.position);
     if (status != GF_OK) return status;
     bytes->at = arrays;
     gfi_get_reals(bytes, net->params, net->param_count);
