@@ -2787,17 +2787,38 @@ static gf_real gfi_select(gf_real *x, size_t n, size_t k) {
     return x[k];
 }
 
-// Percentile p of x[0..n), n > 0, no NaN, with NumPy's default: linear between the two nearest ranks. Reorders x.
+// What has rank k, from 0, among x[0..n) ≥ 0, and what has rank k + 1 (the same when k is the last). For numbers that are not
+// negative the order of the bits is the order of the values: a count of their leading bits tells in which bucket rank k
+// lies, and only that bucket needs a selection. Reorders x.
+static gf_real gfi_ranked(gf_real *x, size_t n, size_t k, gf_real *next) {
+    enum { LEADING = 12, BUCKETS = 1 << (LEADING - 1), SHIFT = 8 * (int)sizeof(gf_real) - LEADING };
+    uint32_t count[BUCKETS] = {0};
+    size_t i, kept = 0, bucket = 0, before = 0;
+    gfi_bits bits;
+    gf_real found, above = INFINITY;
+    for (i = 0; i < n; i++) {
+        memcpy(&bits, &x[i], sizeof bits);
+        count[bits >> SHIFT]++;
+    }
+    while (before + count[bucket] <= k) before += count[bucket++];
+    for (i = 0; i < n; i++) {  // the bucket to the front; the smallest of all buckets above it
+        memcpy(&bits, &x[i], sizeof bits);
+        if ((bits >> SHIFT) == bucket) gfi_swap(x, i, kept++);
+        else if ((bits >> SHIFT) > bucket && x[i] < above) above = x[i];
+    }
+    found = gfi_select(x, kept, k - before);
+    for (*next = above, i = k - before + 1; i < kept; i++)
+        if (x[i] < *next) *next = x[i];
+    if (k == n - 1) *next = found;
+    return found;
+}
+
+// Percentile p of x[0..n) ≥ 0, n > 0, no NaN, with NumPy's default: linear between the two nearest ranks. Reorders x.
 static double gfi_percentile(gf_real *x, size_t n, double p) {
-    double rank = p / 100 * (double)(n - 1), below;
-    size_t k = (size_t)rank, i;
-    gf_real next;
-    if (k >= n - 1) return (double)gfi_select(x, n, n - 1);
-    below = (double)gfi_select(x, n, k);
-    next = x[k + 1];
-    for (i = k + 2; i < n; i++)
-        if (x[i] < next) next = x[i];
-    return below + (rank - (double)k) * ((double)next - below);
+    double rank = p / 100 * (double)(n - 1);
+    size_t k = (size_t)rank;
+    gf_real next, found = gfi_ranked(x, n, k, &next);
+    return rank > (double)k ? (double)found + (rank - (double)k) * ((double)next - (double)found) : (double)found;
 }
 
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
@@ -2852,7 +2873,7 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     size_t i, n = (size_t)net->batch * layer->out_size, near_zero = 0, small = 0, limit = 0, flat = 0;
     gf_real *slope = net->probe_scratch[0], *h = net->probe_scratch[1];
     gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
-    double log_sum = 0, flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
+    double log_sum = 0, product = 1, flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
     probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
     probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
     probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
@@ -2861,7 +2882,8 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     probe->dphi_mean = dphi.mean_abs, probe->dphi_square = dphi.rms * dphi.rms;
     for (i = 0; i < n; i++) {
         double d = fabs((double)slope[i]), z_i = (double)layer->x[i];
-        log_sum += log(d + 1e-12);
+        product *= d + 1e-12;
+        if (i % 8 == 7 || i + 1 == n) log_sum += log(product), product = 1;  // one logarithm for eight: no product leaves double
         small += d < 1e-3;
         flat += d < flat_below;
         near_zero += fabs(z_i) <= 0.1;
