@@ -155,8 +155,8 @@ typedef struct gf_shape {  // of one sample, without the batch: [C,H,W]; a vecto
     int channels, height, width;
 } gf_shape;
 
-GFDEF gf_shape gf_image(int channels, int height, int width);
-GFDEF gf_shape gf_vector(int n);
+GFDEF gf_shape gf_image(int channels, int height, int width);  // [C,H,W]
+GFDEF gf_shape gf_vector(int n);                                 // [n,1,1]
 GFDEF size_t gf_shape_size(gf_shape shape);  // C·H·W; 0 when a side is not positive or the product overflows
 
 // A parameter tensor: a view into the net's one parameter array and one gradient array. Valid until gf_net_free.
@@ -283,7 +283,7 @@ typedef struct gf_init {
     double gain;
 } gf_init;
 
-GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);
+GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);  // any kind with its gain (for a constant: the value)
 GFDEF gf_init gf_init_default(void);           // PyTorch's default
 GFDEF gf_init gf_init_kaiming(void);           // Kaiming normal, gain √2
 GFDEF gf_init gf_init_xavier(double gain);     // Xavier normal
@@ -505,7 +505,7 @@ GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path); 
 #endif
 GFDEF void gf_recorder_free(gf_recorder *recorder);
 
-GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);
+GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);  // of any array; NaN everywhere for an empty one
 // Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds NaN.
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch);
 
@@ -643,6 +643,7 @@ typedef struct gf_batches {
     int *label_buffer;
 } gf_batches;
 
+// Batches of `size` samples. Allocates; gf_batches_next does not. GF_ERROR_ARGUMENT, GF_ERROR_MEMORY.
 GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags);
 GFDEF int gf_batches_next(gf_batches *batches);  // 1: a batch is ready; 0: the epoch is over, the next call starts another
 GFDEF long gf_batches_per_epoch(const gf_batches *batches);
@@ -3135,8 +3136,8 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l) {
 typedef struct gfi_diagnosis {
     double ratio;                      // RMS δ_1 / RMS δ_L
     double weight, slope, rest;        // shares of ln ratio, summed over the layers
-    double flat, zero;                 // worst layer's share: |φ'| under 1 % of its maximum; δ exactly 0
-    int flat_layer, zero_layer;
+    double flat, zero, starved;        // worst layer's share: |φ'| under 1 % of its maximum; δ exactly 0; √v̂ below ε
+    int flat_layer, zero_layer, starved_layer;
     const char *phi;                   // the activation's name
 } gfi_diagnosis;
 
@@ -3152,19 +3153,37 @@ static gfi_diagnosis gfi_diagnose(const gf_net *net) {
         if (l < last) d.weight += p->decay_weight, d.slope += p->decay_slope, d.rest += p->decay_rest;
         if (p->flat_share > d.flat) d.flat = p->flat_share, d.flat_layer = l;
         if (p->delta.zero_share > d.zero) d.zero = p->delta.zero_share, d.zero_layer = l;
+        if (p->adam_starved > d.starved) d.starved = p->adam_starved, d.starved_layer = l;
     }
     return d;
 }
 
+// Who changed the gradient's norm: shares of its logarithm where all pulled the same way, factors where one undid the other.
+static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
+    double sum = d->weight + d->slope + d->rest;
+    int length;
+    if (d->weight / sum < 0 || d->slope / sum < 0 || d->rest / sum < -1e-6) {
+        length = snprintf(text, size, "φ' (%s) alone makes it %.1e, Wᵀ %.1e", d->phi, exp(d->slope), exp(d->weight));
+        if (fabs(d->rest) > 1e-6 && length > 0 && (size_t)length < size)
+            snprintf(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
+        return text;
+    }
+    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum, sum < 0 ? "decay" : "growth", d->phi,
+                      100 * d->weight / sum);
+    if (d->rest / sum > 0.005 && length > 0 && (size_t)length < size)
+        snprintf(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
+    return text;
+}
+
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     gfi_diagnosis d;
-    double sum;
+    char cause[160];
     int last;
     if (!text || size == 0) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: no room for the text");
     text[0] = '\0';
     if (!net || !net->probes || !net->probes[0].name || (net->probe & 3) != 3)
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and GF_PROBE_SIGNALS");
-    d = gfi_diagnose(net), last = net->affine_count, sum = d.weight + d.slope + d.rest;
+    d = gfi_diagnose(net), last = net->affine_count;
     if (net->nonfinite.found)
         snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step, net->nonfinite.layer,
                  net->nonfinite.backward ? "backward" : "forward");
@@ -3176,9 +3195,11 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     else if (d.zero > 0.9 && !(d.ratio > 1e3))
         snprintf(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient", 100 * d.zero, d.zero_layer, d.phi);
     else if (d.ratio < 1e-3 || d.ratio > 1e3)
-        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ, "
-                 "%.0f %% norms and skips", d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, 100 * d.slope / sum,
-                 d.ratio < 1 ? "decay" : "growth", d.phi, 100 * d.weight / sum, 100 * d.rest / sum);
+        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s", d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last,
+                 gfi_cause(&d, cause, sizeof cause), d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
+    else if (d.starved > 0.5)
+        snprintf(text, size, "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink with the gradient",
+                 100 * d.starved, d.starved_layer);
     else if (d.flat > 0.6)
         snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum", 100 * d.flat, d.flat_layer, d.phi);
     else
