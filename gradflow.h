@@ -1605,12 +1605,12 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
     int i;
     void *grown = net->status == GF_OK ? gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor) : NULL;
-    for (i = 0; i < rank; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
+    if (grown) net->tensors = (gfi_tensor *)grown;
+    for (i = 0; i < rank && size > 0; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
     if (!grown || size == 0 || *total > SIZE_MAX / 16 - size) {
         gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for its %s; make the layer smaller", layer->name, part);
         return;
     }
-    net->tensors = (gfi_tensor *)grown;
     tensor = &net->tensors[net->tensor_count++];
     memset(tensor, 0, sizeof *tensor);
     snprintf(tensor->name, sizeof tensor->name, "%s.%s", layer->name, part);
