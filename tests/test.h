@@ -9,20 +9,20 @@
 #include <string.h>
 
 static int test_failures;
-static const char *test_current = "";
+static char test_current[200];
 static int test_current_failed;
 
 // Close the running test, if any, and print its verdict.
 static void test_end(void) {
     if (test_current[0] && !test_current_failed) printf("PASS %s\n", test_current);
-    test_current = "";
+    test_current[0] = '\0';
     fflush(stdout);
 }
 
 // Start a named test; the checks that follow belong to it.
 static void test_begin(const char *name) {
     test_end();
-    test_current = name;
+    snprintf(test_current, sizeof test_current, "%s", name);  // the caller's buffer may be gone by the end
     test_current_failed = 0;
 }
 

@@ -1,0 +1,264 @@
+// test_checkpoint.c: training saved in mid-epoch and resumed gives the same bits; a damaged file changes nothing.
+// build: float double
+#define GRADFLOW_IMPLEMENTATION
+#include "../gradflow.h"
+#include "nets.h"
+
+enum { INPUTS = 6, SAMPLES = 50, BATCH = 8, SAVE_AT = 17, STEPS = 40 }; // 7 batches an epoch, the last of 2 samples
+
+static const char words[] = "dense:12 batch_norm tanh dropout:0.25 mark dense:12 prelu add:1 layer_norm dense:3";
+static char path[256];
+
+// A file name of this run's own.
+static void name_file(void) {
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/gradflow_checkpoint_%d_%p", folder ? folder : "/tmp", (int)sizeof(gf_real),
+             (void *)&folder);
+}
+
+static void make_data(gf_dataset *data) {
+    gf_real x[SAMPLES * INPUTS];
+    int labels[SAMPLES];
+    hash_fill(x, SAMPLES * INPUTS, 11, 1);
+    hash_labels(labels, SAMPLES, 12, 3);
+    if (gf_data_from_arrays(data, gf_vector(INPUTS), SAMPLES, x, labels, 3, NULL, 0) != GF_OK)
+        test_fail(__FILE__, __LINE__, "%s", gf_last_error());
+}
+
+typedef struct run {
+    gf_net *net;
+    gf_optim optim;
+    gf_batches batches;
+} run;
+
+static void run_start(run *r, const gf_dataset *data, gf_optim_config config, uint64_t seed) {
+    r->net = net_from_words(words, INPUTS, BATCH, seed);
+    gf_optim_init(&r->optim, r->net, config);
+    gf_batches_init(&r->batches, data, BATCH, 5, GF_SHUFFLE);
+}
+
+static double run_steps(run *r, int steps) {
+    double loss = NAN;
+    for (int step = 0; step < steps; step++) {
+        while (!gf_batches_next(&r->batches)) {}
+        gf_net_forward(r->net, r->batches.x, r->batches.n, GF_TRAIN);
+        loss = gf_loss_cross_entropy(r->net, r->batches.labels);
+        gf_net_backward(r->net);
+        gf_optim_step(&r->optim, r->net);
+    }
+    if (gf_net_status(r->net) != GF_OK) test_fail(__FILE__, __LINE__, "%s", gf_net_error(r->net));
+    return loss;
+}
+
+static void run_end(run *r) {
+    gf_optim_free(&r->optim);
+    gf_batches_free(&r->batches);
+    gf_net_free(r->net);
+}
+
+static int same_reals(const gf_real *a, const gf_real *b, size_t n) {
+    return (!a && !b) || (a && b && !memcmp(a, b, n * sizeof *a));
+}
+
+// Parameters, running statistics, moments, counts and outputs, bit for bit.
+static int same_run(run *a, run *b) {
+    size_t n = gf_net_param_count(a->net);
+    int same = same_reals(gf_net_params(a->net), gf_net_params(b->net), n) && same_reals(a->optim.m, b->optim.m, n) &&
+               same_reals(a->optim.v, b->optim.v, n) && a->optim.step == b->optim.step &&
+               gf_net_step_count(a->net) == gf_net_step_count(b->net) && a->batches.epoch == b->batches.epoch &&
+               a->batches.position == b->batches.position;
+    for (int t = 0; t < gf_net_tensor_count(a->net); t++) {
+        gf_tensor *x = gf_net_tensor_at(a->net, t), *y = gf_net_tensor_at(b->net, t);
+        same = same && same_reals(x->value, y->value, x->size);
+    }
+    return same;
+}
+
+static void test_resume(const gf_dataset *data, const char *name, gf_optim_config config) {
+    char title[96];
+    run whole, resumed;
+    double loss, loss_resumed;
+    snprintf(title, sizeof title, "checkpoint resumes bit for bit: %s", name);
+    TEST(title);
+    run_start(&whole, data, config, 42);
+    run_steps(&whole, SAVE_AT);
+    CHECK(whole.batches.epoch == 2 && whole.batches.position == 3 * BATCH); // in mid-epoch
+    CHECK(gf_net_save(whole.net, &whole.optim, &whole.batches, path) == GF_OK);
+    config.lr *= 3; // of the file, not of the new optimiser
+    run_start(&resumed, data, config, 43);
+    CHECK(!same_run(&whole, &resumed));
+    CHECK(gf_net_load(resumed.net, &resumed.optim, &resumed.batches, path) == GF_OK);
+    CHECK(same_run(&whole, &resumed));
+    loss = run_steps(&whole, STEPS - SAVE_AT);
+    loss_resumed = run_steps(&resumed, STEPS - SAVE_AT);
+    CHECK(loss == loss_resumed && loss > 0);
+    CHECK(same_run(&whole, &resumed));
+    CHECK(resumed.optim.step == STEPS && gf_net_step_count(resumed.net) == STEPS);
+    run_end(&whole);
+    run_end(&resumed);
+    remove(path);
+}
+
+static unsigned char *read_file(size_t *size) {
+    FILE *file = fopen(path, "rb");
+    unsigned char *bytes = (unsigned char *)malloc(1 << 20);
+    *size = file ? fread(bytes, 1, 1 << 20, file) : 0;
+    if (file) fclose(file);
+    return bytes;
+}
+
+static void write_file(const unsigned char *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(bytes, 1, size, file) == size);
+    if (file) fclose(file);
+}
+
+// Loading must fail with this status and leave `r` as `expected` is.
+static int refused(run *r, run *expected, gf_status status) {
+    int right = gf_net_load(r->net, &r->optim, &r->batches, path) == status && gf_net_status(r->net) == status &&
+                strlen(gf_net_error(r->net)) > 10;
+    gf_net_clear_error(r->net);
+    return right && same_run(r, expected);
+}
+
+static void test_damage(const gf_dataset *data) {
+    run a, b, fresh;
+    size_t size, kept = 0;
+    int wrong = 0;
+    TEST("checkpoint: every flipped byte is refused and changes nothing");
+    run_start(&a, data, gf_adam(0.01), 42);
+    run_steps(&a, 3);
+    CHECK(gf_net_save(a.net, &a.optim, &a.batches, path) == GF_OK);
+    unsigned char *bytes = read_file(&size);
+    CHECK(size > 1000);
+    run_start(&b, data, gf_adam(0.01), 43);
+    run_start(&fresh, data, gf_adam(0.01), 43);
+    for (size_t i = 0; i < size; i += i < 400 || i + 16 > size ? 1 : 61) {
+        unsigned char flip = (unsigned char)(1 << (i % 8));
+        bytes[i] ^= flip;
+        write_file(bytes, size);
+        bytes[i] ^= flip;
+        wrong += !refused(&b, &fresh, GF_ERROR_FORMAT);
+        kept++;
+    }
+    CHECK(wrong == 0);
+    CHECK(kept > 450);
+    TEST("checkpoint: truncated and padded files are refused");
+    for (size_t n = 0; n < size; n += n < 200 ? 3 : 211) {
+        write_file(bytes, n);
+        wrong += !refused(&b, &fresh, GF_ERROR_FORMAT);
+    }
+    CHECK(wrong == 0);
+    bytes[size] = 0;
+    write_file(bytes, size + 1);
+    CHECK(refused(&b, &fresh, GF_ERROR_FORMAT));
+    write_file(bytes, size);
+    CHECK(gf_net_load(b.net, &b.optim, &b.batches, path) == GF_OK && same_run(&a, &b));
+    free(bytes);
+    run_end(&a), run_end(&b), run_end(&fresh);
+    remove(path);
+}
+
+// A valid file for `saved` must not go into a net of `other`.
+static void refuse_architecture(const char *saved, const char *other, const char *part) {
+    gf_net *a = net_from_words(saved, INPUTS, BATCH, 1), *b = net_from_words(other, INPUTS, BATCH, 1);
+    CHECK(gf_net_save(a, NULL, NULL, path) == GF_OK);
+    gf_real *before = (gf_real *)malloc(gf_net_param_count(b) * sizeof(gf_real));
+    memcpy(before, gf_net_params(b), gf_net_param_count(b) * sizeof(gf_real));
+    if (gf_net_load(b, NULL, NULL, path) == GF_OK)
+        test_fail(__FILE__, __LINE__, "a checkpoint of %s went into %s", saved, other);
+    CHECK_TEXT(gf_net_error(b), part);
+    CHECK(!memcmp(before, gf_net_params(b), gf_net_param_count(b) * sizeof(gf_real)));
+    free(before);
+    gf_net_free(a), gf_net_free(b);
+}
+
+static void test_architecture(void) {
+    TEST("checkpoint of another architecture is refused");
+    refuse_architecture("dense:4 tanh dense:2", "dense:4 relu dense:2", "tanh");
+    refuse_architecture("dense:4 tanh dense:2", "dense:5 tanh dense:2", "dense1");
+    refuse_architecture("dense:4 tanh dense:2", "dense:4 batch_norm tanh dense:2", "batch_norm1");
+    refuse_architecture("dense:4 tanh dense:2", "no_bias:1 dense:4 tanh dense:2", "");
+    refuse_architecture("dense:4 dropout:0.5 dense:2", "dense:4 dropout:0.25 dense:2", "0.");
+    refuse_architecture("dense:4 leaky_relu:0.1 dense:2", "dense:4 leaky_relu:0.2 dense:2", "0.");
+    refuse_architecture("mark dense:6 mark dense:6 add:1 dense:2", "mark dense:6 mark dense:6 add:2 dense:2", "mark");
+    remove(path);
+}
+
+static void test_optimiser_mismatch(const gf_dataset *data) {
+    run a, b;
+    TEST("checkpoint: another optimiser is refused, none is allowed");
+    run_start(&a, data, gf_adam(0.01), 42);
+    run_start(&b, data, gf_rmsprop(0.01), 43);
+    run_steps(&a, 2);
+    CHECK(gf_net_save(a.net, &a.optim, NULL, path) == GF_OK);
+    CHECK(gf_net_load(b.net, &b.optim, NULL, path) != GF_OK);
+    CHECK_TEXT(gf_net_error(b.net), "adam");
+    gf_net_clear_error(b.net);
+    CHECK(gf_net_load(b.net, NULL, NULL, path) == GF_OK);
+    CHECK(same_reals(gf_net_params(a.net), gf_net_params(b.net), gf_net_param_count(a.net)));
+    CHECK(gf_net_save(a.net, NULL, NULL, path) == GF_OK);
+    CHECK(gf_net_load(a.net, &a.optim, NULL, path) != GF_OK); // the file has no moments
+    gf_net_clear_error(a.net);
+    CHECK(gf_net_save(a.net, &b.optim, NULL, path) == GF_OK);
+    run_end(&a), run_end(&b);
+    remove(path);
+}
+
+static int file_exists(const char *name) {
+    FILE *file = fopen(name, "rb");
+    if (file) fclose(file);
+    return file != NULL;
+}
+
+static void test_files(void) {
+    char temporary[300], missing[320];
+    TEST("checkpoint files: missing, folder, no such folder, NULL");
+    gf_net *net = net_from_words("dense:4 tanh dense:2", INPUTS, BATCH, 1);
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    snprintf(missing, sizeof missing, "%s/no/such/folder/file", path);
+    CHECK(gf_net_load(net, NULL, NULL, path) == GF_ERROR_IO);
+    CHECK_TEXT(gf_net_error(net), path);
+    gf_net_clear_error(net);
+    CHECK(gf_net_load(net, NULL, NULL, "/tmp") != GF_OK);
+    gf_net_clear_error(net);
+    CHECK(gf_net_save(net, NULL, NULL, missing) == GF_ERROR_IO);
+    CHECK_TEXT(gf_net_error(net), "no/such/folder");
+    gf_net_clear_error(net);
+    CHECK(gf_net_save(net, NULL, NULL, NULL) == GF_ERROR_ARGUMENT);
+    gf_net_clear_error(net);
+    CHECK(gf_net_load(net, NULL, NULL, NULL) == GF_ERROR_ARGUMENT);
+    gf_net_clear_error(net);
+    TEST("checkpoint leaves no temporary file");
+    CHECK(gf_net_save(net, NULL, NULL, path) == GF_OK && gf_net_save(net, NULL, NULL, path) == GF_OK);
+    CHECK(file_exists(path) && !file_exists(temporary));
+    gf_net_free(net);
+    net = gf_net_create(gf_vector(3), 2, 1);
+    gf_net_dense(net, 2);
+    CHECK(gf_net_save(net, NULL, NULL, path) == GF_ERROR_ORDER);
+    gf_net_clear_error(net);
+    CHECK(gf_net_load(net, NULL, NULL, path) == GF_ERROR_ORDER);
+    gf_net_free(net);
+    remove(path);
+}
+
+int main(void) {
+    gf_dataset data;
+    gf_optim_config config;
+    name_file();
+    make_data(&data);
+    test_resume(&data, "sgd", gf_sgd(0.05));
+    config = gf_sgd(0.05), config.momentum = 0.9, config.nesterov = 1;
+    test_resume(&data, "sgd nesterov", config);
+    test_resume(&data, "adam", gf_adam(0.01));
+    test_resume(&data, "adamw", gf_adamw(0.01));
+    test_resume(&data, "rmsprop", gf_rmsprop(0.01));
+    config = gf_rmsprop(0.01), config.momentum = 0.5;
+    test_resume(&data, "rmsprop momentum", config);
+    test_damage(&data);
+    test_architecture();
+    test_optimiser_mismatch(&data);
+    test_files();
+    gf_data_free(&data);
+    return test_report();
+}

@@ -1,0 +1,414 @@
+// test_probe.c: every instrument against a naive recomputation in double from the net's raw arrays.
+// build: float double
+// Statistics of arrays must agree to rounding in double even for a float net; only φ', which a float kernel computes,
+// is held to float accuracy. A constant factor, the wrong layer or the step before fails everywhere here.
+#define GRADFLOW_IMPLEMENTATION
+#include "../gradflow.h"
+#include "nets.h"
+
+enum { INPUTS = 7, BATCH = 5, LARGEST = 9, MOST = 4096 };
+
+static gf_real x[LARGEST * INPUTS];
+static net_targets targets;
+
+static double slope_tolerance(void) { return sizeof(gf_real) == 4 ? 2e-5 : 1e-11; }
+
+static int by_size(const void *a, const void *b) {
+    double p = *(const double *)a, q = *(const double *)b;
+    return (p > q) - (p < q);
+}
+
+// As NumPy's percentile: linear between the neighbours of rank p/100·(n - 1).
+static double naive_percentile(double *values, size_t n, double p) {
+    double rank = p / 100 * (double)(n - 1);
+    size_t k = (size_t)rank, next = k + 1 < n ? k + 1 : k;
+    qsort(values, n, sizeof *values, by_size);
+    return values[k] + (rank - (double)k) * (values[next] - values[k]);
+}
+
+static double naive_norm(const gf_real *v, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
+    return sqrt(sum);
+}
+
+static double naive_std(const gf_real *v, size_t n) {
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)v[i];
+    for (size_t i = 0; i < n; i++) square += ((double)v[i] - sum / (double)n) * ((double)v[i] - sum / (double)n);
+    return sqrt(square / (double)n);
+}
+
+static void check_close(const char *what, double found, double expected, double tolerance) {
+    if (!(fabs(found - expected) <= tolerance * fabs(expected)) && !(found == 0 && expected == 0))
+        test_fail(__FILE__, __LINE__, "%s is %.17g, expected %.17g", what, found, expected);
+}
+
+static void check_stats(const char *what, gf_stats s, const gf_real *v, size_t n) {
+    double sum = 0, absolute = 0, largest = 0, zeros = 0;
+    char title[64];
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)v[i], absolute += fabs((double)v[i]), zeros += v[i] == 0;
+        largest = fmax(largest, fabs((double)v[i]));
+    }
+    snprintf(title, sizeof title, "%s: l2", what), check_close(title, s.l2, naive_norm(v, n), 1e-11);
+    snprintf(title, sizeof title, "%s: rms", what),
+        check_close(title, s.rms, naive_norm(v, n) / sqrt((double)n), 1e-11);
+    snprintf(title, sizeof title, "%s: mean", what);
+    if (!(fabs(s.mean - sum / (double)n) <= 1e-12 * absolute / (double)n))
+        check_close(title, s.mean, sum / (double)n, 0);
+    snprintf(title, sizeof title, "%s: mean_abs", what), check_close(title, s.mean_abs, absolute / (double)n, 1e-11);
+    snprintf(title, sizeof title, "%s: max_abs", what), check_close(title, s.max_abs, largest, 0);
+    snprintf(title, sizeof title, "%s: zero_share", what), check_close(title, s.zero_share, zeros / (double)n, 1e-14);
+    CHECK(s.n == n && s.nonfinite == 0);
+}
+
+// Where the l-th dense layer stands among all layers; -1 beyond the last.
+static int dense_index(gf_net *net, int l) {
+    char name[16];
+    snprintf(name, sizeof name, "dense%d", l);
+    for (int i = 0; i < gf_net_layer_count(net); i++)
+        if (!strcmp(gf_net_layer_name(net, i), name)) return i;
+    return -1;
+}
+
+static int is_activation(gf_net *net, int i) { return !strncmp(gf_net_layer_name(net, i), "act", 3); }
+
+static size_t layer_elements(gf_net *net, int i) {
+    return (size_t)gf_net_batch(net) * gf_shape_size(gf_net_layer_shape(net, i));
+}
+
+// Everything that is measured at the activation's input z.
+static void check_signal(const gf_layer_probe *p, gf_act act, const gf_real *z, const gf_real *h, size_t n) {
+    static double size[MOST], slope[MOST];
+    gf_act_info info = gf_act_measure(act);
+    double sum = 0, square = 0, near_zero = 0, d_sum = 0, d_square = 0, d_log = 0, small = 0, flat = 0, limit = 0,
+           N = (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs(gf_act_derivative(act, (double)z[i]));
+        size[i] = fabs((double)z[i]), slope[i] = d;
+        sum += size[i], square += size[i] * size[i], near_zero += size[i] <= 0.1;
+        d_sum += d, d_square += d * d, d_log += log(d + 1e-12), small += d < 1e-3, flat += d < 0.01 * info.slope_max;
+        limit += gf_act_saturated(act, (double)z[i]) != 0;
+    }
+    CHECK_NEAR(p->z_mean, gf_stats_of(z, n).mean, 1e-12);
+    check_close("z_std", p->z_std, naive_std(z, n), 1e-9);
+    check_close("q", p->q, square / N, 1e-11);
+    check_close("z_abs_mean", p->z_abs_mean, sum / N, 1e-11);
+    check_close("z_abs_p90", p->z_abs_p90, naive_percentile(size, n, 90), 1e-11);
+    check_close("z_near_zero", p->z_near_zero, near_zero / N, 1e-14);
+    CHECK_NEAR(p->h_mean, gf_stats_of(h, n).mean, 1e-12);
+    check_close("h_std", p->h_std, naive_std(h, n), 1e-8);
+    check_close("dphi_mean", p->dphi_mean, d_sum / N, slope_tolerance());
+    check_close("dphi_square", p->dphi_square, d_square / N, slope_tolerance());
+    check_close("dphi_p10", p->dphi_p10, naive_percentile(slope, n, 10), slope_tolerance());
+    check_close("dphi_p01", p->dphi_p01, naive_percentile(slope, n, 1), slope_tolerance());
+    CHECK_NEAR(p->dphi_log, d_log / N, slope_tolerance() * (1 + fabs(d_log / N)));
+    check_close("dphi_small", p->dphi_small, small / N, 1e-14);
+    check_close("limit_share", p->limit_share, limit / N, 1e-14);
+    check_close("flat_share", p->flat_share, flat / N, 1e-14);
+}
+
+// The parts of ln(‖δ_l‖/‖δ_{l+1}‖) from the gradients at the borders of the layers between them.
+static void check_decay(gf_net *net, const gf_layer_probe *p, int from, int to) {
+    double weight = 0, slope = 0, rest = 0;
+    for (int i = to; i > from; i--) {
+        double part = log(naive_norm(gf_net_layer_grad(net, i - 1), layer_elements(net, i - 1)) /
+                          naive_norm(gf_net_layer_grad(net, i), layer_elements(net, i)));
+        if (i == to) weight += part;
+        else if (is_activation(net, i)) slope += part;
+        else rest += part;
+    }
+    CHECK_NEAR(p->decay_weight, weight, 1e-9);
+    CHECK_NEAR(p->decay_slope, slope, 1e-9);
+    CHECK_NEAR(p->decay_rest, rest, 1e-9);
+    CHECK_NEAR(p->decay, weight + slope + rest, 1e-9);
+    check_close("exp(decay)", exp(p->decay),
+                naive_norm(gf_net_layer_grad(net, from), layer_elements(net, from)) /
+                    naive_norm(gf_net_layer_grad(net, to), layer_elements(net, to)),
+                1e-9);
+}
+
+static void check_layer(gf_net *net, gf_act act, int l) {
+    int at = dense_index(net, l), next = dense_index(net, l + 1), end = next < 0 ? gf_net_layer_count(net) : next, i;
+    const gf_layer_probe *p = gf_net_probe_at(net, l);
+    char name[32];
+    if (!p || strcmp(p->name, gf_net_layer_name(net, at)) != 0) {
+        test_fail(__FILE__, __LINE__, "the probe of layer %d is not there or has another name", l);
+        return;
+    }
+    snprintf(name, sizeof name, "dense%d.weight", l);
+    gf_tensor *w = gf_net_tensor(net, name);
+    snprintf(name, sizeof name, "dense%d.bias", l);
+    gf_tensor *b = gf_net_tensor(net, name);
+    check_stats("dw", p->dw, w->grad, w->size);
+    check_stats("db", p->db, b->grad, b->size);
+    check_stats("delta", p->delta, gf_net_layer_grad(net, at), layer_elements(net, at));
+    for (i = at + 1; i < end && !is_activation(net, i); i++) {}
+    if (i < end)
+        check_signal(p, act, gf_net_layer_output(net, i - 1), gf_net_layer_output(net, i), layer_elements(net, i));
+    else CHECK(isnan(p->q) && isnan(p->z_abs_p90) && isnan(p->dphi_mean) && isnan(p->limit_share) && isnan(p->h_std));
+    if (next >= 0) check_decay(net, p, at, next);
+    else CHECK(isnan(p->decay) && isnan(p->decay_weight) && isnan(p->decay_slope) && isnan(p->decay_rest));
+}
+
+static void check_updates(gf_net *net, const gf_real *before, int layers) {
+    for (int l = 1; l <= layers; l++) {
+        static gf_real change[MOST];
+        char name[32];
+        snprintf(name, sizeof name, "dense%d.weight", l);
+        gf_tensor *w = gf_net_tensor(net, name);
+        for (size_t i = 0; i < w->size; i++) change[i] = (gf_real)((double)w->value[i] - (double)before[w->offset + i]);
+        double expected = naive_std(change, w->size) / naive_std(before + w->offset, w->size);
+        // w + Δw is rounded to gf_real, so the change seen in w differs from Δw by up to half an ulp of w
+        check_close("update_ratio", gf_net_probe_at(net, l)->update_ratio, expected,
+                    sizeof(gf_real) == 4 ? 1e-3 : 1e-9);
+    }
+}
+
+// Two steps first, so that what a stale probe would hold differs; then everything at the third.
+static void check_net(const char *form, const char *activation, gf_optim_config config) {
+    char words[200], title[240];
+    gf_act act;
+    gf_optim optim;
+    snprintf(words, sizeof words, form, activation, activation, activation);
+    snprintf(title, sizeof title, "probe %s, %s", words, gf_optim_name(config.kind));
+    TEST(title);
+    CHECK(gf_act_from_name(activation, &act));
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, words);
+    gf_net_probe(net, GF_PROBE_ALL);
+    CHECK(gf_net_build(net) == GF_OK);
+    net_hash_params(net, 70, 4);
+    gf_optim_init(&optim, net, config);
+    hash_fill(x, LARGEST * INPUTS, 71, 2), net_hash_targets(net, &targets, LARGEST, 72);
+    gf_real *before = (gf_real *)malloc(gf_net_param_count(net) * sizeof(gf_real));
+    int layers = gf_net_affine_count(net);
+    CHECK(dense_index(net, layers) >= 0 && dense_index(net, layers + 1) < 0);
+    for (int step = 0; step < 3; step++) {
+        gf_net_forward(net, x, step < 2 ? LARGEST : BATCH, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels);
+        gf_net_backward(net);
+        CHECK(gf_net_measure(net) == GF_OK);
+        for (int l = 1; l <= layers && step != 1; l++) check_layer(net, act, l);
+        memcpy(before, gf_net_params(net), gf_net_param_count(net) * sizeof(gf_real));
+        CHECK(gf_optim_step(&optim, net) == GF_OK);
+        check_updates(net, before, layers);
+    }
+    double ratio = gf_net_probe_at(net, 1)->update_ratio;
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    CHECK(gf_optim_step(&optim, net) == GF_OK);
+    CHECK(gf_net_probe_at(net, 1)->update_ratio == ratio); // of the last MEASURED step
+    CHECK(gf_net_probe_at(net, 0) == NULL && gf_net_probe_at(net, layers + 1) == NULL);
+    free(before);
+    gf_optim_free(&optim), gf_net_free(net);
+}
+
+static void test_fields(void) {
+    gf_optim_config momentum = gf_sgd(0.1);
+    momentum.momentum = 0.9, momentum.weight_decay = 0.05;
+    check_net("dense:12 %s dense:9 %s dense:4", "tanh", gf_adam(0.01));
+    check_net("dense:12 %s dense:9 %s dense:4", "sigmoid", momentum);
+    check_net("dense:12 %s dense:9 %s dense:4", "relu", gf_sgd(0.1));
+    check_net("dense:12 %s dense:9 %s dense:4", "gelu", gf_adamw(0.01));
+    check_net("dense:12 %s dense:9 %s dense:4", "hard_tanh", gf_rmsprop(0.01));
+    check_net("dense:12 %s dense:9 %s dense:4", "softsign", gf_adam(0.01));
+    check_net("dense:12 batch_norm %s dense:9 batch_norm %s dense:4", "tanh", gf_adam(0.01));
+    check_net("dense:12 layer_norm %s dense:9 %s layer_norm dense:4", "silu", gf_adam(0.01));
+    check_net("dense:9 %s mark dense:9 %s dropout:0.3 add:1 dense:4", "tanh", gf_adam(0.01));
+    check_net("dense:9 mark %s dense:5 %s project:1 dense:4", "leaky_relu", gf_adam(0.01));
+}
+
+// --- statistics of an array ---
+
+static void test_stats(void) {
+    gf_real v[1000], odd[6] = {1, NAN, -3, INFINITY, 0, -INFINITY};
+    TEST("stats of arrays of every length near a vector's");
+    hash_fill(v, 1000, 5, 3);
+    v[3] = v[40] = v[999] = 0;
+    for (size_t n = 1; n <= 70; n++) check_stats("hash", gf_stats_of(v + 2, n), v + 2, n);
+    check_stats("hash", gf_stats_of(v, 1000), v, 1000);
+    TEST("stats accumulate in double: tiny and huge values");
+    for (int i = 0; i < 1000; i++) v[i] = (gf_real)(i % 2 ? 1e-30 : -2e-30);
+    check_stats("tiny", gf_stats_of(v, 1000), v, 1000);
+    for (int i = 0; i < 1000; i++) v[i] = (gf_real)(i % 2 ? 1e30 : 3e30);
+    check_stats("huge", gf_stats_of(v, 1000), v, 1000);
+    TEST("stats count NaN and infinity and do not hide them");
+    gf_stats s = gf_stats_of(odd, 6);
+    CHECK(s.n == 6 && s.nonfinite == 3);
+    CHECK(!(fabs(s.l2) <= 1e300) && !(fabs(s.rms) <= 1e300) && !(fabs(s.mean_abs) <= 1e300));
+    CHECK(gf_stats_of(odd, 1).nonfinite == 0 && gf_stats_of(odd, 2).nonfinite == 1 && isnan(gf_stats_of(odd, 2).l2));
+    CHECK(gf_stats_of(v, 0).n == 0 && gf_stats_of(NULL, 5).n == 0 && isnan(gf_stats_of(v, 0).mean));
+}
+
+static void test_percentiles(void) {
+    static const double at[] = {0, 1, 10, 25, 50, 90, 99, 99.5, 100};
+    static gf_real v[5000], scratch[5000];
+    char line[1024];
+    int rows = 0;
+    TEST("percentiles are NumPy's");
+    FILE *file = fixture_open("percentile.csv");
+    while (file && fgets(line, sizeof line, file)) {
+        char *field = strtok(line, ",");
+        size_t n = (size_t)atoi(field);
+        for (size_t i = 0; i < n; i++)
+            v[i] = (gf_real)ldexp(hash_value(5000000 + n, i, 16), (int)(hash_bits(6000000 + n, i) % 12) - 8);
+        for (int k = 0; k < 9; k++) {
+            field = strtok(NULL, ",\n");
+            check_close("percentile", gf_percentile_abs(v, n, at[k], scratch), field ? atof(field) : NAN, 1e-14);
+        }
+        rows++;
+    }
+    if (file) fclose(file);
+    CHECK(rows == 10);
+    TEST("percentiles of ties, sorted, reversed and odd arrays");
+    for (int i = 0; i < 101; i++) v[i] = 2;
+    CHECK(gf_percentile_abs(v, 101, 37, scratch) == 2);
+    for (int i = 0; i < 101; i++) v[i] = (gf_real)(i % 2 ? i : -i);
+    CHECK_NEAR(gf_percentile_abs(v, 101, 37.5, scratch), 37.5, 1e-12);
+    for (int i = 0; i < 101; i++) v[i] = (gf_real)(100 - i);
+    CHECK_NEAR(gf_percentile_abs(v, 101, 99.75, scratch), 99.75, 1e-12);
+    CHECK(v[0] == 100); // only scratch is reordered
+    v[50] = INFINITY;
+    CHECK(isinf(gf_percentile_abs(v, 101, 100, scratch)) && gf_percentile_abs(v, 101, 0, scratch) == 0);
+    v[50] = NAN;
+    CHECK(isnan(gf_percentile_abs(v, 101, 50, scratch)) && isnan(gf_percentile_abs(v, 0, 50, scratch)));
+    CHECK(isnan(gf_percentile_abs(v, 3, 101, scratch)) && isnan(gf_percentile_abs(v, 3, NAN, scratch)));
+}
+
+static void test_histogram(void) {
+    enum { LOW = -3, HIGH = 2, PER = 4, BINS = 2 * (HIGH - LOW) * PER + 1, N = 4000 };
+    static gf_real v[N];
+    size_t count[BINS] = {0}, expected[BINS] = {0}, total = 0;
+    gf_histogram h;
+    memset(&h, 0, sizeof h);
+    h.low = LOW, h.high = HIGH, h.per_decade = PER, h.bins = BINS, h.count = count;
+    TEST("histogram bins by sign and decade, NaN and infinity apart");
+    for (size_t i = 0; i < N; i++) v[i] = (gf_real)ldexp(hash_value(8, i, 16), (int)(hash_bits(9, i) % 24) - 14);
+    v[0] = NAN, v[1] = INFINITY, v[2] = -INFINITY, v[3] = 0, v[4] = (gf_real)1e9, v[5] = (gf_real)-1e9,
+    v[6] = (gf_real)-1e-9;
+    for (size_t i = 3; i < N; i++) {
+        int bin = BINS / 2, side = v[i] < 0 ? -1 : 1;
+        for (int k = 0; k < (HIGH - LOW) * PER; k++) // bin k beside the middle starts at 10^(low + k/per)
+            if (fabs((double)v[i]) >= pow(10, LOW + (double)k / PER)) bin = BINS / 2 + side * (k + 1);
+        expected[bin]++;
+    }
+    CHECK(gf_histogram_add(&h, v, 1000) == GF_OK && gf_histogram_add(&h, v + 1000, N - 1000) == GF_OK);
+    CHECK(!memcmp(count, expected, sizeof count));
+    for (int k = 0; k < BINS; k++) total += count[k];
+    CHECK(total == N - 3 && h.nan_count == 1 && h.inf_count == 2);
+    CHECK(count[BINS / 2] > 0 && count[0] > 0 && count[BINS - 1] > 0);
+    h.bins = BINS - 1;
+    CHECK(gf_histogram_add(&h, v, 10) == GF_ERROR_ARGUMENT);
+    CHECK(gf_histogram_add(NULL, v, 10) == GF_ERROR_ARGUMENT);
+}
+
+// --- dead units ---
+
+static void test_dead_share(void) {
+    enum { UNITS = 40 };
+    gf_real second[LARGEST * INPUTS];
+    int alive[UNITS] = {0}, dead = 0;
+    TEST("dead share: no positive input on any sample of the evaluation");
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, "dense:40 relu dense:9 relu dense:4");
+    gf_net_probe(net, GF_PROBE_SIGNALS);
+    gf_net_build(net);
+    for (int o = 0; o < UNITS; o++) gf_net_tensor(net, "dense1.bias")->value[o] = (gf_real)-1.0;
+    hash_fill(x, LARGEST * INPUTS, 81, 2), hash_fill(second, LARGEST * INPUTS, 82, 2);
+    CHECK(isnan(gf_net_dead_share(net, 1)));
+    gf_net_dead_reset(net, 1);
+    CHECK(isnan(gf_net_dead_share(net, 1)));
+    for (int pass = 0; pass < 2; pass++) {
+        int batch = pass ? 4 : LARGEST;
+        gf_net_forward(net, pass ? second : x, batch, GF_EVAL);
+        const gf_real *z = gf_net_layer_output(net, 0);
+        for (int i = 0; i < batch * UNITS; i++) alive[i % UNITS] |= z[i] > 0;
+    }
+    for (int o = 0; o < UNITS; o++) dead += !alive[o];
+    CHECK(dead > 0 && dead < UNITS);
+    CHECK_NEAR(gf_net_dead_share(net, 1), (double)dead / UNITS, 1e-12);
+    CHECK(gf_net_dead_share(net, 2) >= 0 && isnan(gf_net_dead_share(net, 3)) && isnan(gf_net_dead_share(net, 0)));
+    TEST("dead share counts neither training nor what comes after counting");
+    for (int o = 0; o < UNITS; o++) gf_net_tensor(net, "dense1.bias")->value[o] = (gf_real)100;
+    gf_net_forward(net, x, LARGEST, GF_TRAIN);
+    CHECK_NEAR(gf_net_dead_share(net, 1), (double)dead / UNITS, 1e-12);
+    gf_net_forward(net, x, LARGEST, GF_EVAL);
+    CHECK(gf_net_dead_share(net, 1) == 0);
+    gf_net_dead_reset(net, 0);
+    gf_net_forward(net, x, LARGEST, GF_EVAL);
+    CHECK(isnan(gf_net_dead_share(net, 1)));
+    gf_net_free(net);
+}
+
+// --- the verdict on nets whose trouble is known ---
+
+enum { VERDICT_WIDTH = 64, VERDICT_BATCH = 32 };
+
+// Measure a deep net of this activation and weights once; bias is constant. The verdict goes to text.
+static void verdict_of(char *text, size_t size, const char *activation, int hidden, const char *init, double bias) {
+    static gf_real in[VERDICT_BATCH * VERDICT_WIDTH];
+    static net_targets aims;
+    gf_init weight = gf_init_zero();
+    gf_act act;
+    CHECK(gf_init_from_name(init, &weight) && gf_act_from_name(activation, &act));
+    gf_net *net = gf_net_create(gf_vector(VERDICT_WIDTH), VERDICT_BATCH, 9);
+    gf_net_init(net, weight, gf_init_with(GF_INIT_CONSTANT, bias));
+    for (int l = 0; l < hidden; l++) gf_net_dense(net, VERDICT_WIDTH), gf_net_activation(net, act);
+    gf_net_dense(net, 10);
+    gf_net_probe(net, GF_PROBE_ALL);
+    gf_net_build(net);
+    hash_fill(in, VERDICT_BATCH * VERDICT_WIDTH, 91, 2), net_hash_targets(net, &aims, VERDICT_BATCH, 92);
+    gf_net_forward(net, in, VERDICT_BATCH, GF_TRAIN), gf_loss_cross_entropy(net, aims.labels), gf_net_backward(net);
+    gf_net_measure(net);
+    if (gf_net_verdict(net, text, size) != GF_OK) test_fail(__FILE__, __LINE__, "%s", gf_net_error(net));
+    gf_net_free(net);
+}
+
+// The percentage that stands before `what` in the text; -1 if there is none.
+static double percent_before(const char *text, const char *what) {
+    const char *at = strstr(text, what), *start;
+    if (!at) return -1;
+    for (start = at; start > text && start[-1] != ';' && start[-1] != ','; start--) {}
+    return strchr(start, '%') && strchr(start, '%') < at ? atof(start) : -1;
+}
+
+static void check_verdict(const char *expected, const char *activation, int hidden, const char *init, double bias) {
+    char text[400], title[120];
+    snprintf(title, sizeof title, "verdict %s: %d × %s, %s, bias %g", expected, hidden, activation, init, bias);
+    TEST(title);
+    verdict_of(text, sizeof text, activation, hidden, init, bias);
+    if (strncmp(text, expected, strlen(expected)) != 0) test_fail(__FILE__, __LINE__, "it says: %s", text);
+}
+
+static void test_verdicts(void) {
+    char text[400], small[12];
+    check_verdict("healthy", "tanh", 5, "xavier", 0);
+    check_verdict("healthy", "relu", 8, "kaiming", 0);
+    check_verdict("healthy", "identity", 10, "orthogonal", 0);
+    check_verdict("vanishing", "sigmoid", 10, "xavier", 0);
+    verdict_of(text, sizeof text, "sigmoid", 10, "xavier", 0);
+    CHECK_TEXT(text, "sigmoid");
+    CHECK(percent_before(text, "φ'") > 80);
+    check_verdict("vanishing", "identity", 6, "xavier_0.1", 0);
+    verdict_of(text, sizeof text, "identity", 6, "xavier_0.1", 0);
+    CHECK(percent_before(text, "Wᵀ") > 98);
+    check_verdict("vanishing", "relu", 20, "default", 0);
+    check_verdict("exploding", "relu", 8, "kaiming_5", 0);
+    check_verdict("dead", "relu", 4, "kaiming", -50);
+    check_verdict("saturated", "tanh", 3, "xavier_20", 0);
+    check_verdict("non-finite", "relu", 3, "kaiming", INFINITY);
+    TEST("verdict fits its buffer");
+    memset(small, 'x', sizeof small);
+    verdict_of(small, 10, "sigmoid", 10, "xavier", 0);
+    CHECK(!strcmp(small, "vanishing") && small[10] == 'x');
+}
+
+int main(void) {
+    test_fields();
+    test_stats();
+    test_percentiles();
+    test_histogram();
+    test_dead_share();
+    test_verdicts();
+    return test_report();
+}
