@@ -170,38 +170,38 @@ typedef struct gf_tensor {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ACT] Activation functions
 // ---------------------------------------------------------------------------------------------------------------------
-// h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so |φ'| < 1
-// over many layers makes it vanish. Each line: constant, name, default parameter, number of kinks and where, φ, φ', source.
-// Constants, defaults and the value of φ' at a kink are PyTorch's. The parameter is the slope a of leaky_relu and prelu
-// (there: its start), α of elu and celu, β of silu; the others ignore it. σ is the sigmoid, Φ and N are the normal
-// distribution and its density, λ = 1.0507… and α = 1.6732… selu's constants.
+// h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so that
+// |φ'| < 1 over many layers makes it vanish. Each line: constant, name, default parameter, number of kinks and where,
+// φ, φ', source. Constants, defaults and φ' at a kink are PyTorch's. The parameter is the slope a of leaky_relu and
+// prelu (there: its start), α of elu and celu, β of silu; the others ignore it. σ is the sigmoid, Φ and N are the
+// normal distribution and its density, λ = 1.0507… and α = 1.6732… selu's constants.
 
-#define GF_ACT_LIST(X)                                                                                                  \
-    X(GF_ACT_IDENTITY, "identity", 0, 0, 0, 0, "z", "1", "a linear layer, for comparison")                              \
-    X(GF_ACT_SIGMOID, "sigmoid", 0, 0, 0, 0, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986")            \
-    X(GF_ACT_TANH, "tanh", 0, 0, 0, 0, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998")                      \
-    X(GF_ACT_RELU, "relu", 0, 1, 0, 0, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010")                          \
-    X(GF_ACT_LEAKY_RELU, "leaky_relu", 0.01, 1, 0, 0, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013")  \
-    X(GF_ACT_ELU, "elu", 1, 1, 0, 0, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016")     \
-    X(GF_ACT_SELU, "selu", 0, 1, 0, 0, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",                       \
-      "Klambauer et al. 2017")                                                                                          \
-    X(GF_ACT_CELU, "celu", 1, 1, 0, 0, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017")    \
-    X(GF_ACT_SOFTPLUS, "softplus", 0, 0, 0, 0, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001")                 \
-    X(GF_ACT_SOFTSIGN, "softsign", 0, 1, 0, 0, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009")          \
-    X(GF_ACT_ARCTAN, "arctan", 0, 0, 0, 0, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails")           \
-    X(GF_ACT_GELU, "gelu", 0, 0, 0, 0, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016")                             \
-    X(GF_ACT_GELU_TANH, "gelu_tanh", 0, 0, 0, 0, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",                          \
-      "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation")                                     \
-    X(GF_ACT_SILU, "silu", 1, 0, 0, 0, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)")    \
-    X(GF_ACT_MISH, "mish", 0, 0, 0, 0, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019")       \
-    X(GF_ACT_TELU, "telu", 0, 0, 0, 0, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024")      \
-    X(GF_ACT_HARD_SIGMOID, "hard_sigmoid", 0, 2, -3, 3, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",            \
-      "Courbariaux et al. 2015; this scale: Howard et al. 2019")                                                        \
-    X(GF_ACT_HARD_TANH, "hard_tanh", 0, 2, -1, 1, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004")       \
-    X(GF_ACT_HARD_SWISH, "hard_swish", 0, 2, -3, 3, "z·min(max(0, z + 3), 6)/6",                                        \
-      "0 if z < -3, z/3 + ½ if z ≤ 3, else 1", "Howard et al. 2019")                                                    \
-    X(GF_ACT_RELU6, "relu6", 0, 2, 0, 6, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010")              \
-    X(GF_ACT_PRELU, "prelu", 0.25, 1, 0, 0, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015")   \
+#define GF_ACT_LIST(X)                                                                                                \
+    X(GF_ACT_IDENTITY, "identity", 0, 0, 0, 0, "z", "1", "a linear layer, for comparison")                            \
+    X(GF_ACT_SIGMOID, "sigmoid", 0, 0, 0, 0, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986")          \
+    X(GF_ACT_TANH, "tanh", 0, 0, 0, 0, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998")                    \
+    X(GF_ACT_RELU, "relu", 0, 1, 0, 0, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010")                        \
+    X(GF_ACT_LEAKY_RELU, "leaky_relu", 0.01, 1, 0, 0, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013")\
+    X(GF_ACT_ELU, "elu", 1, 1, 0, 0, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016")   \
+    X(GF_ACT_SELU, "selu", 0, 1, 0, 0, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",                     \
+      "Klambauer et al. 2017")                                                                                        \
+    X(GF_ACT_CELU, "celu", 1, 1, 0, 0, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017")  \
+    X(GF_ACT_SOFTPLUS, "softplus", 0, 0, 0, 0, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001")               \
+    X(GF_ACT_SOFTSIGN, "softsign", 0, 1, 0, 0, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009")        \
+    X(GF_ACT_ARCTAN, "arctan", 0, 0, 0, 0, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails")         \
+    X(GF_ACT_GELU, "gelu", 0, 0, 0, 0, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016")                           \
+    X(GF_ACT_GELU_TANH, "gelu_tanh", 0, 0, 0, 0, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",                        \
+      "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation")                                   \
+    X(GF_ACT_SILU, "silu", 1, 0, 0, 0, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)")  \
+    X(GF_ACT_MISH, "mish", 0, 0, 0, 0, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019")     \
+    X(GF_ACT_TELU, "telu", 0, 0, 0, 0, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024")    \
+    X(GF_ACT_HARD_SIGMOID, "hard_sigmoid", 0, 2, -3, 3, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",          \
+      "Courbariaux et al. 2015; this scale: Howard et al. 2019")                                                      \
+    X(GF_ACT_HARD_TANH, "hard_tanh", 0, 2, -1, 1, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004")     \
+    X(GF_ACT_HARD_SWISH, "hard_swish", 0, 2, -3, 3, "z·min(max(0, z + 3), 6)/6",                                      \
+      "0 if z < -3, z/3 + ½ if z < 3, else 1", "Howard et al. 2019")                                                  \
+    X(GF_ACT_RELU6, "relu6", 0, 2, 0, 6, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010")            \
+    X(GF_ACT_PRELU, "prelu", 0.25, 1, 0, 0, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015") \
     X(GF_ACT_CUSTOM, "custom", 0, 0, 0, 0, "your function", "your derivative", "")
 
 typedef enum gf_act_kind {
@@ -223,7 +223,7 @@ GFDEF gf_act gf_act_default(gf_act_kind kind);              // with PyTorch's pa
 GFDEF gf_act gf_act_with(gf_act_kind kind, double param);   // celu's α must not be 0
 GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
 GFDEF const char *gf_act_name(gf_act_kind kind);            // "?" outside the list
-// By name, with a parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" means silu. 1 when known, else 0 and *out untouched.
+// By name, with a parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. 1 when known, else 0, *out untouched.
 GFDEF int gf_act_from_name(const char *name, gf_act *out);
 
 // φ(z) and φ'(z) in double by the textbook formulas. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
@@ -254,8 +254,8 @@ typedef struct gf_act_info {
     double saturated_below, saturated_above;     // gf_act_saturated ⇔ z ≤ below or z ≥ above; ∓infinity: never
 } gf_act_info;
 GFDEF gf_act_info gf_act_measure(gf_act act);
-// Is z at the activation's own limit? relu and its leaky relatives: z ≤ 0. sigmoid: outside [0.05, 0.95]. A gated z·g(z)
-// (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of the way from φ(0) to a limit. 0 for NaN.
+// Is z at the activation's own limit? relu and its leaky relatives: z ≤ 0. sigmoid: φ outside [0.05, 0.95]. A gated
+// z·g(z) (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of the way from φ(0) to a limit. 0 for NaN.
 GFDEF int gf_act_saturated(gf_act act, double z);
 // |φ'(z)| < 0.01·max|φ'|: the same question put alike to all activations. info is gf_act_measure's.
 GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z);
@@ -750,14 +750,14 @@ static void *gfi_alloc(size_t count, size_t size) {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:RNG] Counter-based randomness
 // ---------------------------------------------------------------------------------------------------------------------
-// splitmix64 walks a counter in steps of γ = 2⁶⁴/golden ratio and scrambles it with mix64, so any element can be reached
-// at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream each pass through mix64 before they meet in the key, so that
-// the neighbours 0, 1, 2, … of both lie far apart on the counter. Only integers, exact products and correctly rounded
+// splitmix64 walks a counter in steps of γ = 2⁶⁴/golden ratio and scrambles it with mix64, so that any element can be
+// reached at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream both pass through mix64 on their way into the key:
+// the neighbours 0, 1, 2, … of either lie far apart on the counter. Only integers, exact products and correctly rounded
 // operations (+ - * / √) are used: the same numbers on every machine.
 
 #define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
-static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
+static uint64_t gfi_mix64(uint64_t z) { // Stafford's mix13, splitmix64's finaliser: a bijection
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
@@ -788,7 +788,7 @@ static double gfi_times(double a, double b) {
 // ln x for normal x > 0, to about 1e-15: x = m·2^e with m in [√½, √2), ln m = 2·artanh t = 2(t + t³/3 + t⁵/5 + …),
 // t = (m - 1)/(m + 1), |t| < 0.172: the terms up to t²¹ suffice. libm's own logarithms differ from system to system.
 static double gfi_log(double x) {
-    const double ln2_high = 6.93147180369123816490e-01;  // 32 bits: exponent · ln2_high is exact
+    const double ln2_high = 6.93147180369123816490e-01; // 32 bits: exponent · ln2_high is exact
     const double ln2_low = 1.90821492927058770002e-10;
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -825,7 +825,7 @@ GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
 // Uniform in 0..range-1 without bias: the high word of a 32×32-bit product, drawn again in the few low words that would
 // favour some results. Lemire 2019, "Fast random integer generation in an interval".
 static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
-    uint32_t rejected = (uint32_t)(0u - range) % range;  // 2³² mod range
+    uint32_t rejected = (uint32_t)(0u - range) % range; // 2³² mod range
     uint64_t product = (bits >> 32) * range;
     while ((uint32_t)product < rejected) {
         bits = gfi_mix64(bits + GFI_GAMMA);
@@ -943,8 +943,9 @@ static inline void gfi_matmul_naive(const gfi_matmul *job) {
 #define GFI_BLOCK_K 256
 #define GFI_BLOCK_BYTES 1920
 #endif
-#define GFI_TILE_ROOM 16
-#define GFI_BLOCK_REALS (GFI_BLOCK_K * (GFI_BLOCK_BYTES / (int)sizeof(gf_real) + GFI_TILE_ROOM))
+#define GFI_BLOCK_REALS (GFI_BLOCK_K * (GFI_BLOCK_BYTES / (int)sizeof(gf_real)))
+
+static const gf_real gfi_zeros[64] = {0};  // at least GFI_TILE_VECS vectors: where sums start
 
 static size_t gfi_matmul_workspace(int threads) {
     return (size_t)threads * GFI_BLOCK_REALS;
@@ -1052,8 +1053,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where th
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ACT] Activation functions
 // ---------------------------------------------------------------------------------------------------------------------
-// gfi_act_eval is all there is to know: one case an activation, value and derivative side by side. The fast versions are in
-// [GF:KERNEL]; the tests hold them against this one. Next to read: gfi_act_layer_backward, which uses φ'.
+// gfi_act_eval is all there is to know: one case an activation, value and derivative side by side. The fast versions
+// are in [GF:KERNEL]; the tests hold them against this one. Next to read: gfi_act_layer_backward, which uses φ'.
 
 #define GFI_SELU_ALPHA 1.6732632423543772848  // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
 #define GFI_SELU_SCALE 1.0507009873554804935
@@ -1127,7 +1128,7 @@ static double gfi_act_eval(gf_act act, double z, double *slope) {
         *slope = z > -1 && z < 1 ? 1 : 0;
         return z <= -1 ? -1 : z >= 1 ? 1 : z;
     case GF_ACT_HARD_SWISH:
-        *slope = z < -3 ? 0 : z <= 3 ? z / 3 + 0.5 : 1;
+        *slope = z < -3 ? 0 : z < 3 ? z / 3 + 0.5 : 1;
         return z <= -3 ? 0 : z >= 3 ? z : z * (z + 3) / 6;
     case GF_ACT_RELU6:
         *slope = z > 0 && z < 6 ? 1 : 0;
@@ -1189,7 +1190,8 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
     for (i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
         const char *known = i < (int)GF_ACT_CUSTOM ? gf_act_name((gf_act_kind)i) : "swish";
         size_t length = strlen(known);
-        if (length <= best || strncmp(name, known, length) != 0 || (name[length] != '\0' && name[length] != '_')) continue;
+        if (length <= best || strncmp(name, known, length) != 0) continue;
+        if (name[length] != '\0' && name[length] != '_') continue;
         best = length, kind = i < (int)GF_ACT_CUSTOM ? i : (int)GF_ACT_SILU;
     }
     if (kind < 0) return 0;
@@ -1197,14 +1199,16 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         *out = gf_act_default((gf_act_kind)kind);
         return 1;
     }
-    param = strtod(name + best + 1, &end);  // after the underscore
-    if (!strchr("-.0123456789", name[best + 1]) || end == name + best + 1 || *end != '\0' || !(fabs(param) < HUGE_VAL)) return 0;
+    name += best + 1;  // after the underscore
+    param = strtod(name, &end);
+    if (!strchr("-.0123456789", *name) || end == name || *end != '\0' || !(fabs(param) < HUGE_VAL)) return 0;
     *out = gf_act_with((gf_act_kind)kind, param);
     return 1;
 }
 
 GFDEF int gf_act_saturated(gf_act act, double z) {
-    double h = gf_act_value(act, z), start = gf_act_value(act, 0), limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
+    double h = gf_act_value(act, z), start = gf_act_value(act, 0);
+    double limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
     switch (act.kind) {
     case GF_ACT_RELU:
     case GF_ACT_LEAKY_RELU:
@@ -1222,12 +1226,12 @@ GFDEF int gf_act_saturated(gf_act act, double z) {
     }
 }
 
-// The z at which gf_act_saturated turns true on one side (-1: left, +1: right); that side's infinity when it never does.
+// The z at which gf_act_saturated turns true on one side (-1: left, +1: right); that side's infinity if it never does.
 static double gfi_act_threshold(gf_act act, double side) {
-    double out = side * 1e6, in = -side;
+    double out = side * 1e6, in = 1;
     int i;
     if (!gf_act_saturated(act, out)) return side * HUGE_VAL;
-    for (i = 0; i < 40 && gf_act_saturated(act, in); i++) in *= 0.5;
+    for (i = 0; i < 40 && gf_act_saturated(act, in); i++) in *= -0.5;  // 1, -1/2, 1/4, …: some z that is not
     if (gf_act_saturated(act, in)) return side * HUGE_VAL;
     for (i = 0; i < 100; i++) {
         double middle = 0.5 * (in + out);
@@ -3382,7 +3386,7 @@ static gfi_theory_panel gfi_theory_rule(const gfi_expectation *e, double a, doub
     return panel;
 }
 
-// The panel's integral, halved until its error is small. NaN and infinity are not: no halving can mend them.
+// The panel's integral, halved until its error is small. NaN and infinity stay: no halving can mend them.
 static double gfi_theory_refine(gfi_expectation *e, gfi_theory_panel panel) {
     double middle = 0.5 * (panel.a + panel.b), left;
     if (!(panel.error > e->tolerance) || isinf(panel.error) || e->halvings <= 0) return panel.value;
@@ -3538,8 +3542,8 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
     for (int l = 0; l < count; l++) {
         double w = layers[l].weight_variance, b = layers[l].bias_variance;
         if (layers[l].width < 1 || !(w >= 0.0) || !(b >= 0.0) || isinf(w) || isinf(b))
-            return gfi_fail(GF_ERROR_ARGUMENT, "theory: layer %d has width %d and variances %g, %g; expected a width of 1 "
-                            "or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
+            return gfi_fail(GF_ERROR_ARGUMENT, "theory: layer %d has width %d and variances %g, %g; expected a width "
+                            "of 1 or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
     }
     layers[0].q = layers[0].weight_variance * input_square + layers[0].bias_variance;
     for (int l = 1; l < count; l++)
@@ -3572,7 +3576,7 @@ GFDEF void gf_data_free(gf_dataset *data) {
     memset(data, 0, sizeof *data);
 }
 
-enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 };  // values instead of pixels; targets where outputs > 0
+enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 }; // values instead of pixels; targets where outputs > 0
 
 // Overwrite *data with an empty set of this shape, all arrays allocated, normalisation mean 0 and std 1.
 static gf_status gfi_data_alloc(gf_dataset *data, gf_shape shape, size_t count, int has, int outputs) {
@@ -3653,7 +3657,7 @@ GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t cou
 
 // --- Synthetic data --------------------------------------------------------------------------------------------------
 // Sample number i is a pure function of (seed, i): its key opens a counter of its own, from which each drawn quantity
-// takes a fixed place. Only + - * / √ and floor in double, then rounding to 8 bits: no libm, so the same on any machine.
+// takes a fixed place. Only + - * / √ and floor in double, then rounding to 8 bits: no libm, the same anywhere.
 
 static double gfi_between(uint64_t key, uint64_t index, double low, double high) {
     return low + (high - low) * gfi_random_unit(gfi_random_at(key, index));
@@ -3676,15 +3680,16 @@ static const signed char gfi_digit_chains[10][40] = {
     {13, 11, 0, 6, 0, 2, 0, 2, 4, 1, 9, 4, 7, 6, 7, 12, 7, 12, 13, 12, 20, 6, 20, 2, 20, 0, 17, 0},
     {11, 9, 0, 1, 3, 0, 13, 0, 20, 6, 20, 12, 20, 12, 14, 12, 9, 6, 9, 1, 9, 0, 14, 0},
     {5, 0, 0, 6, 0, 12, 0, 6, 10, 4, 20, -3, 3, 10, 6, 10, 10, 10, 0},
-    {17, 6, 9, 1, 8, 1, 4, 1, 0, 6, 0, 11, 0, 11, 4, 11, 8, 6, 9, 0, 11, 0, 15, 0, 20, 6, 20, 12, 20, 12, 15, 12, 11, 6, 9, 0},
+    {17, 6, 9,  1, 8,  1, 4,  1, 0,  6,  0,  11, 0,  11, 4,  11, 8, 6,
+     9,  0, 11, 0, 15, 0, 20, 6, 20, 12, 20, 12, 15, 12, 11, 6,  9, 0},
     {11, 12, 6, 12, 0, 6, 0, 0, 0, 0, 6, 0, 11, 6, 11, 12, 11, 12, 6, 12, 14, 9, 20, 0},
 };
 
-typedef struct gfi_pen {     // one writer, one digit
+typedef struct gfi_pen { // one writer, one digit
     uint64_t key;
-    double x, y;             // centre on the 28×28 image
+    double x, y; // centre on the 28×28 image
     double scale_x, scale_y, slant, tilt, wobble, radius;
-    double distance[28 * 28];  // squared distance of each pixel from the nearest stroke so far
+    double distance[28 * 28]; // squared distance of each pixel from the nearest stroke so far
 } gfi_pen;
 
 // Where the writer puts the grid point p. The wobble depends on the grid point alone, so that strokes stay joined.
@@ -3719,7 +3724,7 @@ static void gfi_pen_chain(gfi_pen *pen, const signed char *point, int points) {
         double from_x = x[0], from_y = y[0];
         gfi_pen_place(pen, point + 2 * i, &x[1], &y[1]);
         gfi_pen_place(pen, point + 2 * i + 2, &x[2], &y[2]);
-        for (int step = 1; step <= 6; step++) {  // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
+        for (int step = 1; step <= 6; step++) { // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
             double t = step / 6.0, s = 1 - t;
             double to_x = s * s * x[0] + 2 * s * t * x[1] + t * t * x[2];
             double to_y = s * s * y[0] + 2 * s * t * y[1] + t * t * y[2];
@@ -3733,13 +3738,13 @@ static void gfi_pen_chain(gfi_pen *pen, const signed char *point, int points) {
 static void gfi_digit_draw(uint8_t *pixels, int digit, uint64_t key) {
     gfi_pen pen;
     pen.key = key;
-    pen.x = 13.5 + gfi_between(key, 0, -2.2, 2.2);
-    pen.y = 13.5 + gfi_between(key, 1, -2.2, 2.2);
-    pen.scale_x = gfi_between(key, 2, 0.65, 1.1);
-    pen.scale_y = gfi_between(key, 3, 0.75, 1.05);
-    pen.slant = gfi_between(key, 4, -0.15, 0.4);
-    pen.tilt = gfi_between(key, 5, -0.15, 0.15);
-    pen.wobble = 0.9;
+    pen.x = 13.5 + gfi_between(key, 0, -3.2, 3.2);
+    pen.y = 13.5 + gfi_between(key, 1, -2.8, 2.8);
+    pen.scale_x = gfi_between(key, 2, 0.6, 1.1);
+    pen.scale_y = gfi_between(key, 3, 0.7, 1.05);
+    pen.slant = gfi_between(key, 4, -0.25, 0.5);
+    pen.tilt = gfi_between(key, 5, -0.25, 0.25);
+    pen.wobble = 1.15;
     pen.radius = gfi_between(key, 6, 0.7, 1.7);
     double ink = gfi_between(key, 7, 170, 255);
     for (int i = 0; i < 28 * 28; i++) pen.distance[i] = 1e9;
@@ -3751,7 +3756,7 @@ static void gfi_digit_draw(uint8_t *pixels, int digit, uint64_t key) {
     for (int i = 0; i < 28 * 28; i += 8) {
         uint64_t noise = gfi_random_at(key, 1024 + (uint64_t)i);
         for (int k = i; k < i + 8; k++, noise >>= 8) {
-            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]);  // antialiased: a pixel is half inked at the rim
+            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]); // antialiased: a pixel is half inked at the rim
             pixels[k] = gfi_gray(ink * (cover < 0 ? 0 : cover > 1 ? 1 : cover), 12, noise);
         }
     }
@@ -3796,10 +3801,10 @@ static double gfi_clouds(uint64_t key, double x, double y) {
     return above * (1 - v) + below * v;
 }
 
-typedef struct gfi_cloth {  // one texture
+typedef struct gfi_cloth { // one texture
     uint64_t key;
     int kind;
-    double cos, sin;        // direction of the pattern
+    double cos, sin; // direction of the pattern
     double frequency, phase_x, phase_y, centre_x, centre_y;
 } gfi_cloth;
 
@@ -3809,18 +3814,18 @@ static double gfi_cloth_at(const gfi_cloth *cloth, int x, int y) {
     double v = (y * cloth->cos - x * cloth->sin) * cloth->frequency + cloth->phase_y;
     double dx = x - cloth->centre_x, dy = y - cloth->centre_y;
     switch (cloth->kind) {
-    case 4:  // checks
+    case 4: // checks
         u = gfi_wave(u), v = gfi_wave(v);
         return u * v + (1 - u) * (1 - v);
-    case 5:  // dots
+    case 5: // dots
         u -= floor(u) + 0.5, v -= floor(v) + 0.5;
-        u = 1.7 - 5 * sqrt(u * u + v * v);
+        u = 2.1 - 5 * sqrt(u * u + v * v);
         return u < 0 ? 0 : u > 1 ? 1 : u;
-    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);       // rings
-    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);                 // sand
-    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1);  // clouds
-    case 9: return gfi_wave(u + 0.8 * gfi_wave(0.7 * v));                                        // zigzag
-    default: return gfi_wave(u);                                                                // stripes: | \ - /
+    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);      // rings
+    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);               // sand
+    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1); // clouds
+    case 9: return gfi_wave(u + gfi_wave(0.5 * v));                                            // zigzag
+    default: return gfi_wave(u);                                                               // stripes: | \ - /
     }
 }
 
@@ -3833,10 +3838,10 @@ static void gfi_texture_draw(uint8_t *pixels, int kind, uint64_t key) {
     cloth.sin = gfi_between(key, 2, -0.2, 0.2) + (kind < 4 ? direction[kind][1] : gfi_between(key, 3, -1, 1));
     double length = sqrt(cloth.cos * cloth.cos + cloth.sin * cloth.sin) + 1e-9;
     cloth.cos /= length, cloth.sin /= length;
-    cloth.frequency = 1 / gfi_between(key, 4, 4, 10);
+    cloth.frequency = 1 / gfi_between(key, 4, 5, 11);
     cloth.phase_x = gfi_between(key, 5, 0, 1), cloth.phase_y = gfi_between(key, 6, 0, 1);
     cloth.centre_x = gfi_between(key, 7, 0, 31), cloth.centre_y = gfi_between(key, 8, 0, 31);
-    double dark[3], bright[3];  // the two colours differ by ±(40…120) in every channel: colour tells nothing
+    double dark[3], bright[3]; // the two colours differ by ±(40…120) in every channel: colour tells nothing
     for (uint64_t c = 0; c < 3; c++) {
         double middle = gfi_between(key, 16 + c, 70, 185), half = gfi_between(key, 24 + c, 20, 60);
         if (gfi_between(key, 32 + c, 0, 1) < 0.5) half = -half;
@@ -3846,7 +3851,7 @@ static void gfi_texture_draw(uint8_t *pixels, int kind, uint64_t key) {
         double level = gfi_cloth_at(&cloth, i % 32, i / 32);
         uint64_t noise = gfi_random_at(key, 16384 + (uint64_t)i);
         for (int c = 0; c < 3; c++, noise >>= 8) {
-            pixels[c * 32 * 32 + i] = gfi_gray(dark[c] + (bright[c] - dark[c]) * level, 16, noise);
+            pixels[c * 32 * 32 + i] = gfi_gray(dark[c] + (bright[c] - dark[c]) * level, 12, noise);
         }
     }
 }
@@ -3888,8 +3893,8 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
 
 typedef struct gfi_file {
     FILE *stream;
-    const char *path, *hint;  // hint: what to do when it is not there
-    uint64_t size;            // bytes
+    const char *path, *hint; // hint: what to do when it is not there
+    uint64_t size;           // bytes
 } gfi_file;
 
 static void gfi_file_close(gfi_file *file) {
@@ -3905,7 +3910,7 @@ static gf_status gfi_file_open(gfi_file *file, const char *path, const char *hin
         return gfi_fail(GF_ERROR_IO, "%.200s: cannot be opened: %s; %s", path, strerror(errno), hint);
     }
     long size = fseek(file->stream, 0, SEEK_END) == 0 ? ftell(file->stream) : -1;
-    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) {  // a folder, a pipe
+    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) { // a folder, a pipe
         gfi_file_close(file);
         return gfi_fail(GF_ERROR_IO, "%.200s: is not a regular file; %s", path, hint);
     }
@@ -3927,7 +3932,8 @@ static gf_status gfi_idx_header(gfi_file *file, int sides, uint32_t side[3]) {
     gf_status status = gfi_file_read(file, bytes, file->size < length ? (size_t)file->size : length);
     if (status != GF_OK) return status;
     for (int i = 0; i < 16; i += 4) {
-        part[i / 4] = (uint32_t)bytes[i] << 24 | (uint32_t)bytes[i + 1] << 16 | (uint32_t)bytes[i + 2] << 8 | bytes[i + 3];
+        part[i / 4] =
+            (uint32_t)bytes[i] << 24 | (uint32_t)bytes[i + 1] << 16 | (uint32_t)bytes[i + 2] << 8 | bytes[i + 3];
     }
     if (part[0] != 0x800u + (unsigned)sides) {
         return gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%08x (%s), found 0x%08x; %s", file->path,
@@ -3936,8 +3942,9 @@ static gf_status gfi_idx_header(gfi_file *file, int sides, uint32_t side[3]) {
     }
     for (int i = 0; i < 3; i++) side[i] = i < sides ? (uint32_t)part[i + 1] : 1;
     if (side[0] == 0 || side[1] - 1 >= 32768 || side[2] - 1 >= 32768) {
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s",
-                        file->path, (unsigned)side[0], (unsigned)side[1], (unsigned)side[2], file->hint);
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s", file->path,
+                        (unsigned)side[0], (unsigned)side[1], (unsigned)side[2], file->hint);
     }
     expected += (uint64_t)side[0] * side[1] * side[2];
     if (file->size != expected) {
@@ -4012,10 +4019,11 @@ GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
     data->classes = 10;
     if (found <= 10) return GF_OK;
     gf_data_free(data);
-    return gfi_fail(GF_ERROR_FORMAT, "%.200s: label expected 0..9, found %d; run ./data_fetch.sh mnist", labels, found - 1);
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: label expected 0..9, found %d; run ./data_fetch.sh mnist", labels,
+                    found - 1);
 }
 
-enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 };  // label, then the red, green and blue planes
+enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 }; // label, then the red, green and blue planes
 
 // Append one file's records at sample `first`; data has room for them.
 static gf_status gfi_cifar_load(gf_dataset *data, size_t first, gfi_file *file) {
@@ -4025,8 +4033,8 @@ static gf_status gfi_cifar_load(gf_dataset *data, size_t first, gfi_file *file) 
         if (status == GF_OK) status = gfi_file_read(file, data->pixels + (first + i) * 3072, 3072);
         if (status != GF_OK) return status;
         if (label > 9) {
-            return gfi_fail(GF_ERROR_FORMAT, "%.200s: record %zu: label expected 0..9, found %d; %s", file->path, i, label,
-                            file->hint);
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: record %zu: label expected 0..9, found %d; %s", file->path, i,
+                            label, file->hint);
         }
         data->labels[first + i] = label;
     }
@@ -4050,8 +4058,8 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
         status = gfi_path(path[opened], folder, names[opened]);
         if (status == GF_OK) status = gfi_file_open(f, path[opened], "run ./data_fetch.sh cifar10");
         if (status == GF_OK && (f->size == 0 || f->size % GFI_CIFAR_RECORD != 0)) {
-            status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %llu bytes in all; %s", f->path,
-                              GFI_CIFAR_RECORD, (unsigned long long)f->size, f->hint);
+            status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %llu bytes in all; %s",
+                              f->path, GFI_CIFAR_RECORD, (unsigned long long)f->size, f->hint);
         }
         if (status == GF_OK) count += (size_t)(f->size / GFI_CIFAR_RECORD);
     }
@@ -4074,8 +4082,8 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
 
 typedef struct gfi_csv {
     const char *path;
-    char *at, *end;           // the current line, without blanks around it
-    char *next;               // where the following line starts; the text ends with 0
+    char *at, *end; // the current line, without blanks around it
+    char *next;     // where the following line starts; the text ends with 0
     size_t line, columns, rows;
     int header;
 } gfi_csv;
@@ -4136,7 +4144,7 @@ static int gfi_csv_number(char *cell, char *stop, double *value) {
         if (at == exponent) return 0;
     }
     if (digits == 0 || at != stop) return 0;
-    *stop = 0;  // "1,5" is one number in some locales
+    *stop = 0; // "1,5" is one number in some locales
     if (point) *point = *localeconv()->decimal_point;
     *value = strtod(cell, NULL);
     if (point) *point = '.';
@@ -4144,14 +4152,15 @@ static int gfi_csv_number(char *cell, char *stop, double *value) {
     return 1;
 }
 
-static gf_status gfi_csv_refuse(const gfi_csv *csv, size_t column, const char *cell, const char *stop, const char *why) {
+static gf_status gfi_csv_refuse(const gfi_csv *csv, size_t column, const char *cell, const char *stop,
+                                const char *why) {
     int length = (int)(stop - cell < 24 ? stop - cell : 24);
     if (!why) {
-        why = length == 0                                   ? "a cell is empty; fill it or drop the row"
-              : memchr(cell, '"', (size_t)length)           ? "quotes are not understood; write names and numbers bare"
+        why = length == 0                         ? "a cell is empty; fill it or drop the row"
+              : memchr(cell, '"', (size_t)length) ? "quotes are not understood; write names and numbers bare"
               : memchr(cell, ';', (size_t)length) || memchr(cell, '\t', (size_t)length)
-                                                            ? "columns must be separated by commas"
-                                                            : "is not a decimal number";
+                  ? "columns must be separated by commas"
+                  : "is not a decimal number";
     }
     return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu, column %zu: \"%.*s\": %s", csv->path, csv->line, column, length,
                     cell, why);
@@ -4176,8 +4185,8 @@ static gf_status gfi_csv_count(gfi_csv *csv) {
             csv->header = numbers == 0 && bare == columns;
         }
         if (columns != csv->columns) {
-            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree", csv->path,
-                            csv->line, columns, first_line, csv->columns);
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree",
+                            csv->path, csv->line, columns, first_line, csv->columns);
         }
         csv->rows++;
     }
@@ -4215,7 +4224,7 @@ static gf_status gfi_csv_row(gfi_csv *csv, gf_dataset *data, size_t i) {
 
 static gf_status gfi_csv_parse(gf_dataset *data, const char *path, char *text, int classes) {
     gfi_csv csv = {path, NULL, NULL, text, 0, 0, 0, 0};
-    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;  // UTF-8's byte order mark, which spreadsheets write
+    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3; // UTF-8's byte order mark, which spreadsheets write
     csv.next = text;
     gf_status status = gfi_csv_count(&csv);
     if (status != GF_OK) return status;
@@ -4234,7 +4243,8 @@ GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
     memset(data, 0, sizeof *data);
     if (!path) return gfi_null("gf_data_csv", "path");
     if (classes < 0 || classes == 1) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression", classes);
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression",
+                        classes);
     }
     gf_status status = gfi_file_open(&file, path, "check its name");
     if (status != GF_OK) return status;
@@ -4254,7 +4264,7 @@ GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
     if (status != GF_OK) gf_data_free(data);
     return status;
 }
-#endif  // GF_NO_STDIO
+#endif // GF_NO_STDIO
 
 // --- Using a data set ------------------------------------------------------------------------------------------------
 
@@ -4266,13 +4276,14 @@ GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const do
     if (!mean) return gfi_null("gf_data_normalize", "mean");
     if (!std) return gfi_null("gf_data_normalize", "std");
     if (channels != 1 && (channels != data->shape.channels || channels > 4)) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channels is %d, the data have %d; expected 1 (for all)%s",
-                        channels, data->shape.channels, data->shape.channels <= 4 ? " or as many" : "");
+        return gfi_fail(GF_ERROR_ARGUMENT,
+                        "gf_data_normalize: channels is %d, the data have %d; expected 1 (for all)%s", channels,
+                        data->shape.channels, data->shape.channels <= 4 ? " or as many" : "");
     }
     for (int c = 0; c < channels; c++) {
         if (!isfinite(mean[c]) || !isfinite(std[c]) || !(std[c] > 0)) {
-            return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channel %d has mean %g, std %g; std must be above 0", c,
-                            mean[c], std[c]);
+            return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channel %d has mean %g, std %g; std must be above 0",
+                            c, mean[c], std[c]);
         }
     }
     for (int c = 0; c < 4; c++) {
@@ -4292,15 +4303,17 @@ GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also) {
                                            "gf_data_normalize");
     }
     for (size_t k = 0; k < size; k++) {
-        double mean = 0, square = 0;
-        for (size_t i = 0; i < count; i++) mean += (double)data->values[i * size + k] / (double)count;
+        double sum = 0, square = 0;
+        for (size_t i = 0; i < count; i++) sum += (double)data->values[i * size + k];
+        double mean = sum / (double)count;
         for (size_t i = 0; i < count; i++) {
             double d = (double)data->values[i * size + k] - mean;
-            square += d * d / (double)count;
+            square += d * d;
         }
-        double std = sqrt(square);
-        if (!(std > 1e-12 * fabs(mean))) std = 1;  // a constant feature becomes 0
-        for (size_t i = 0; i < count; i++) data->values[i * size + k] = (gf_real)((data->values[i * size + k] - mean) / std);
+        double std = sqrt(square / (double)count);
+        if (!(std > 1e-12 * fabs(mean))) std = 1; // a constant feature becomes 0
+        for (size_t i = 0; i < count; i++)
+            data->values[i * size + k] = (gf_real)((data->values[i * size + k] - mean) / std);
         for (size_t i = 0; i < also_count; i++) {
             also->values[i * size + k] = (gf_real)((also->values[i * size + k] - mean) / std);
         }
@@ -4314,7 +4327,8 @@ static void gfi_data_pick(gf_dataset *part, size_t to, const gf_dataset *all, si
     if (all->pixels) memcpy(part->pixels + to * size, all->pixels + from * size, size * sizeof *all->pixels);
     if (all->values) memcpy(part->values + to * size, all->values + from * size, size * sizeof *all->values);
     if (all->labels) part->labels[to] = all->labels[from];
-    if (all->targets) memcpy(part->targets + to * outputs, all->targets + from * outputs, outputs * sizeof *all->targets);
+    if (all->targets)
+        memcpy(part->targets + to * outputs, all->targets + from * outputs, outputs * sizeof *all->targets);
 }
 
 // A data set like `all` with room for count samples.
@@ -4344,8 +4358,8 @@ GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed
     if ((uint64_t)all->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
     double exact = floor(share * (double)all->count + 0.5);
     if (!(exact >= 1) || !(exact <= (double)all->count - 1)) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: share %g of %zu samples leaves a part empty; expected between 0 and 1", me,
-                        share, all->count);
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: share %g of %zu samples leaves a part empty; expected between 0 and 1",
+                        me, share, all->count);
     }
     size_t count = (size_t)exact;
     uint32_t *order = (uint32_t *)gfi_alloc(all->count, sizeof *order);
@@ -4378,12 +4392,20 @@ static double gfi_data_scale(const gf_dataset *data, int channel, double value) 
 // x[0..n) from the numbers at places at, at + step, … of one channel. lookup[256]: x of each pixel value.
 static void gfi_data_copy(gf_real *x, const gf_dataset *data, int channel, size_t at, size_t n, int step,
                           const gf_real *lookup) {
+    ptrdiff_t from = 0;
+    size_t i = 0;
     if (data->pixels) {
         const uint8_t *pixel = data->pixels + at;
-        for (size_t i = 0; i < n; i++, pixel += step) x[i] = lookup[*pixel];
+        for (; i + 4 <= n; i += 4, from += 4 * step) { // all loads before the stores: twice as fast
+            gf_real x0 = lookup[pixel[from]], x1 = lookup[pixel[from + step]];
+            gf_real x2 = lookup[pixel[from + 2 * step]], x3 = lookup[pixel[from + 3 * step]];
+            x[i] = x0, x[i + 1] = x1, x[i + 2] = x2, x[i + 3] = x3;
+        }
+        for (; i < n; i++, from += step) x[i] = lookup[pixel[from]];
     } else {
-        const gf_real *value = data->values + at, mean = (gf_real)data->mean[channel], std = (gf_real)data->std[channel];
-        for (size_t i = 0; i < n; i++, value += step) x[i] = (*value - mean) / std;
+        const gf_real *value = data->values + at;
+        gf_real mean = (gf_real)data->mean[channel], std = (gf_real)data->std[channel];
+        for (; i < n; i++, from += step) x[i] = (value[from] - mean) / std;
     }
 }
 
@@ -4423,7 +4445,8 @@ GFDEF void gf_batches_free(gf_batches *batches) {
 // The place before the sample number `position` of an epoch; its order depends on (seed, epoch) alone.
 static void gfi_batches_place(gf_batches *batches, long epoch, size_t position) {
     if ((batches->flags & GF_SHUFFLE) && (batches->batch < 0 || batches->epoch != epoch)) {
-        gf_random_shuffle(batches->order, batches->data->count, batches->seed, GF_STREAM_SHUFFLE + 256 * (uint64_t)epoch);
+        gf_random_shuffle(batches->order, batches->data->count, batches->seed,
+                          GF_STREAM_SHUFFLE + 256 * (uint64_t)epoch);
     }
     batches->epoch = epoch;
     batches->position = position;
@@ -4446,7 +4469,8 @@ static gf_status gfi_batches_alloc(gf_batches *batches) {
     if (data->targets) batches->target_buffer = (gf_real *)gfi_alloc(rows * outputs, sizeof *batches->target_buffer);
     if (!batches->order || !batches->lookup || !batches->x_buffer || (data->labels && !batches->label_buffer) ||
         (data->targets && !batches->target_buffer)) {
-        return gfi_fail(GF_ERROR_MEMORY, "gf_batches_init: no memory for batches of %zu samples of %zu numbers", rows, size);
+        return gfi_fail(GF_ERROR_MEMORY, "gf_batches_init: no memory for batches of %zu samples of %zu numbers", rows,
+                        size);
     }
     for (size_t i = 0; i < data->count; i++) batches->order[i] = (uint32_t)i;
     for (int c = 0; c < channels; c++) gfi_data_lookup(data, c, batches->lookup + 256 * c);
@@ -4462,7 +4486,8 @@ GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int
     if (size < 1) return gfi_fail(GF_ERROR_ARGUMENT, "%s: size is %d; a batch needs at least 1 sample", me, size);
     if ((uint64_t)data->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
     if (flags & ~(GF_SHUFFLE | GF_FLIP | GF_CROP)) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me, flags);
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me,
+                        flags);
     }
     if ((flags & (GF_FLIP | GF_CROP)) && data->shape.height * data->shape.width == 1) {
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: GF_FLIP and GF_CROP are for images, the samples are vectors of %d", me,
@@ -4491,7 +4516,9 @@ static void gfi_row_augment(gf_real *x, const gf_dataset *data, int channel, siz
     if (right < left) right = left;
     int from = flip ? width - 1 - (left + shift) : left + shift;
     for (int i = 0; i < left; i++) x[i] = black;
-    gfi_data_copy(x + left, data, channel, row + (size_t)from, (size_t)(right - left), flip ? -1 : 1, lookup);
+    if (right > left) {
+        gfi_data_copy(x + left, data, channel, row + (size_t)from, (size_t)(right - left), flip ? -1 : 1, lookup);
+    }
     for (int i = right; i < width; i++) x[i] = black;
 }
 
@@ -4508,12 +4535,12 @@ static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real 
     }
     uint64_t bits = gf_random_bits(batches->seed, GF_STREAM_AUGMENT + 256 * (uint64_t)batches->epoch, index);
     int flip = (batches->flags & GF_FLIP) && (bits & 1), crop = batches->flags & GF_CROP;
-    int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0;  // -4..4
+    int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0; // -4..4
     int across = crop ? (int)((bits >> 40) * 9 >> 24) - 4 : 0;
     int height = data->shape.height, width = data->shape.width, rows = data->shape.channels * height;
     for (int r = 0; r < rows; r++, x += width) {
         int y = r % height + down, channel = (int)((size_t)r * (size_t)width / plane);
-        int shift = y < 0 || y >= height ? width : across;  // a row from outside: all black
+        int shift = y < 0 || y >= height ? width : across; // a row from outside: all black
         size_t row = first + ((size_t)(r / height) * (size_t)height + (size_t)(shift == width ? 0 : y)) * (size_t)width;
         gfi_row_augment(x, data, channel, row, shift, flip, batches->lookup + 256 * channel);
     }
@@ -4521,7 +4548,8 @@ static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real 
 
 GFDEF int gf_batches_next(gf_batches *batches) {
     if (!batches || !batches->order) {
-        gfi_fail(GF_ERROR_ORDER, "gf_batches_next: batches are not initialised; call gf_batches_init and check its status");
+        gfi_fail(GF_ERROR_ORDER,
+                 "gf_batches_next: batches are not initialised; call gf_batches_init and check its status");
         return 0;
     }
     const gf_dataset *data = batches->data;
@@ -4846,7 +4874,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #if GFI_REAL_IS_DOUBLE
 #define GFI_EXP_LOW (-746.0)                             // e^x rounds to 0 from here down
 #define GFI_EXP_ROUND (6755399441055744.0 + 2046.0)      // 1.5·2^52 + 2·bias: adding it rounds to an integer
-#define GFI_EXP_BITS 0xfff                               // of the sum's bits hold n + 2·bias
+#define GFI_EXP_MASK 0x7ff                               // an exponent field; the sum ends in n + 2·bias
 #define GFI_MANTISSA 52
 #define GFI_LN2_HIGH 6.93147180369123816490e-01          // 33 bits, so that n·LN2_HIGH is exact
 #define GFI_LN2_LOW 1.90821492927058770002e-10
@@ -4866,18 +4894,18 @@ static const gf_real gfi_atan_poly[] = {                 // (atan(√w)/√w - 1
     -0.032871571941692049681, 0.026274870992544776671, -0.01875221591685734832, 0.011437266886566431219,
     -0.0056909295382922638257, 0.0021893361958745305281, -0.00060541245348164145595, 0.00010643143804587071028,
     -8.8972337354170205591e-6};
-static const gf_real gfi_tail_poly[] = {                 // Q(a)·e^(a²/2) in t = 1/(1 + a/4), 0 ≤ a ≤ 38.6
-    5.1953392065787271538e-14, 0.099735570095394490306, 0.099735570319927448471, 0.093502090981009215171,
-    0.081035263811499851306, 0.063501931727014627227, 0.043261558693686082121, 0.023258200507556872487,
-    0.0081389316206029990001, -0.0082932498297457922924, 0.016895765180622349278, -0.09218178943304322786,
-    0.26684928146566429603, -0.67716420349017891873, 1.4302933554737331047, -2.4627416351811860312,
-    3.4663148795128488592, -3.9312285253793160611, 3.5153958716238624308, -2.427061944697425392,
-    1.2641499945386995004, -0.48050723519991762717, 0.12596818374417700585, -0.020398226031037366186,
-    0.0015403599454993312321};
+static const gf_real gfi_tail_top[] = {                  // Q(a)·e^(a²/2) = top(a)/bottom(a), 0 ≤ a ≤ 38.6
+    0.5000000000000000005, 0.8276682446294365305, 0.6792100237261044347, 0.3570379370218577568,
+    0.1318961204213703136, 0.0356169051835171526, 0.007110498726277987727, 0.00103755675000780725,
+    0.0001063113280581049971, 6.955871365590194735e-6, 2.234236096765342587e-7};
+static const gf_real gfi_tail_bottom[] = {
+    1.0, 2.453221050061738624, 2.815807247533055647, 2.000115998284017572, 0.9792126919479316762, 0.347910549006828017,
+    0.09184423940432781048, 0.0180887400457250108, 0.002618204870153312404, 0.0002670430207579878321,
+    0.00001743578383971547074, 5.600399372351873563e-7};
 #else
 #define GFI_EXP_LOW (-104.0f)
 #define GFI_EXP_ROUND (12582912.0f + 254.0f)             // 1.5·2^23 + 2·bias
-#define GFI_EXP_BITS 0x3ff
+#define GFI_EXP_MASK 0xff
 #define GFI_MANTISSA 23
 #define GFI_LN2_HIGH 0.693359375f                        // 9 bits
 #define GFI_LN2_LOW (-2.12194440e-4f)
@@ -4890,10 +4918,11 @@ static const gf_real gfi_atan_poly[] = {
     -0.33333327657103225564f, 0.19999699754784484862f, -0.14280215495100843001f, 0.1106075872400210482f,
     -0.088206597053047814706f, 0.067634942841743828464f, -0.044999412816597235675f, 0.022803831586491141224f,
     -0.0074425047180439415982f, 0.0011387506546810559849f};
-static const gf_real gfi_tail_poly[] = {                 // 0 ≤ a ≤ 14.5
-    -7.4195329981954931692e-6f, 0.099911170212986596295f, 0.097927796215509989777f, 0.1041176296616491962f,
-    0.041948414207747097175f, 0.15642907117172932987f, -0.096446073853399906475f, 0.14221698522829004805f,
-    -0.024082587090588722672f, -0.033679047997874457624f, 0.011664063853152644411f};
+static const gf_real gfi_tail_top[] = {                  // 0 ≤ a ≤ 14.5
+    0.5000000029499821739f, 0.4383023485557706835f, 0.1832406311225020905f, 0.04063507901518083178f,
+    0.004116583369998682525f};
+static const gf_real gfi_tail_bottom[] = {1.0f, 1.674489678262605249f, 1.202525932853852475f,
+                                          0.4694851274348721623f, 0.1018634828451694263f, 0.01031862457677824741f};
 #endif
 #define GFI_ACT_CHUNK ((size_t)256)
 #define GFI_C(x) GFI_SET1((gf_real)(x))
@@ -5036,6 +5065,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #undef GFI_FMA
 #undef GFI_FNMA
 #undef GFI_SQRT
+#undef GFI_ALL
 #undef GFI_LT
 #undef GFI_LE
 #undef GFI_GT
@@ -5155,7 +5185,10 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_OR(m, n) ((gfi_vm)((m) | (n)))
 #define GFI_NOT(m) ((gfi_vm)~(m))
 #define GFI_COUNT(m) __builtin_popcount(m)
-#define GFI_SQRT(a) GFI_OP(maskz_sqrt)(GFI_FIRST_LANES(GFI_VLEN), a)  // unmasked, g++ 12 warns inside its own header
+#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // the unmasked intrinsics make g++ 12 warn of an uninitialised operand in its own header
+#define GFI_SQRT(a) GFI_OP(maskz_sqrt)(GFI_ALL, a)
+#define GFI_MAX(a, b) GFI_OP(maskz_max)(GFI_ALL, a, b)
+#define GFI_MIN(a, b) GFI_OP(maskz_min)(GFI_ALL, a, b)
 
 #elif GFI_ISA == GFI_ISA_avx2
 
@@ -5191,6 +5224,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_NOT(m) GFI_OP(xor)(m, GFI_AS_REAL(GFI_SET1I(-1)))
 #define GFI_COUNT(m) __builtin_popcount((unsigned)GFI_OP(movemask)(m))
 #define GFI_SQRT(a) GFI_OP(sqrt)(a)
+#define GFI_MAX(a, b) GFI_OP(max)(a, b)
+#define GFI_MIN(a, b) GFI_OP(min)(a, b)
 
 #elif GFI_ISA == GFI_ISA_neon
 
@@ -5256,8 +5291,6 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_GE(a, b) GFI_CMP(a, b, _CMP_GE_OQ)
 #define GFI_EQ(a, b) GFI_CMP(a, b, _CMP_EQ_OQ)
 #define GFI_NE(a, b) GFI_CMP(a, b, _CMP_NEQ_UQ)
-#define GFI_MAX(a, b) GFI_OP(max)(a, b)
-#define GFI_MIN(a, b) GFI_OP(min)(a, b)
 #endif
 typedef gfi_lane gfi_vi __attribute__((vector_size(GFI_VBYTES)));
 
@@ -5316,38 +5349,29 @@ GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
 #endif
 
 typedef struct GFI_FN(gfi_tile) {
-    int k, last_lanes, from_c;
+    int depth, last_lanes;
     const gf_real *a;
     ptrdiff_t a_row, a_col;
     const gf_real *b;
     ptrdiff_t b_row;
+    const gf_real *start;
+    ptrdiff_t start_row;
     gf_real *c;
     ptrdiff_t c_row;
-    const gf_real *bias;
 } GFI_FN(gfi_tile);
 
 // The inner kernel
 GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) * tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
-    const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->k;
-    const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row, c_row = tile->c_row;
+    const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
+    const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
     const gf_real *pa = tile->a, *pb = tile->b;
     GFI_UNROLL
     for (int i = 0; i < rows; i++) {
+        const gf_real *start = tile->start + i * tile->start_row;
         GFI_UNROLL
-        for (int j = 0; j < vecs; j++) {
-            const gf_real *c = tile->c + i * c_row + j * GFI_VLEN;
-            sum[i][j] = tile->from_c ? GFI_FN(gfi_load_n)(c, j < last ? GFI_VLEN : lanes) : GFI_SET1(0);
-        }
-    }
-    if (tile->bias) {
-        GFI_UNROLL
-        for (int j = 0; j < vecs; j++) {
-            const gf_real *p = tile->bias + j * GFI_VLEN;
-            b[j] = GFI_FN(gfi_load_n)(p, j < last ? GFI_VLEN : lanes);
-            GFI_UNROLL
-            for (int i = 0; i < rows; i++) sum[i][j] += b[j];
-        }
+        for (int j = 0; j < last; j++) sum[i][j] = GFI_LOAD(start + j * GFI_VLEN);
+        sum[i][last] = GFI_FN(gfi_load_n)(start + last * GFI_VLEN, lanes);
     }
     for (int k = 0; k < depth; k++, pa += a_col, pb += b_row) {
         GFI_UNROLL
@@ -5361,7 +5385,7 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
     }
     GFI_UNROLL
     for (int i = 0; i < rows; i++) {
-        gf_real *c = tile->c + i * c_row;
+        gf_real *c = tile->c + i * tile->c_row;
         GFI_UNROLL
         for (int j = 0; j < last; j++) GFI_STORE(c + j * GFI_VLEN, sum[i][j]);
         GFI_FN(gfi_store_n)(c + last * GFI_VLEN, sum[i][last], lanes);
@@ -5443,33 +5467,27 @@ GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdi
 GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k, int depth, gf_real *room) {
     const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     const int tiles = gfi_ceil_div(m1 - m0, GFI_TILE_ROWS);
-    const int pack_b = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > 4 * GFI_TILE_ROWS;
-    const int pack_a = job->a_col != 1 && panels > 1;
-    const int a_width = gfi_ceil_div(GFI_TILE_ROWS, GFI_VLEN) * GFI_VLEN;
-    gf_real *const packed_b = room + GFI_BLOCK_K * GFI_TILE_ROOM;
+    const int pack_b = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > 40 * GFI_TILE_ROWS;
     const gf_real *b = job->b + k * job->b_row + n * job->b_col;
     GFI_FN(gfi_tile) tile;
-    tile.k = depth, tile.from_c = job->accumulate || k > 0, tile.c_row = job->c_row;
+    tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
     if (pack_b) {
         for (int p = 0; p < panels; p++) {
             const int v0 = gfi_share(vecs, panels, p) * GFI_VLEN, v1 = gfi_share(vecs, panels, p + 1) * GFI_VLEN;
-            GFI_FN(gfi_pack)(b + v0 * job->b_col, job->b_row, job->b_col, depth, columns - v0, v1 - v0, packed_b + v0 * depth);
+            GFI_FN(gfi_pack)(b + v0 * job->b_col, job->b_row, job->b_col, depth, columns - v0, v1 - v0, room + v0 * depth);
         }
     }
     for (int t = 0; t < tiles; t++) {
         const int m = m0 + gfi_share(m1 - m0, tiles, t), rows = m0 + gfi_share(m1 - m0, tiles, t + 1) - m;
-        tile.a = job->a + m * job->a_row + k * job->a_col, tile.a_row = job->a_row, tile.a_col = job->a_col;
-        if (pack_a) {
-            GFI_FN(gfi_pack)(tile.a, job->a_col, job->a_row, depth, rows, a_width, room);
-            tile.a = room, tile.a_row = 1, tile.a_col = a_width;
-        }
+        tile.a = job->a + m * job->a_row + k * job->a_col;
         for (int p = 0; p < panels; p++) {
             const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0, left = columns - v0 * GFI_VLEN;
             tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
-            tile.b = pack_b ? packed_b + v0 * GFI_VLEN * depth : b + v0 * GFI_VLEN;
+            tile.b = pack_b ? room + v0 * GFI_VLEN * depth : b + v0 * GFI_VLEN;
             tile.b_row = pack_b ? v * GFI_VLEN : job->b_row;
             tile.c = job->c + m * job->c_row + n + v0 * GFI_VLEN;
-            tile.bias = job->bias && k == 0 ? job->bias + n + v0 * GFI_VLEN : NULL;
+            if (job->accumulate || k > 0) tile.start = tile.c, tile.start_row = tile.c_row;
+            else tile.start = job->bias ? job->bias + n + v0 * GFI_VLEN : gfi_zeros, tile.start_row = 0;
             GFI_FN(gfi_tile_any)(rows, v, &tile);
         }
     }
@@ -5478,6 +5496,11 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
 GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *room) {
     const int vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
     const int depths = job->k > 0 ? gfi_ceil_div(job->k, GFI_BLOCK_K) : 1;
+    if (job->accumulate && job->bias) {
+        for (int m = m0; m < m1; m++) {
+            for (int n = n0; n < n1; n++) job->c[m * job->c_row + n] += job->bias[n];
+        }
+    }
     for (int d = 0; d < depths; d++) {
         const int k = gfi_share(job->k, depths, d), depth = gfi_share(job->k, depths, d + 1) - k;
         for (int i = 0; i < blocks; i++) {
@@ -5577,16 +5600,27 @@ typedef struct GFI_FN(gfi_factors) {
     gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
 } GFI_FN(gfi_factors);
 
+// √v. Vanished gradients make v subnormal, and the root of a subnormal number takes several times as long as any other; two powers
+// of two, exact both ways, go round that.
+GFI_INLINE gfi_v GFI_FN(gfi_root)(gfi_v v) {
+    const gfi_vm small = GFI_LT(v, GFI_SET1(1));
+    const gfi_v up = GFI_SELECT(small, GFI_SET1(18446744073709551616.0f), GFI_SET1(1));    // 2^64
+    const gfi_v down = GFI_SELECT(small, GFI_SET1(2.3283064365386962890625e-10f), GFI_SET1(1));  // 2^-32
+    return GFI_SQRT(GFI_FMA(v, up, GFI_SET1(0))) * down;
+}
+
 // The formulas of gfi_update for one vector of parameters: new moments into *m and *v, returns the new w. kind is a constant
-// wherever this is inlined, so no test of it is left in the loop.
+// wherever this is inlined, so no test of it is left in the loop. What may become subnormal (m, v) is multiplied by an FMA and
+// never divided: multiplications and divisions would wait for it, FMAs do not.
 GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const int kind, int nesterov, const GFI_FN(gfi_factors) * f, gfi_v w, gfi_v g,
                                           gfi_v *m, gfi_v *v) {
+    const gfi_v zero = GFI_SET1(0);
     g = GFI_FMA(f->decay, w, g);
     w = w * f->keep;
-    if (kind != GFI_UPDATE_SGD) *v = GFI_FMA(f->beta2, *v, f->fresh2 * g * g);
-    if (kind == GFI_UPDATE_RMSPROP) g = g / (GFI_SQRT(*v) + f->eps);
-    *m = GFI_FMA(f->momentum, *m, f->fresh1 * g);
-    if (kind == GFI_UPDATE_ADAM) return GFI_FNMA(f->lr, *m / GFI_FMA(GFI_SQRT(*v), f->root, f->eps), w);
+    if (kind != GFI_UPDATE_SGD) *v = GFI_FMA(GFI_FMA(f->fresh2, g, zero), g, GFI_FMA(f->beta2, *v, zero));
+    if (kind == GFI_UPDATE_RMSPROP) g = g * (GFI_SET1(1) / (GFI_FN(gfi_root)(*v) + f->eps));
+    *m = GFI_FMA(f->momentum, *m, kind == GFI_UPDATE_ADAM ? GFI_FMA(f->fresh1, g, zero) : g);
+    if (kind == GFI_UPDATE_ADAM) return GFI_FNMA(f->lr / GFI_FMA(GFI_FN(gfi_root)(*v), f->root, f->eps), *m, w);
     return GFI_FNMA(f->lr, nesterov ? GFI_FMA(f->momentum, *m, g) : *m, w);
 }
 
@@ -5624,7 +5658,7 @@ GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, 
     GFI_FN(gfi_factors) f;
     f.keep = GFI_SET1((gf_real)(u->decoupled ? 1 - u->lr * u->weight_decay : 1));
     f.decay = GFI_SET1((gf_real)(u->decoupled ? 0 : u->weight_decay));
-    f.momentum = GFI_SET1((gf_real)u->momentum), f.fresh1 = GFI_SET1((gf_real)(adam ? 1 - u->momentum : 1));
+    f.momentum = GFI_SET1((gf_real)u->momentum), f.fresh1 = GFI_SET1((gf_real)(1 - u->momentum));
     f.beta2 = GFI_SET1((gf_real)u->beta2), f.fresh2 = GFI_SET1((gf_real)(1 - u->beta2));
     f.root = GFI_SET1((gf_real)(1 / sqrt(bias2))), f.eps = GFI_SET1((gf_real)u->eps);
     f.lr = GFI_SET1((gf_real)(u->lr / bias1));
@@ -5639,8 +5673,8 @@ GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, 
 
 // ---- part B, in every pass -----------------------------------------------------------------------------------------
 // Elementary functions in a handful of multiply-adds, on whatever a gfi_v is. Each φ below returns h and sets *slope to
-// φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN are
-// false, and every GFI_SELECT, GFI_MAX and GFI_MIN below keeps z in that case.
+// φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN
+// are false, and every GFI_SELECT, GFI_MAX and GFI_MIN below keeps z in that case.
 
 GFI_INLINE gfi_v GFI_FN(gfi_poly)(gfi_v x, const gf_real *c, int count) {  // Horner
     gfi_v y = GFI_C(c[count - 1]);
@@ -5658,25 +5692,40 @@ GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitu
     return GFI_AS_REAL(GFI_AS_INT(magnitude) | (GFI_AS_INT(sign) & GFI_AS_INT(GFI_C(-0.0))));
 }
 
-// e^(x + tail) and e^(x + tail) - 1, each to about an ulp, for x ≤ 88 (double: 709) and |tail| ≪ 1.
-//     x = n·ln2 + r, |r| ≤ ln2/2      p = e^r - 1 = r + r²·P(r)      e^x = 2^n + 2^n·p      e^x - 1 = (2^n - 1) + 2^n·p
-// 2^n is the product of two powers, so that results below the smallest normal number round once, as they should.
-GFI_INLINE gfi_v GFI_FN(gfi_exp_tail)(gfi_v x, gfi_v tail, gfi_v *minus_one) {
+// 2^n as the product of two powers, so that what lies below the smallest normal number rounds once, as it should.
+GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v n, gfi_v shifted) {
+#if GFI_ISA == GFI_ISA_avx512
+    (void)shifted;
+    return GFI_OP(maskz_scalef)(GFI_FIRST_LANES(GFI_VLEN), GFI_C(1), n);  // unmasked, g++ 12 warns in its own header
+#else
+    gfi_vi mask = GFI_SET1I(GFI_EXP_MASK), half = (GFI_AS_INT(shifted) >> 1) & mask;
+    gfi_vi rest = (GFI_AS_INT(shifted) - half) & mask;
+    (void)n;
+    return GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL(rest << GFI_MANTISSA);
+#endif
+}
+
+// e^(x + tail) = power·(1 + p) for x ≤ 88 (double: 709) and |tail| ≪ 1; returns p. Put together it is good to an ulp.
+//     x = n·ln2 + r, |r| ≤ ln2/2      power = 2^n      p = e^r - 1 = r + r²·P(r)
+GFI_INLINE gfi_v GFI_FN(gfi_exp_parts)(gfi_v x, gfi_v tail, gfi_v *power) {
     gfi_v clamped = GFI_MAX(GFI_C(GFI_EXP_LOW), x);
     gfi_v shifted = GFI_FMA(clamped, GFI_C(1.44269504088896340736), GFI_C(GFI_EXP_ROUND));
     gfi_v n = shifted - GFI_C(GFI_EXP_ROUND);
     gfi_v r = GFI_FNMA(n, GFI_C(GFI_LN2_LOW), GFI_FNMA(n, GFI_C(GFI_LN2_HIGH), clamped)) + tail;
-    gfi_v p = GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
-    gfi_vi exponent = GFI_AS_INT(shifted) & GFI_SET1I(GFI_EXP_BITS);
-    gfi_vi half = exponent >> 1;
-    gfi_v power = GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL((exponent - half) << GFI_MANTISSA);
-    *minus_one = GFI_FMA(power, p, power - GFI_C(1));
-    return GFI_FMA(power, p, power);
+    *power = GFI_FN(gfi_power)(n, shifted);
+    return GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
 }
 
 GFI_INLINE gfi_v GFI_FN(gfi_exp)(gfi_v x) {
-    gfi_v unused;
-    return GFI_FN(gfi_exp_tail)(x, GFI_C(0), &unused);
+    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(0), &power);
+    return GFI_FMA(power, p, power);
+}
+
+// e^x - 1, without cancellation near 0: (2^n - 1) + 2^n·p. And e^x.
+GFI_INLINE gfi_v GFI_FN(gfi_expm1)(gfi_v x, gfi_v *exp) {
+    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(0), &power);
+    *exp = GFI_FMA(power, p, power);
+    return GFI_FMA(power, p, power - GFI_C(1));
 }
 
 // value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
@@ -5685,9 +5734,9 @@ GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT(
 // σ(z) from e = e^-|z|, which never overflows: 1/(1+e) right of 0, e/(1+e) left of it.   σ' = e/(1+e)²
 GFI_INLINE gfi_v GFI_FN(gfi_sigmoid)(gfi_v z, gfi_v *slope) {
     gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z));
-    gfi_v large = GFI_C(1) / (GFI_C(1) + e), small = e * large;
-    *slope = small * large;
-    return GFI_SELECT(GFI_LT(z, GFI_C(0)), small, large);
+    gfi_v sum = GFI_C(1) + e;
+    *slope = e / (sum * sum);
+    return GFI_SELECT(GFI_LT(z, GFI_C(0)), e, GFI_C(1)) / sum;
 }
 
 GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
@@ -5701,12 +5750,12 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_sigmoid)(gfi_v z, const gfi_act_args *args, gfi_
     return GFI_FN(gfi_sigmoid)(z, slope);
 }
 
-// tanh|z| = -m/(2+m) with m = e^(-2|z|) - 1, accurate near 0;   1 - tanh² = 4·e^(-2|z|)/(2+m)², accurate far out.
+// tanh|z| = (1-e)/(1+e), e = e^(-2|z|), with 1-e accurate near 0;   1 - tanh² = 4e/(1+e)², accurate far out.
 GFI_INLINE gfi_v GFI_FN(gfi_tanh)(gfi_v z, gfi_v *slope) {
-    gfi_v m, e = GFI_FN(gfi_exp_tail)(GFI_C(-2) * GFI_FN(gfi_abs)(z), GFI_C(0), &m);
-    gfi_v inverse = GFI_C(1) / (GFI_C(2) + m);
-    *slope = GFI_C(4) * e * (inverse * inverse);
-    return GFI_FN(gfi_copysign)(GFI_FN(gfi_abs)(m * inverse), z);
+    gfi_v e, m = GFI_FN(gfi_expm1)(GFI_C(-2) * GFI_FN(gfi_abs)(z), &e);
+    gfi_v sum = GFI_C(1) + e;
+    *slope = GFI_C(4) * e / (sum * sum);
+    return GFI_FN(gfi_copysign)(GFI_FN(gfi_abs)(m / sum), z);
 }
 
 GFI_INLINE gfi_v GFI_FN(gfi_act_tanh)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
@@ -5731,12 +5780,12 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, const gfi_act_args *args, gfi_v 
 GFI_INLINE gfi_v GFI_FN(gfi_act_exponential)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // elu, selu, celu
     gfi_vm positive = GFI_GT(z, GFI_C(0));
     gfi_v amplitude = GFI_C(args->amplitude), rate = GFI_C(args->rate), scale = GFI_C(args->scale);
-    gfi_v m, e = GFI_FN(gfi_exp_tail)(GFI_MIN(GFI_C(0), z) * rate, GFI_C(0), &m);
+    gfi_v e, m = GFI_FN(gfi_expm1)(GFI_MIN(GFI_C(0), z) * rate, &e);
     *slope = GFI_SELECT(positive, scale, amplitude * rate * e);
     return GFI_SELECT(positive, scale * z, amplitude * m);
 }
 
-// ln(1 + e^z) = max(z, 0) + ln(1 + e), e = e^-|z|;   ln(1 + e) = 2·atanh(s), s = e/(2 + e) ≤ 1/3;   beyond 20: z itself.
+// ln(1 + e^z) = max(z, 0) + ln(1 + e), e = e^-|z|;   ln(1 + e) = 2·atanh(s), s = e/(2 + e) ≤ 1/3;   beyond 20: z.
 GFI_INLINE gfi_v GFI_FN(gfi_act_softplus)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
     gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z)), s = e / (GFI_C(2) + e), w = s * s;
     gfi_v log1p = GFI_FMA(s * w, GFI_POLY(w, gfi_log1p_poly), s + s);
@@ -5748,7 +5797,8 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_softplus)(gfi_v z, const gfi_act_args *args, gfi
 }
 
 GFI_INLINE gfi_v GFI_FN(gfi_act_softsign)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v a = GFI_MIN(GFI_C(1267650600228229401496703205376.0), GFI_FN(gfi_abs)(z)), inverse = GFI_C(1) / (GFI_C(1) + a);  // 2^100, not ∞/∞
+    gfi_v a = GFI_MIN(GFI_C(1267650600228229401496703205376.0), GFI_FN(gfi_abs)(z));  // at most 2^100: avoids ∞/∞
+    gfi_v inverse = GFI_C(1) / (GFI_C(1) + a);
     (void)args;
     *slope = inverse * inverse;
     return GFI_FN(gfi_copysign)(a * inverse, z);
@@ -5766,16 +5816,15 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_arctan)(gfi_v z, const gfi_act_args *args, gfi_v
 }
 
 // Q(a) = 1 - Φ(a) = e^(-a²/2)·G(a): the normal distribution's tail, G smooth. Its density shares the exponential. a² is
-// needed to more than one word (an error ε in a²/2 is a relative error ε in e^…), so a = high + rest, a² = high² + …
+// needed to more than one word (an error ε in a²/2 is a relative error ε in e^…): a² = high² + (a - high)(a + high).
 GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
     gfi_v above = GFI_MAX(GFI_C(-40), z), near = GFI_MIN(GFI_C(40), above);  // 0 or z beyond: avoids 0·∞
-    gfi_v a = GFI_FN(gfi_abs)(near), high = GFI_AS_REAL(GFI_AS_INT(a) & GFI_SET1I(GFI_UPPER_HALF)), unused;
-    gfi_v e = GFI_FN(gfi_exp_tail)(GFI_C(-0.5) * high * high, GFI_C(-0.5) * (a - high) * (a + high), &unused);
-    gfi_v t = GFI_C(1) / GFI_FMA(a, GFI_C(0.25), GFI_C(1));
-    gfi_v q = e * GFI_POLY(t, gfi_tail_poly);
+    gfi_v a = GFI_FN(gfi_abs)(near), high = GFI_AS_REAL(GFI_AS_INT(a) & GFI_SET1I(GFI_UPPER_HALF)), power;
+    gfi_v p = GFI_FN(gfi_exp_parts)(GFI_C(-0.5) * high * high, GFI_C(-0.5) * (a - high) * (a + high), &power);
+    gfi_v top = GFI_POLY(a, gfi_tail_top), q = power * (GFI_FMA(top, p, top) / GFI_POLY(a, gfi_tail_bottom));
     gfi_v cdf = GFI_SELECT(GFI_LT(z, GFI_C(0)), q, GFI_C(1) - q);
     (void)args;
-    *slope = GFI_FMA(near * e, GFI_C(0.39894228040143267794), cdf);
+    *slope = GFI_FMA(near * GFI_FMA(power, p, power), GFI_C(0.39894228040143267794), cdf);
     return above * cdf;
 }
 
@@ -5803,9 +5852,9 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_mish)(gfi_v z, const gfi_act_args *args, gfi_v *
     gfi_v above = GFI_MAX(low, z), near = GFI_MIN(-low, above);
     gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(near));
     gfi_vm negative = GFI_LT(z, GFI_C(0));
-    gfi_v n = GFI_SELECT(negative, e * (e + two), GFI_FMA(two, e, one));
-    gfi_v rest = GFI_SELECT(negative, two, two * e * e), inverse = one / (n + rest), t = n * inverse;
-    gfi_v dt = GFI_SELECT(negative, e, e * e) * GFI_FMA(GFI_C(4), e, GFI_C(4)) * (inverse * inverse);
+    gfi_v n = GFI_SELECT(negative, GFI_FMA(e, e, two * e), GFI_FMA(two, e, one));
+    gfi_v sum = n + GFI_SELECT(negative, two, two * e * e), t = n / sum;
+    gfi_v dt = GFI_SELECT(negative, e, e * e) * GFI_FMA(GFI_C(4), e, GFI_C(4)) / (sum * sum);
     (void)args;
     *slope = GFI_FMA(near, dt, t);
     return above * t;
@@ -5837,7 +5886,7 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_hard_sigmoid)(gfi_v z, const gfi_act_args *args,
 
 GFI_INLINE gfi_v GFI_FN(gfi_act_hard_swish)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
     gfi_v three = GFI_C(3);
-    gfi_vm below = GFI_LT(z, -three), beyond = GFI_GT(z, three);
+    gfi_vm below = GFI_LT(z, -three), beyond = GFI_GE(z, three);
     gfi_v middle = GFI_FMA(z, GFI_C(1.0 / 3), GFI_C(0.5));
     (void)args;
     *slope = GFI_SELECT(beyond, GFI_C(1), GFI_SELECT(below, GFI_C(0), middle));
@@ -5853,12 +5902,13 @@ GFI_INLINE void GFI_FN(gfi_store_some)(gf_real *p, gfi_v v, size_t left) {
     else GFI_STORE_PART(p, v, (int)left);
 }
 
-GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
+                                                      size_t n) {
     size_t i;
     for (i = 0; i < n; i++) {
         double x = (double)z[i];
-        h[i] = (gf_real)act.value(x);
-        if (slope) slope[i] = (gf_real)act.derivative(x);
+        h[i] = (gf_real)gf_act_value(act, x);
+        if (slope) slope[i] = (gf_real)gf_act_derivative(act, x);
     }
 }
 
@@ -5911,8 +5961,10 @@ GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_
 // dz = dh·φ', the same loop for every activation that is not written out below.
 GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, gf_real *product, size_t n) {
     size_t i;
-    GFI_EACH GFI_FN(gfi_store_some)(product + i, GFI_FN(gfi_load_some)(a + i, n - i) * GFI_FN(gfi_load_some)(b + i, n - i),
-                                    n - i);
+    GFI_EACH {
+        gfi_v x = GFI_FN(gfi_load_some)(a + i, n - i), y = GFI_FN(gfi_load_some)(b + i, n - i);
+        GFI_FN(gfi_store_some)(product + i, x * y, n - i);
+    }
 }
 
 #define GFI_ACT_CASE(kind, phi)                                                              \
@@ -5981,7 +6033,7 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
         const gf_real *row = x + b * classes;
         gf_real *gradient = dlogits ? dlogits + b * classes : NULL, lanes[GFI_VLEN], largest = row[0];
         double target = labels ? (double)row[labels[b]] : 0, sum = 0;
-        for (i = 1; i < classes; i++) largest = row[i] > largest ? row[i] : largest;  // a NaN comes back through the sum
+        for (i = 1; i < classes; i++) largest = row[i] > largest ? row[i] : largest;  // a NaN comes through the sum
         for (i = 0; i < classes; i += (size_t)GFI_VLEN) {
             size_t left = classes - i < (size_t)GFI_VLEN ? classes - i : (size_t)GFI_VLEN;
             gfi_v e = GFI_FN(gfi_exp)(GFI_FN(gfi_load_some)(row + i, left) - GFI_C(largest));
@@ -5989,7 +6041,7 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
             for (lane = 0; lane < left; lane++) sum += (double)lanes[lane];
             if (gradient) GFI_FN(gfi_store_some)(gradient + i, e, left);
         }
-        if (loss) loss[b] = gfi_log(sum) + ((double)largest - target);
+        if (loss) loss[b] = sum <= (double)classes ? gfi_log(sum) + ((double)largest - target) : NAN;
         if (!gradient) continue;
         for (i = 0; i < classes; i++) gradient[i] *= (gf_real)((double)scale / sum);
         if (labels) gradient[labels[b]] -= scale;
