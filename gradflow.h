@@ -3172,7 +3172,7 @@ static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
             snprintf(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
         return text;
     }
-    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum, sum < 0 ? "decay" : "growth", d->phi,
+    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0, sum < 0 ? "decay" : "growth", d->phi,
                       100 * d->weight / sum);
     if (d->rest / sum > 0.005 && length > 0 && (size_t)length < size)
         snprintf(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
