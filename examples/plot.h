@@ -210,7 +210,7 @@ typedef struct {
 typedef struct { char label[PLOTP_TEXT]; plotp_item item; } plotp_entry;
 typedef struct {
     plotp_entry *entry;
-    int n, cols, rows;
+    int n, shown, cols, rows;
     double size, w, h, cell; // text size, outer size, width of a column
 } plotp_legend;
 
@@ -379,7 +379,7 @@ static void plotp_paint(plotp_canvas *c, int rgb, double alpha, int is_fill) {
             if (!is_fill && row[x] <= 0) continue;
             sum = is_fill ? sum + row[x] : row[x];
             row[x] = 0;
-            a = floor(plotp_clamp(fabs(sum), 0, 1) * 15 + 0.5) / 15; // 16 levels look the same and halve the file
+            a = floor(plotp_clamp(fabs(sum), 0, 1) * 16 + 0.5) / 16; // 17 levels look the same and halve the file
             if (a > 0 && x < c->clip[2]) plotp_blend(c, x, y, rgb, a * alpha);
         }
     }
@@ -704,7 +704,7 @@ typedef struct {
     double weight, radius;      // half the pen's width: of the face, of the present character
     double along, raise, size;  // pen position along the line; raise and relative size of super- and subscripts
     double small_x, capital;    // heights in whole pixels, so that horizontal strokes are crisp
-    int rotated, down;
+    int rotated, blind;         // blind: only add up the advances
     double ux, uy;              // last point on the grid
     plotp_rect ink;
 } plotp_pen;
@@ -830,7 +830,7 @@ static double plotp_pen_text(plotp_pen *p, const char *text) {
         p->size = shift ? 0.7 : 1;
         p->radius = p->weight * (shift ? 0.85 : 1);
         p->raise = shift > 0 ? p->capital - 22 * p->scale : shift < 0 ? -15 * p->scale : 0;
-        plotp_pen_glyph(p, g->path);
+        if (!p->blind) plotp_pen_glyph(p, g->path);
         p->along += g->advance * p->scale * p->size;
     }
     return p->along;
@@ -841,7 +841,7 @@ static plotp_pen plotp_pen_at(plotp_canvas *c, double x, double y, double size, 
     memset(&p, 0, sizeof p);
     p.c = c;
     p.scale = size / 100;
-    p.weight = p.radius = plotp_clamp(weight * size / 2, 0.5, 1e9);
+    p.weight = p.radius = plotp_clamp(weight * size / 2, 0.42, 1e9);
     p.small_x = floor(50 * p.scale + 0.5);
     p.capital = floor(70 * p.scale + 0.5);
     p.rotated = rotated;
@@ -854,6 +854,7 @@ static plotp_pen plotp_pen_at(plotp_canvas *c, double x, double y, double size, 
 
 static double plotp_text_width(const char *text, double size) {
     plotp_pen p = plotp_pen_at(NULL, 0, 0, size, 0.088, 0);
+    p.blind = 1;
     return plotp_pen_text(&p, text);
 }
 
@@ -901,7 +902,7 @@ static void plotp_shorten(char *text, double size, double width) {
 }
 
 // A title: up to three lines that fit a width, wrapped at blanks, then set smaller, then shortened.
-typedef struct { char line[3][PLOTP_TEXT]; int n; double size; } plotp_block;
+typedef struct { char line[3][3 * PLOTP_TEXT]; int n; double size; } plotp_block;
 
 // Break the text into lines; returns 0 when it needs more than three or a word is too long.
 static int plotp_wrap(plotp_block *b, const char *text, double width) {
@@ -915,7 +916,7 @@ static int plotp_wrap(plotp_block *b, const char *text, double width) {
             if (word > room) word = room;
             memcpy(line, text, word);
             line[word] = 0;
-            if (good && plotp_text_width(line, b->size) > width) break;
+            if (good && plotp_text_width(line, b->size) > width && b->n < 2) break; // the third line takes all the rest
             good = word;
             end = word + 1;
             if (text[word] != ' ' || end >= room) break;
@@ -928,27 +929,32 @@ static int plotp_wrap(plotp_block *b, const char *text, double width) {
     return fits && !*text;
 }
 
-static plotp_block plotp_block_fit(const char *text, double size, double width) {
+static double plotp_line_step(const plotp_block *b) {
+    return 1.16 * b->size + 1.5;
+}
+
+static double plotp_block_height(const plotp_block *b) {
+    return b->n * plotp_line_step(b);
+}
+
+static plotp_block plotp_block_fit(const char *text, double size, double width, double height) {
     plotp_block b;
     int i;
     memset(&b, 0, sizeof b);
     if (!text || !text[0]) return b;
     for (b.size = size; b.size > 0.7 * size; b.size *= 0.94)
-        if (plotp_wrap(&b, text, width)) return b;
+        if (plotp_wrap(&b, text, width) && plotp_block_height(&b) <= height) return b;
     plotp_wrap(&b, text, width);
+    while (b.n > 0 && plotp_block_height(&b) > height) b.n--;
     for (i = 0; i < b.n; i++) plotp_shorten(b.line[i], b.size, width);
     return b;
-}
-
-static double plotp_block_height(const plotp_block *b) {
-    return b->n * b->size * 1.22;
 }
 
 // Draw centred at x, below y.
 static void plotp_block_draw(plot_figure *fig, const plotp_block *b, double x, double y, plotp_face face, int rgb) {
     int i;
     for (i = 0; i < b->n; i++)
-        plotp_text(fig, x, y + (i + 0.5) * b->size * 1.22, b->line[i], b->size, 0.5, face, rgb);
+        plotp_text(fig, x, y + (i + 0.5) * plotp_line_step(b), b->line[i], b->size, 0.5, face, rgb);
 }
 
 // ------------------------------------------------------------------------------------------------ [PLOT:COLOUR]
@@ -1446,7 +1452,7 @@ static void plotp_finish_range(plotp_axis *a, double pad, int keep_zero) {
         hi = a->log ? 10 : 1;
     } else if (a->log) {
         double grow = lo < hi ? pow(10, pad * (log10(hi) - log10(lo))) : sqrt(10.0);
-        lo /= grow;
+        lo = lo / grow > 0 ? lo / grow : lo;
         hi *= grow;
     } else {
         double size = fabs(lo) > fabs(hi) ? fabs(lo) : fabs(hi);
@@ -1574,6 +1580,10 @@ static void plotp_linear_ticks(plotp_axis *a, int most) {
     double lo = a->lo < a->hi ? a->lo : a->hi, hi = a->lo < a->hi ? a->hi : a->lo, k;
     double size = fabs(lo) > fabs(hi) ? fabs(lo) : fabs(hi), step = plotp_nice_step(hi / most - lo / most), unit;
     int i, decimals;
+    while (floor(hi / step + 1e-6) - ceil(lo / step - 1e-6) < 1 && most < 20) { // at least two ticks
+        most++;
+        step = plotp_nice_step(hi / most - lo / most);
+    }
     if (a->whole && step < 1) step = 1;
     a->exponent = size >= 1e6 || size < 1e-3 ? (int)floor(log10(size) + 1e-9) : 0;
     unit = pow(10, a->exponent);
@@ -1734,7 +1744,8 @@ static double plotp_bar_space(const plot_axes *ax, double s) { // the colour bar
 
 static plotp_block plotp_panel_title(const plot_axes *ax) {
     double s = ax->fig->scale;
-    return plotp_block_fit(ax->fig->cramped < 3 ? ax->title : NULL, PLOTP_SIZE_TITLE * s, ax->cell.x1 - ax->cell.x0 - 18 * s);
+    return plotp_block_fit(ax->fig->cramped < 3 ? ax->title : NULL, PLOTP_SIZE_TITLE * s, ax->cell.x1 - ax->cell.x0 - 18 * s,
+                           0.35 * (ax->cell.y1 - ax->cell.y0));
 }
 
 // Margins of one panel whose axes would be w x h pixels.
@@ -1774,11 +1785,13 @@ static void plotp_square(plot_axes *ax) {
 }
 
 static plotp_block plotp_title_block(const plot_figure *fig) {
-    return plotp_block_fit(fig->cramped < 3 ? fig->title : NULL, PLOTP_SIZE_FIGURE * fig->scale, fig->width - 30.0);
+    return plotp_block_fit(fig->cramped < 3 ? fig->title : NULL, PLOTP_SIZE_FIGURE * fig->scale, fig->width - 30.0,
+                           0.3 * fig->height);
 }
 
 static plotp_block plotp_caption_block(const plot_figure *fig) {
-    return plotp_block_fit(fig->cramped < 3 ? fig->caption : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0);
+    return plotp_block_fit(fig->cramped < 3 ? fig->caption : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0,
+                           0.15 * fig->height);
 }
 
 // Cells of the panels: what title, shared legend and caption leave.
@@ -1842,10 +1855,11 @@ static void plotp_size_legends(plot_figure *fig);
 static void plotp_layout(plot_figure *fig) {
     double panel_w = (double)fig->width / fig->cols, panel_h = (double)fig->height / fig->rows;
     double normal = plotp_clamp(panel_w / 500 < panel_h / 360 ? panel_w / 500 : panel_h / 360, 0.6, 1) * fig->user_scale;
+    double least = normal < 0.45 ? normal : 0.45; // smaller text than this cannot be read
     int i, pass, n = fig->rows * fig->cols;
-    for (fig->cramped = 0; fig->cramped <= 3; fig->cramped++) {
+    for (fig->cramped = 0;; fig->cramped++) {
         double room = 0;
-        for (fig->scale = normal; fig->scale > 0.42 * normal; fig->scale *= 0.92) {
+        for (fig->scale = normal;; fig->scale *= 0.92) {
             plotp_size_shared_legend(fig);
             plotp_place_cells(fig);
             plotp_size_legends(fig);
@@ -1857,8 +1871,9 @@ static void plotp_layout(plot_figure *fig) {
                 room = plotp_align(fig);
             }
             if (room >= 0.45) return;
+            if (fig->scale * 0.92 < least) break;
         }
-        if (room >= 0.25) return;
+        if (room >= 0.25 || fig->cramped == 3) return;
     }
 }
 
@@ -2120,7 +2135,7 @@ static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int
                                      (ax->rect.y1 - ax->rect.y0);
         double length = (major ? 5 : 3) * s;
         plotp_hair(c, right ? x : x - length, y, right ? x + length : x, 0, PLOTP_FRAME);
-        if (!major || fabs(y - last) < size * 0.95) continue;
+        if (!major || fabs(y - last) < size * 1.15) continue;
         last = y;
         plotp_text(ax->fig, x + side * 9 * s, y, a->tick_label[i], size, right ? 0 : 1, PLOTP_REGULAR, PLOTP_INK);
     }
@@ -2159,7 +2174,7 @@ static void plotp_draw_title(plot_axes *ax) {
         if (w > half) half = w;
     }
     x = plotp_clamp(x, ax->cell.x0 + half, ax->cell.x1 - half); // inside its panel
-    plotp_block_draw(ax->fig, &title, x, ax->rect.y0 - plotp_block_height(&title) - 6 * ax->fig->scale, PLOTP_BOLD,
+    plotp_block_draw(ax->fig, &title, x, ax->rect.y0 - plotp_block_height(&title) - 11 * ax->fig->scale, PLOTP_BOLD,
                      PLOTP_INK);
 }
 
@@ -2374,6 +2389,7 @@ static void plotp_draw_table(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
     double s = ax->fig->scale, size = PLOTP_SIZE_TICK * s, w = ax->rect.x1 - ax->rect.x0, line, total, width[100], x, y;
     int i, j, n = ax->table_rows, m = ax->table_cols, try_size;
+    if ((n - 1) * 11.0 > ax->rect.y1 - ax->rect.y0) n = (int)((ax->rect.y1 - ax->rect.y0) / 11) + 1; // what can be read
     line = (ax->rect.y1 - ax->rect.y0) / n;
     if (line > size * 1.75) line = size * 1.75;
     if (size > line * 0.75) size = line * 0.75;
@@ -2476,29 +2492,41 @@ static int plotp_legend_rows(double height, double size) {
     return (int)plotp_clamp(floor((height - size) / (size * 1.45)), 1, 1000);
 }
 
-// Size of a legend of at most `width` x `height`, filled row by row where it is `wide`, else column by column. The
-// text becomes smaller if it must, and a little smaller if that saves a column.
+// Size of a legend of at most `width` x `height`, filled row by row where it is `wide`, else column by column. The text
+// becomes smaller if it must (and a little smaller if that saves a column), long labels are cut, and at last only the
+// first entries are shown.
 static void plotp_legend_size(plotp_legend *l, double size, double width, double height, int wide) {
-    int k, most, few = plotp_legend_rows(height, 0.78 * size);
+    int k, fits = 0, few = plotp_legend_rows(height, 0.78 * size);
     l->w = l->h = 0;
+    l->shown = l->n;
     if (l->n == 0) return;
     few = wide ? l->n : (l->n + few - 1) / few;
-    for (l->size = size; l->size > 0.4 * size; l->size *= 0.93) {
-        double widest = 0, cap = width - 3.6 * l->size;
+    for (l->size = size; !fits && l->size > 0.5 * size; l->size *= 0.93) {
+        double widest = 0, least;
         for (k = 0; k < l->n; k++) {
             double w = plotp_text_width(l->entry[k].label, l->size);
             if (w > widest) widest = w;
         }
-        if (!wide && widest > cap) widest = cap;
+        least = (3.3 + 5) * l->size; // the sample and a few letters
         l->cell = widest + 3.3 * l->size;
-        most = wide ? (int)plotp_clamp(floor(width / l->cell), 1, l->n) : plotp_legend_rows(height, l->size);
-        l->cols = wide ? most : (l->n + most - 1) / most;
+        l->rows = plotp_legend_rows(height, l->size);
+        l->cols = wide ? (int)plotp_clamp(floor(width / l->cell), 1, l->n) : (l->n + l->rows - 1) / l->rows;
         l->rows = (l->n + l->cols - 1) / l->cols;
-        if (wide) l->cols = (l->n + l->rows - 1) / l->rows;
-        l->w = l->cols * l->cell + 0.5 * l->size;
+        if (l->cell * l->cols > width - 0.5 * l->size) l->cell = (width - 0.5 * l->size) / l->cols;
+        if (least > widest + 3.3 * l->size) least = widest + 3.3 * l->size;
         l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
-        if (l->w <= width + 1 && l->h <= height + 1 && l->cols <= few) return;
+        fits = l->cell >= least && l->h <= height + 1 && l->cols <= few;
+        if (fits) break;
     }
+    if (!fits) {
+        l->cell = plotp_clamp(width - 0.5 * l->size, 1, 9 * l->size);
+        l->cols = (int)plotp_clamp(floor((width - 0.5 * l->size) / l->cell), 1, l->n);
+        l->rows = plotp_legend_rows(height, l->size);
+        l->shown = l->cols * l->rows < l->n ? l->cols * l->rows : l->n;
+        l->rows = (l->shown + l->cols - 1) / l->cols;
+        l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
+    }
+    l->w = l->cols * l->cell + 0.5 * l->size;
 }
 
 static void plotp_size_shared_legend(plot_figure *fig) {
@@ -2557,12 +2585,13 @@ static void plotp_draw_legend(plot_figure *fig, const plotp_legend *l, double x,
         plotp_hair(&fig->canvas, r.x0, r.y0, 0, r.y1, 0xCCCCCC);
         plotp_hair(&fig->canvas, r.x1, r.y0, 0, r.y1, 0xCCCCCC);
     }
-    for (k = 0; k < l->n; k++) {
+    for (k = 0; k < l->shown; k++) {
         char text[PLOTP_TEXT];
         double left = x + 0.5 * l->size + k / l->rows * l->cell;
         double mid = y + 0.25 * l->size + (k % l->rows + 0.5) * l->size * 1.45;
-        plotp_draw_sample(fig, &l->entry[k].item, left, mid, l->size);
         memcpy(text, l->entry[k].label, sizeof text);
+        if (k + 1 == l->shown && l->shown < l->n) snprintf(text, sizeof text, "%d more", l->n - k);
+        else plotp_draw_sample(fig, &l->entry[k].item, left, mid, l->size);
         plotp_shorten(text, l->size, l->cell - 2.9 * l->size);
         plotp_text(fig, left + 2.5 * l->size, mid, text, l->size, 0, PLOTP_REGULAR, PLOTP_INK);
     }
@@ -2859,6 +2888,7 @@ typedef struct {
 } plotp_bits;
 
 static void plotp_put(plotp_bits *b, unsigned value, int count) {
+    if (b->failed) return;
     b->held |= (unsigned long)value << b->held_count;
     for (b->held_count += count; b->held_count >= 8; b->held_count -= 8) {
         if (b->size == b->room) {
@@ -2897,7 +2927,7 @@ static void plotp_code_lengths(const unsigned *uses, int n, int limit, int *leng
         longest = 0;
         for (i = 0; i < n; i++) {
             int node = i;
-            for (length[i] = 0; uses[i] && node < total - 1; node = parent[node]) length[i]++;
+            for (length[i] = 0; uses[i] && total > n && node < total - 1; node = parent[node]) length[i]++;
             if (uses[i] && !length[i]) length[i] = 1; // the only symbol still needs a code
             if (length[i] > longest) longest = length[i];
         }
@@ -3008,6 +3038,8 @@ static int plotp_match(const plotp_deflate *d, const unsigned char *data, int si
     return best > 2 ? best : 0;
 }
 
+static unsigned char *plotp_compressed; // stb forgets it when its very last allocation fails
+
 // Called by stb_image_write; `row` is its level of compression, set to the bytes of a row before.
 static unsigned char *plotp_compress(unsigned char *data, int size, int *out_size, int row) {
     plotp_deflate *d = (plotp_deflate *)PLOT_MALLOC(sizeof *d);
@@ -3045,7 +3077,7 @@ static unsigned char *plotp_compress(unsigned char *data, int size, int *out_siz
     for (i = 24; i >= 0; i -= 8) plotp_put(&b, (s2 << 16 | s1) >> i & 255, 8);
     PLOT_FREE(d);
     *out_size = (int)b.size;
-    if (!b.failed) return b.data;
+    if (!b.failed) return plotp_compressed = b.data;
     PLOT_FREE(b.data);
     return NULL;
 }
@@ -3126,7 +3158,9 @@ int plot_save(plot_figure *fig, const char *path) {
     if (!plotp_render(fig)) return 0;
     stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
     stbi_write_png_compression_level = 3 * fig->width + 1; // see plotp_compress
+    plotp_compressed = NULL;
     png = stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
+    if (!png) PLOT_FREE(plotp_compressed);
     if (!png) plotp_fail(fig, "%s", plotp_no_memory);
     else plotp_write_file(fig, path, png, (size_t)size);
     PLOT_FREE(png);
