@@ -42,6 +42,7 @@ promises() {
         mnist_mlp)
             echo "practical.png loss.png accuracy.png grad_norm.png confusion.png"
             echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
+        rescue) echo "rescue.png cells.csv:structure,activation,init,optim,seed,test_acc,diverged,rms_dw_first,delta_ratio" ;;
         mnist_deep) echo "loss.png grad_norm.png grad_by_layer.png epochs.csv:$epochs layers.csv:$layers" ;;
         xor_mlp) echo "runs.csv summary.csv final.csv" ;;
         cifar_cnn)
