@@ -475,7 +475,8 @@ static void plotp_hair(plotp_canvas *c, double x0, double y0, double x1, double 
 }
 
 // Lengths of ink and gap, in line widths; the round ends add one width to each stroke.
-static const double plotp_dashes[][4] = {{0, 0, 0, 0}, {3.0, 2.6, 3.0, 2.6}, {0.01, 2.1, 0.01, 2.1}, {3.6, 2.2, 0.01, 2.2}};
+static const double plotp_dashes[][4] = {
+    {0, 0, 0, 0}, {3.0, 2.6, 3.0, 2.6}, {0.01, 2.1, 0.01, 2.1}, {3.6, 2.2, 0.01, 2.2}};
 
 // A polyline through the points that are numbers; NaN leaves a gap. The joins are round.
 static void plotp_polyline(plotp_canvas *c, const double *x, const double *y, int n, double width, int dash) {
@@ -766,8 +767,8 @@ static void plotp_pen_glyph(plotp_pen *p, const char *path) {
             double x = p->ux, y = p->uy;
             for (i = 1; i <= 8; i++) {
                 double t = i / 8.0, u = 1 - t;
-                plotp_pen_to(p, u * u * x + 2 * u * t * a[0] + t * t * a[2], u * u * y + 2 * u * t * a[1] + t * t * a[3],
-                             1, p->radius);
+                plotp_pen_to(p, u * u * x + 2 * u * t * a[0] + t * t * a[2],
+                             u * u * y + 2 * u * t * a[1] + t * t * a[3], 1, p->radius);
             }
         }
     }
@@ -1027,7 +1028,8 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     if (!fig) return NULL;
     memset(fig, 0, sizeof *fig);
     fig->user_scale = 1;
-    if (width < 64 || height < 64 || width > 16384 || height > 16384 || rows < 1 || cols < 1 || rows > 32 || cols > 32) {
+    if (width < 64 || height < 64 || width > 16384 || height > 16384 || rows < 1 || cols < 1 || rows > 32 ||
+        cols > 32) {
         plotp_fail(fig, "plot_figure_create: expected 64..16384 pixels a side and 1..32 rows and columns, found %dx%d "
                    "pixels, %dx%d panels", width, height, rows, cols);
         return fig;
@@ -1155,7 +1157,8 @@ void plot_color_log(plot_axes *ax) {
 
 static void plotp_limits(plot_axes *ax, plotp_axis *a, double lo, double hi, const char *call) {
     if (fabs(lo) >= 1e300 || fabs(hi) >= 1e300 || lo == hi) {
-        plotp_fail(ax->fig, "%s: expected two different finite limits (NAN = automatic), found %g and %g", call, lo, hi);
+        plotp_fail(ax->fig, "%s: expected two different finite limits (NAN = automatic), found %g and %g", call, lo,
+                   hi);
         return;
     }
     a->user_lo = lo;
@@ -1190,7 +1193,8 @@ void plot_legend(plot_axes *ax, plot_legend_place place) {
 static int plotp_array_ok(plot_axes *ax, const void *array, int n, const char *call) {
     if (!plotp_ok(ax)) return 0;
     if (n >= 0 && n <= 50000000 && (array || n == 0)) return 1;
-    plotp_fail(ax->fig, "%s: expected an array and 0..50000000 values, found %s and %d", call, array ? "one" : "NULL", n);
+    plotp_fail(ax->fig, "%s: expected an array and 0..50000000 values, found %s and %d", call, array ? "one" : "NULL",
+               n);
     return 0;
 }
 
@@ -1313,7 +1317,8 @@ void plot_bar_values(plot_axes *ax, const char *format) {
 
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style) {
-    if (!plotp_array_ok(ax, counts, bins, "plot_hist_counts") || !plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
+    if (!plotp_array_ok(ax, counts, bins, "plot_hist_counts") ||
+        !plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
         return;
     plotp_add(ax, PLOTP_HIST, edges, bins + 1, counts, NULL, bins, label, style);
 }
@@ -1363,8 +1368,8 @@ void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_
 void plot_heatmap_extent(plot_axes *ax, double x0, double x1, double y0, double y1) {
     if (!plotp_ok(ax)) return;
     if (!plotp_finite(x0) || !plotp_finite(x1) || !plotp_finite(y0) || !plotp_finite(y1) || x0 == x1 || y0 == y1) {
-        plotp_fail(ax->fig, "plot_heatmap_extent: expected finite x0 != x1 and y0 != y1, found %g, %g and %g, %g", x0, x1,
-                   y0, y1);
+        plotp_fail(ax->fig, "plot_heatmap_extent: expected finite x0 != x1 and y0 != y1, found %g, %g and %g, %g", x0,
+                   x1, y0, y1);
         return;
     }
     ax->extent[0] = x0;
@@ -1391,8 +1396,10 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
     if (!plotp_ok(ax)) return;
     if (!pixels || count < 1 || (channels != 1 && channels != 3) || height < 1 || width < 1 || height > 4096 ||
         width > 4096 || count > 50000000 / (channels * height * width)) {
-        plotp_fail(ax->fig, "plot_images: expected pixels, a count, 1 or 3 channels and 1..4096 pixels a side, found %s, "
-                   "%d, %d channels, %dx%d", pixels ? "pixels" : "NULL", count, channels, height, width);
+        plotp_fail(ax->fig,
+                   "plot_images: expected pixels, a count, 1 or 3 channels and 1..4096 pixels a side, found %s, "
+                   "%d, %d channels, %dx%d",
+                   pixels ? "pixels" : "NULL", count, channels, height, width);
         return;
     }
     PLOT_FREE(ax->image);
@@ -1559,8 +1566,9 @@ static void plotp_format_value(char *to, const char *format, double v) {
     const char *digits = text;
     snprintf(text, sizeof text, format, v);
     if (text[0] == '-') digits++;
-    snprintf(to, PLOTP_TEXT, "%s%s", v != v ? "NaN" : digits != text && strpbrk(digits, "123456789i") ? "\xe2\x88\x92" : "",
-             v != v ? "" : digits);
+    if (v != v) snprintf(to, PLOTP_TEXT, "NaN");
+    else
+        snprintf(to, PLOTP_TEXT, "%s%s", digits != text && strpbrk(digits, "123456789i") ? "\xe2\x88\x92" : "", digits);
 }
 
 static void plotp_format_power(char *to, int e) {
@@ -1677,7 +1685,7 @@ static int plotp_ticks_fit(const plotp_axis *a, double length, double size) {
 
 // Ticks of a vertical axis of `length` pixels; labels of names may take `width`.
 static void plotp_ticks_y(plotp_axis *a, double length, double size, double width) {
-    int most = (int)plotp_clamp(length / (size * 2.6), 2, 9);
+    int most = (int)plotp_clamp(length / (size * 2.1), 2, 9);
     plotp_clear_ticks(a);
     if (a->name_count) plotp_name_ticks(a, (int)plotp_clamp(length / (size * 1.15), 1, 60), size, width);
     else if (a->log) plotp_log_ticks(a, (int)plotp_clamp(length / (size * 1.9), 2, 12));
@@ -1744,8 +1752,8 @@ static double plotp_bar_space(const plot_axes *ax, double s) { // the colour bar
 
 static plotp_block plotp_panel_title(const plot_axes *ax) {
     double s = ax->fig->scale;
-    return plotp_block_fit(ax->fig->cramped < 3 ? ax->title : NULL, PLOTP_SIZE_TITLE * s, ax->cell.x1 - ax->cell.x0 - 18 * s,
-                           0.35 * (ax->cell.y1 - ax->cell.y0));
+    return plotp_block_fit(ax->fig->cramped < 3 ? ax->title : NULL, PLOTP_SIZE_TITLE * s,
+                           ax->cell.x1 - ax->cell.x0 - 18 * s, 0.35 * (ax->cell.y1 - ax->cell.y0));
 }
 
 // Margins of one panel whose axes would be w x h pixels.
@@ -1854,7 +1862,8 @@ static void plotp_size_legends(plot_figure *fig);
 // first the labels of the axes and the legends, then the tick labels, at last the titles.
 static void plotp_layout(plot_figure *fig) {
     double panel_w = (double)fig->width / fig->cols, panel_h = (double)fig->height / fig->rows;
-    double normal = plotp_clamp(panel_w / 500 < panel_h / 360 ? panel_w / 500 : panel_h / 360, 0.6, 1) * fig->user_scale;
+    double normal =
+        plotp_clamp(panel_w / 500 < panel_h / 360 ? panel_w / 500 : panel_h / 360, 0.6, 1) * fig->user_scale;
     double least = normal < 0.45 ? normal : 0.45; // smaller text than this cannot be read
     int i, pass, n = fig->rows * fig->cols;
     for (fig->cramped = 0;; fig->cramped++) {
@@ -1886,6 +1895,10 @@ static double plotp_px(const plot_axes *ax, double v) { // far values are kept w
 static double plotp_py(const plot_axes *ax, double v) {
     double t = plotp_visible(&ax->y, v) ? plotp_position(&ax->y, v) : NAN;
     return ax->rect.y1 - (t != t ? t : plotp_clamp(t, -99, 99)) * (ax->rect.y1 - ax->rect.y0);
+}
+
+static double plotp_alpha(const plotp_item *item, double usual) { // of areas
+    return item->style.alpha < 1 ? item->style.alpha : usual;
 }
 
 static double plotp_line_width(const plot_axes *ax, const plot_style *style) {
@@ -1976,7 +1989,7 @@ static void plotp_draw_band(plot_axes *ax, const plotp_item *item) {
         }
         memmove(px + m, px + n2 - m, (size_t)m * sizeof *px);
         memmove(py + m, py + n2 - m, (size_t)m * sizeof *py);
-        if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, item->style.alpha < 1 ? item->style.alpha : 0.18);
+        if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, plotp_alpha(item, 0.18));
         m = 0;
     }
     PLOT_FREE(px);
@@ -2007,7 +2020,7 @@ static void plotp_draw_bars(plot_axes *ax, const plotp_item *item) {
         plotp_rect r;
         if (!plotp_visible(&ax->y, item->y[i])) continue;
         r = plotp_bar_rect(ax, x0 + 0.03 * width, x0 + 0.97 * width, item->y[i]);
-        plotp_fill_rect(c, r, item->rgb, item->style.alpha < 1 ? item->style.alpha : 0.85);
+        plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.85));
         if (!item->y2 || !plotp_finite(item->y2[i])) continue;
         mid = (r.x0 + r.x1) / 2;
         cap = plotp_clamp((r.x1 - r.x0) * 0.2, 2, 7);
@@ -2029,7 +2042,7 @@ static void plotp_draw_hist(plot_axes *ax, const plotp_item *item) {
         if (!plotp_visible(&ax->y, item->y[i])) continue;
         r = plotp_bar_rect(ax, item->x[i], item->x[i + 1], item->y[i]);
         if (r.x0 != r.x0 || r.x1 != r.x1) continue;
-        plotp_fill_rect(c, r, item->rgb, item->style.alpha < 1 ? item->style.alpha : 0.3);
+        plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.3));
         before = i > 0 && plotp_visible(&ax->y, item->y[i - 1]) ? plotp_bar_rect(ax, 0, 0, item->y[i - 1]) : r;
         if (i == 0 || before.y0 != before.y0) before.y0 = r.y1;
         plotp_stroke(c, r.x0, before.y0, r.x0, r.y0, 0.8); // the outline, as a flight of steps
@@ -2142,7 +2155,8 @@ static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int
 }
 
 // The label along an axis, set smaller and then shortened when it is longer than `room`.
-static void plotp_draw_axis_title(plot_axes *ax, const plotp_axis *a, double x, double y, double room, plotp_face face) {
+static void plotp_draw_axis_title(plot_axes *ax, const plotp_axis *a, double x, double y, double room,
+                                  plotp_face face) {
     double size = PLOTP_SIZE_LABEL * ax->fig->scale, width;
     char text[PLOTP_TEXT];
     if (!plotp_has_title(ax, a)) return;
@@ -2181,6 +2195,10 @@ static void plotp_draw_title(plot_axes *ax) {
 // --------------------------------------------------------------------------------------------------- [PLOT:HEAT]
 // A pixel shows the mean of the cells that it covers (one, unless there are more cells than pixels). Cells that are
 // not a number, or not positive on a log scale, are hatched.
+static int plotp_hatch(int x, int y) {
+    return (x + y) % 8 < 2 ? 0xA0A0A0 : 0xE4E4E4;
+}
+
 static int plotp_color_of(const plot_axes *ax, double v) {
     return plotp_map_color(ax->heat_map, plotp_position(&ax->z, v));
 }
@@ -2227,7 +2245,7 @@ static void plotp_draw_heatmap(plot_axes *ax) {
             double v;
             if (cols[2 * x] >= cols[2 * x + 1]) continue;
             v = plotp_mean_of_cells(ax, r0, r1, cols[2 * x], cols[2 * x + 1]);
-            plotp_blend(c, x, y, v == v ? plotp_color_of(ax, v) : (x + y) % 8 < 2 ? 0xA0A0A0 : 0xE4E4E4, 1);
+            plotp_blend(c, x, y, v == v ? plotp_color_of(ax, v) : plotp_hatch(x, y), 1);
         }
     }
     PLOT_FREE(cols);
@@ -2355,7 +2373,7 @@ static void plotp_draw_tile(plot_axes *ax, const double *tile, int left, int top
                 else rgb |= (int)(plotp_clamp(v, 0, 1) * 255 + 0.5) << (16 - 8 * k);
             }
             if (left + x < ax->fig->width && top + y < ax->fig->height)
-                plotp_blend(&ax->fig->canvas, left + x, top + y, !lost ? rgb : (x + y) % 4 < 1 ? 0xA0A0A0 : 0xE4E4E4, 1);
+                plotp_blend(&ax->fig->canvas, left + x, top + y, lost ? plotp_hatch(x, y) : rgb, 1);
         }
     }
 }
@@ -2372,15 +2390,15 @@ static void plotp_draw_images(plot_axes *ax) {
     if (cell_w * ax->image_w < 1 || zoom <= 0) return;
     for (i = 0; i < ax->image_count; i++) {
         double left = floor(ax->rect.x0 + (w - cols * cell_w + gap) / 2 + i % cols * cell_w);
-        double top = floor(ax->rect.y0 + (h - rows * cell_h + gap) / 2 + i / cols * cell_h);
+        double top = floor(ax->rect.y0 + i / cols * cell_h);
         char text[PLOTP_TEXT];
         plotp_draw_tile(ax, ax->image + (size_t)i * (size_t)(ax->image_channels * ax->image_h * ax->image_w), (int)left,
                         (int)top, (int)(cell_w - gap), (int)(cell_h - gap - caption));
         if (!ax->captions) continue;
         plotp_take(text, ax->captions[i]);
         plotp_shorten(text, size, cell_w - gap * 0.4);
-        plotp_text(ax->fig, left + (cell_w - gap) / 2, top + cell_h - gap - caption * 0.45, text, size, 0.5, PLOTP_REGULAR,
-                   PLOTP_INK);
+        plotp_text(ax->fig, left + (cell_w - gap) / 2, top + cell_h - gap - caption * 0.45, text, size, 0.5,
+                   PLOTP_REGULAR, PLOTP_INK);
     }
 }
 
@@ -2430,7 +2448,8 @@ static void plotp_legend_add(plot_figure *fig, plotp_legend *l, const plotp_item
     int i, room = l->n;
     for (i = 0; i < l->n; i++) {
         const plotp_item *other = &l->entry[i].item;
-        if (!strcmp(l->entry[i].label, label) && other->rgb == item->rgb && other->style.dash == item->style.dash) return;
+        if (!strcmp(l->entry[i].label, label) && other->rgb == item->rgb && other->style.dash == item->style.dash)
+            return;
     }
     if (room % 16 == 0) {
         void *grown = PLOT_REALLOC(l->entry, (size_t)(room + 16) * sizeof *l->entry);
@@ -2558,7 +2577,7 @@ static void plotp_draw_sample(plot_figure *fig, const plotp_item *item, double x
     r.y1 = y + 0.32 * size;
     if (item->kind == PLOTP_LOST) plotp_marker(c, PLOT_CROSS, x + size, y, 0.3 * size, item->rgb, 1);
     else if (item->kind == PLOTP_BAND) plotp_fill_rect(c, r, item->rgb, 0.25);
-    else if (item->kind == PLOTP_BARS) plotp_fill_rect(c, r, item->rgb, item->style.alpha < 1 ? item->style.alpha : 0.85);
+    else if (item->kind == PLOTP_BARS) plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.85));
     else if (item->kind == PLOTP_HIST) plotp_fill_rect(c, r, item->rgb, 0.45);
     else {
         if (item->style.dash != PLOT_NO_LINE) {
@@ -2720,7 +2739,7 @@ static void plotp_draw_notes(plot_axes *ax) {
             at[n][0] = x + (k % 2 ? -1 : 1) * (w / 2 + 0.5 * size);
             at[n][1] = ax->rect.y0 + size + k / 2 * (ax->rect.y1 - ax->rect.y0 - 2 * size) / 23;
         }
-        for (k = 0; k < 24 && (item->kind == PLOTP_NOTE || item->kind == PLOTP_CONTOUR); k++, n++) { // round the point, near first
+        for (k = 0; k < 24 && (item->kind == PLOTP_NOTE || item->kind == PLOTP_CONTOUR); k++, n++) { // near first
             static const double around[8][2] = {{1, 0}, {0, -1}, {-1, 0}, {0, 1}, {1, -1}, {-1, -1}, {1, 1}, {-1, 1}};
             at[n][0] = x + around[k % 8][0] * (w / 2 + (0.6 + k / 8 * 0.8) * size);
             at[n][1] = y + around[k % 8][1] * (1.0 + k / 8 * 0.8) * size;
@@ -2754,7 +2773,8 @@ static void plotp_draw_bar_values(plot_axes *ax) {
             }
         }
         if (widest > slot * 0.96) vertical = 1;
-        if (vertical && size > slot * 0.9) return;
+        if (vertical && size > slot * 0.9) size = slot * 0.9;
+        if (size < 8) return; // too small to read
     }
 }
 
@@ -3144,8 +3164,10 @@ static void plotp_write_file(plot_figure *fig, const char *path, const unsigned 
     }
     ok = fwrite(data, 1, size, file) == size && fflush(file) == 0;
     ok = fclose(file) == 0 && ok;
-    if (!ok) plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s", (unsigned long)size, temporary, strerror(errno));
-    else if (!plotp_replace(temporary, path)) plotp_fail(fig, "plot_save: cannot rename %s: %s", temporary, strerror(errno));
+    if (!ok)
+        plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s", (unsigned long)size, temporary, strerror(errno));
+    else if (!plotp_replace(temporary, path))
+        plotp_fail(fig, "plot_save: cannot rename %s: %s", temporary, strerror(errno));
     if (fig->error[0]) remove(temporary);
     PLOT_FREE(temporary);
 }

@@ -1,4 +1,4 @@
-// test_plot.c: charts show data where the axes say, no text is ever cut off or overlapped, and files are whole or absent.
+// test_plot.c: charts show data where the axes say, no text is ever cut off or overlapped, files are whole or absent.
 // build: float cxx
 #include <stdlib.h>
 
@@ -90,8 +90,8 @@ static int decode(reader *r, const int *length, int n) {
 
 static size_t inflate_blocks(reader *r, unsigned char *out, size_t room) {
     static const int order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    static const int base[29] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115,
-                                 131, 163, 195, 227, 258};
+    static const int base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
+                                 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
     size_t n = 0;
     unsigned last = 0;
     while (!last && r->at < r->bits) {
@@ -185,8 +185,9 @@ static int distance_to_color(const plot_figure *fig, double px, double py, int r
 
 // ------------------------------------------------------------------------------------------------------------- tests
 static void test_ticks(void) {
-    static const double ranges[][2] = {{0, 1}, {-3, 7}, {0, 9380}, {1e-9, 3e-9}, {-1e12, 4e12}, {0.93, 0.97}, {99.1, 99.9},
-                                       {-1e-300, 1e-300}, {-1e299, 1e299}, {5, -5}, {123456789, 123456999}};
+    static const double ranges[][2] = {
+        {0, 1},       {-3, 7},           {0, 9380},       {1e-9, 3e-9}, {-1e12, 4e12},         {0.93, 0.97},
+        {99.1, 99.9}, {-1e-300, 1e-300}, {-1e299, 1e299}, {5, -5},      {123456789, 123456999}};
     size_t k;
     int i, most;
     TEST("plot: linear ticks are 1-2-5 steps, inside, and labelled with their value");
@@ -440,7 +441,8 @@ static void test_heatmap(void) {
     CHECK(py < (matrix->rect.y0 + matrix->rect.y1) / 2);
     CHECK(plot_locate(matrix, 2, 1, &px, &py) && near_color(plot_pixel(fig, (int)px, (int)py), 0xFDE725, 2));
     CHECK(plot_locate(matrix, 1, 1, &px, &py));
-    CHECK(distance_to_color(fig, px, py, 0xA0A0A0, 9) < 9 && distance_to_color(fig, px, py, 0xE4E4E4, 9) < 9); // hatched
+    CHECK(distance_to_color(fig, px, py, 0xA0A0A0, 9) < 9); // hatched
+    CHECK(distance_to_color(fig, px, py, 0xE4E4E4, 9) < 9);
     CHECK(plot_locate(map, 5, 5, &px, &py) && plot_pixel(fig, (int)px, (int)py) == 0x440154);
     CHECK(py > (map->rect.y0 + map->rect.y1) / 2);
     CHECK(level->z.lo == -29 && level->z.hi == 29); // the signed map is white at zero
@@ -576,8 +578,9 @@ static void test_strange_data(void) {
 }
 
 static void test_many_panels(void) {
-    static const int shapes[][4] = {{1400, 700, 4, 5}, {1200, 400, 1, 8}, {300, 200, 2, 2}, {64, 64, 1, 1}, {64, 64, 6, 6},
-                                    {1400, 200, 1, 3}, {200, 900, 4, 1}, {900, 600, 12, 12}, {120, 700, 3, 1}};
+    static const int shapes[][4] = {{1400, 700, 4, 5}, {1200, 400, 1, 8},  {300, 200, 2, 2},
+                                    {64, 64, 1, 1},    {64, 64, 6, 6},     {1400, 200, 1, 3},
+                                    {200, 900, 4, 1},  {900, 600, 12, 12}, {120, 700, 3, 1}};
     char what[64];
     size_t k;
     int i, scale;
@@ -585,7 +588,8 @@ static void test_many_panels(void) {
     for (k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
         for (scale = 0; scale < (shapes[k][2] > 8 ? 1 : 3); scale++) {
             int rows = shapes[k][2], cols = shapes[k][3];
-            plot_figure *fig = plot_figure_create(shapes[k][0], shapes[k][1], rows, cols, scale ? "Panels" : long_title);
+            plot_figure *fig =
+                plot_figure_create(shapes[k][0], shapes[k][1], rows, cols, scale ? "Panels" : long_title);
             plot_caption(fig, scale == 1 ? "a caption" : long_title);
             plot_text_scale(fig, scale == 2 ? 2.5 : 1);
             for (i = 0; i < rows * cols; i++) {
@@ -595,7 +599,8 @@ static void test_many_panels(void) {
                 plot_line(ax, NULL, i % 3 ? wave : ramp, N, "relu", plot_solid(0));
                 plot_line(ax, NULL, other, N, scale ? "tanh" : "a label of considerable length", plot_solid(i % 2));
             }
-            snprintf(what, sizeof what, "%dx%d pixels, %dx%d panels, %d", shapes[k][0], shapes[k][1], rows, cols, scale);
+            snprintf(what, sizeof what, "%dx%d pixels, %dx%d panels, %d", shapes[k][0], shapes[k][1], rows, cols,
+                     scale);
             check_layout(fig, what);
         }
     }
@@ -612,7 +617,8 @@ static void test_many_entries(void) {
                 plot_axes *ax = plot_axes_at(fig, 0, 0);
                 plot_labels(ax, "panel", "x", "y");
                 for (i = 0; i < count; i++) {
-                    snprintf(label, sizeof label, "series %d %s", i, i % 9 == 5 ? "with a name far longer than the others" : "");
+                    snprintf(label, sizeof label, "series %d %s", i,
+                             i % 9 == 5 ? "with a name far longer than all others" : "");
                     plot_line(ax, NULL, i % 2 ? wave : other, N, label, plot_solid(PLOT_AUTO));
                 }
                 if (place) plot_legend(ax, PLOT_LEGEND_OUTSIDE);
@@ -631,7 +637,8 @@ static void test_many_cells(void) {
     int n, i, k;
     TEST("plot: the layout holds for heatmaps, bars, images and tables with long names");
     for (i = 0; i < 3600; i++) v[i] = i % 17 == 3 ? NAN : 1e5 * sin(i * 1.3);
-    for (i = 0; i < 60; i++) names[i] = i % 4 == 1 ? "conv1.weight of a layer with a long name" : i % 4 == 2 ? "b" : "layer";
+    for (i = 0; i < 60; i++)
+        names[i] = i % 4 == 1 ? "conv1.weight of a layer with a long name" : i % 4 == 2 ? "b" : "layer";
     for (n = 1; n <= 60; n = n * 2 + 1) {
         for (k = 0; k < 4; k++) {
             plot_figure *fig = plot_figure_create(k % 2 ? 1000 : 400, 400, 1, 2, "Cells");
