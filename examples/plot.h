@@ -960,9 +960,10 @@ static void plotp_block_draw(plot_figure *fig, const plotp_block *b, double x, d
 
 // ------------------------------------------------------------------------------------------------ [PLOT:COLOUR]
 // Okabe and Ito's palette (2008), distinguishable with any colour vision, without its yellow (too pale for a line on
-// white). From the eighth series on the colours return with another dash.
-#define PLOTP_PALETTE 7
-static const int plotp_palette[PLOTP_PALETTE] = {0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x555555};
+// white) and with grey for black and Tol's wine red. After eight series the colours return with another dash.
+#define PLOTP_PALETTE 8
+static const int plotp_palette[PLOTP_PALETTE] = {0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7,
+                                                 0xE69F00, 0x56B4E9, 0x555555, 0x882255};
 #define PLOTP_INK 0x262626   // texts
 #define PLOTP_FRAME 0x555555 // frames and ticks
 #define PLOTP_GRID 0xE4E4E4
