@@ -159,7 +159,7 @@ static void test_kinks(void) {
     gf_tensor *w = gf_net_tensor(net, "dense1.weight"), *b = gf_net_tensor(net, "dense1.bias");
     for (int o = 0; o < 3; o++)
         b->value[o] = (gf_real)(1 - (double)(w->value[2 * o] + 0.5 * w->value[2 * o + 1])); // z = 1
-    b->value[1] -= 1 - 1e-7;                                                                // z of unit 1 = 1e-7
+    b->value[1] = (gf_real)((double)b->value[1] - (1 - 1e-7));                                                                // z of unit 1 = 1e-7
     CHECK(gf_grad_check(net, x, 1, GF_TRAIN, GF_LOSS_MSE, target, &check) == GF_OK);
     CHECK(check.skipped == 5); // two weights and the bias of unit 1, and both inputs, which reach it
     CHECK(check.checked == gf_net_param_count(net) + 2 - 5);
