@@ -908,7 +908,7 @@ static inline gf_real gfi_bits_real(gfi_lane bits) {
 }
 
 // ---- matrix multiply -------------------------------------------------------------------------------
-// C[M,N] = A[M,K] B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row + k*a_col],
+// C[M,N] = A[M,K]·B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row + k*a_col],
 // B(k,n) is b[k*b_row + n*b_col], C(m,n) is c[m*c_row + n]: a transpose is two strides exchanged, nothing is copied for it.
 // C must overlap neither A nor B.
 typedef struct gfi_matmul {
@@ -925,31 +925,49 @@ typedef struct gfi_matmul {
     gf_real *workspace;  // gfi_matmul_workspace(threads) gf_reals
 } gfi_matmul;
 
-// The definition itself: what every fast version below is tested against. All of them add the products of one element of C in
-// this same order, k = 0, 1, 2, …, whatever the tiles and the number of threads, so a result never depends on these.
+// The definition itself, which every fast version below is tested against. All of them add the products of one element of C in
+// this order, k = 0, 1, 2, …, so the result depends neither on tiles and blocks nor on the number of threads.
 static inline void gfi_matmul_naive(const gfi_matmul *job) {
     for (int m = 0; m < job->m; m++) {
         for (int n = 0; n < job->n; n++) {
             gf_real *c = &job->c[m * job->c_row + n];
             gf_real sum = job->accumulate ? *c : 0;
             if (job->bias) sum += job->bias[n];
-            for (int k = 0; k < job->k; k++) sum += job->a[m * job->a_row + k * job->a_col] * job->b[k * job->b_row + n * job->b_col];
+            for (int k = 0; k < job->k; k++)
+                sum += job->a[m * job->a_row + k * job->a_col] * job->b[k * job->b_row + n * job->b_col];
             *c = sum;
         }
     }
 }
 
-#ifndef GFI_BLOCK_K
+// Why the loops above reach 1 or 2 % of the machine, and how the rest is had. The numbers are a Zen 4 core's with AVX-512.
+//
+// The limit. A core can start one fused multiply-add on 16 floats a cycle: 32 operations × 3.6 GHz = 115 GFLOP/s. Each takes 4
+// cycles to finish, so at least 4 (8 with AVX2, which starts two) sums must be under way that do not wait for one another.
+// The naive loop has one sum of one number and fetches two numbers for every product.
+//
+// Tiles. Numbers once in registers must serve more than once. A tile of 8 rows × 48 columns of C stays in 24 of the 32
+// registers while k runs; a step of k loads 3 vectors of B and spreads 8 numbers of A over a vector each: 11 loads for 24
+// multiply-adds, which are then the only bottleneck. gfi_tile_run is that loop, and nearly all time is spent there.
+//
+// Panels. The tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (the forward
+// pass multiplies by Wᵀ) or its rows are far apart, these columns are first copied next to one another, a panel. Copying costs
+// about 1 to 4 cycles a vector, which then takes part in M multiply-adds: a few per cent from M = 64 on.
+//
+// Blocks. The level-2 cache of 1 MB brings half a vector a cycle or more, ten times what the tiles ask for. So B is taken in
+// blocks of 256 × 480 numbers (480 KB), and every tile row of A goes through the whole block before the next block comes. A tile
+// row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying, whatever its strides.
+//
+// Edges. Rows and columns are dealt out evenly: 10 rows are two tiles of 5, not 8 and 2. The last vector of a row is masked.
 #define GFI_BLOCK_K 256
-#define GFI_BLOCK_BYTES 1920
-#endif
-#define GFI_BLOCK_REALS (GFI_BLOCK_K * (GFI_BLOCK_BYTES / (int)sizeof(gf_real)))
-
-static const gf_real gfi_zeros[64] = {0};  // at least GFI_TILE_VECS vectors: where sums start
+#define GFI_BLOCK_BYTES 1920  // 480 floats: whole vectors and whole panels on every instruction set
+#define GFI_BLOCK_REALS (GFI_BLOCK_K * GFI_BLOCK_BYTES / (int)sizeof(gf_real))
 
 static size_t gfi_matmul_workspace(int threads) {
     return (size_t)threads * GFI_BLOCK_REALS;
 }
+
+static const gf_real gfi_zeros[48] = {0};  // what sums start from when there is neither bias nor C; a tile wide
 
 // Part i of count items dealt into parts that differ by at most one: its first item.
 static int gfi_share(int count, int parts, int i) {
@@ -960,36 +978,26 @@ static int gfi_ceil_div(int a, int b) {
     return (a + b - 1) / b;
 }
 
-// One thread's rectangle of C: rows m0..m1, columns n0..n1.
-typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *panel);
+// One thread's rectangle of C, rows m0 up to m1 and columns n0 up to n1.
+typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block);
 
-// Threads share C out by columns, so that each packs a different piece of B; by rows where the columns, counted in vectors
-// of `lanes`, deal out unevenly. A product too small to pay for waking the threads stays on one.
+// Deal C out to the threads: by columns, so that each packs another piece of B, or by rows where the columns, which come in
+// vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
 static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lanes) {
-    int threads = job->threads;
-    if ((double)job->m * job->n * job->k < 5e5) threads = 1;
-    if (threads <= 1) {
-        part(job, 0, job->m, 0, job->n, job->workspace);
-        return;
-    }
-    int vecs = gfi_ceil_div(job->n, lanes);
-    int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * lanes * job->m;
-    int64_t by_rows = (int64_t)gfi_ceil_div(job->m, threads) * vecs * lanes;
-    int split_rows = by_columns > by_rows + by_rows / 16;
+    const int threads = (double)job->m * job->n * job->k < 5e5 ? 1 : job->threads;
+    const int vecs = gfi_ceil_div(job->n, lanes);
+    const int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * job->m;  // vectors of C that the slowest thread gets
+    const int64_t by_rows = (int64_t)gfi_ceil_div(job->m, threads) * vecs;
+    const int split_rows = by_columns > by_rows + by_rows / 16;
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
+#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
 #endif
     for (int t = 0; t < threads; t++) {
-        int m0 = 0, m1 = job->m, n0 = 0, n1 = job->n;
-        if (split_rows) {
-            m0 = gfi_share(job->m, threads, t);
-            m1 = gfi_share(job->m, threads, t + 1);
-        } else {
-            n0 = gfi_share(vecs, threads, t) * lanes;
-            n1 = gfi_share(vecs, threads, t + 1) * lanes;
-            if (n1 > job->n) n1 = job->n;
-        }
-        part(job, m0, m1, n0, n1, job->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
+        const int m0 = split_rows ? gfi_share(job->m, threads, t) : 0;
+        const int m1 = split_rows ? gfi_share(job->m, threads, t + 1) : job->m;
+        const int n0 = split_rows ? 0 : gfi_share(vecs, threads, t) * lanes;
+        const int n1 = split_rows ? job->n : gfi_share(vecs, threads, t + 1) * lanes;
+        part(job, m0, m1, n0, n1 < job->n ? n1 : job->n, job->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
     }
 }
 
@@ -5332,36 +5340,40 @@ GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
 }
 
 // ---- matrix multiply, per pass ---------------------------------------------------------------------
+// The tile: as many sums as the registers hold beside a row of B and one number of A. B is used in place, unpacked, where its
+// rows are contiguous and A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
 #undef GFI_TILE_ROWS
 #undef GFI_TILE_VECS
-#if GFI_ISA == GFI_ISA_avx512  // 32 registers: 24 sums, 3 of B, 1 of A
+#undef GFI_UNPACKED_ROWS
+#if GFI_ISA == GFI_ISA_avx512 || GFI_ISA == GFI_ISA_neon  // 32 registers: 24 sums, 3 of B, 1 of A
 #define GFI_TILE_ROWS 8
 #define GFI_TILE_VECS 3
+#define GFI_UNPACKED_ROWS 320
 #elif GFI_ISA == GFI_ISA_avx2  // 16 registers: 12 sums, 2 of B, 1 of A
 #define GFI_TILE_ROWS 6
 #define GFI_TILE_VECS 2
-#elif GFI_ISA == GFI_ISA_neon  // 32 registers
-#define GFI_TILE_ROWS 8
-#define GFI_TILE_VECS 3
+#define GFI_UNPACKED_ROWS 24
 #else
 #define GFI_TILE_ROWS 4
 #define GFI_TILE_VECS 2
+#define GFI_UNPACKED_ROWS 24
 #endif
 
 typedef struct GFI_FN(gfi_tile) {
-    int depth, last_lanes;
+    int depth, last_lanes;  // steps of k; columns in the last vector
     const gf_real *a;
     ptrdiff_t a_row, a_col;
     const gf_real *b;
     ptrdiff_t b_row;
-    const gf_real *start;
+    const gf_real *start;  // what the sums start from: C itself, the bias or zeros
     ptrdiff_t start_row;
     gf_real *c;
     ptrdiff_t c_row;
 } GFI_FN(gfi_tile);
 
-// The inner kernel
-GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) * tile) {
+// rows × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and sum lives in
+// registers.
+GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
     const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
@@ -5392,7 +5404,8 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
     }
 }
 
-GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(gfi_tile) * tile) {
+// One copy of the loop for every height and width.
+GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
     switch (rows) {
 #if GFI_TILE_ROWS == 8
     case 8: GFI_FN(gfi_tile_run)(8, vecs, tile); break;
@@ -5409,7 +5422,7 @@ GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(g
     }
 }
 
-GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi_tile) * tile) {
+GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi_tile) *tile) {
     switch (vecs) {
 #if GFI_TILE_VECS == 3
     case 3: GFI_FN(gfi_tile_height)(rows, 3, tile); break;
@@ -5419,12 +5432,16 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
     }
 }
 
-// Transposes a square of GFI_VLEN rows: each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements row by row in
-// binary, row bits then column bits; a round rotates these bits left by one, so log2(GFI_VLEN) rounds exchange row and column.
-GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst, ptrdiff_t width) {
+// Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector at
+// dst + i*width, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements
+// row by row, in binary the bits of the row and then those of the column: a round rotates these bits left by one, so that
+// log2(GFI_VLEN) rounds have exchanged row and column.
+GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
+                                      ptrdiff_t width) {
     gfi_v x[GFI_VLEN], y[GFI_VLEN];
     GFI_UNROLL
-    for (int i = 0; i < GFI_VLEN; i++) x[i] = i < rows ? GFI_FN(gfi_load_n)(src + i * stride, columns) : GFI_SET1(0);
+    for (int i = 0; i < GFI_VLEN; i++)
+        x[i] = i < rows ? GFI_FN(gfi_load_n)(src + i * stride, columns) : GFI_SET1(0);
     GFI_UNROLL
     for (int round = 1; round < GFI_VLEN; round *= 2) {
         GFI_UNROLL
@@ -5441,71 +5458,64 @@ GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int 
     }
 }
 
-// Packs B's rows k (depth of them) and n lanes from b into panel[k][width], padding with zeros.
-GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth, int n, int width, gf_real *panel) {
-    if (b_col == 1) {
-        for (int k = 0; k < depth; k++) {
-            for (int j = 0; j < width; j += GFI_VLEN) {
-                const gf_real *p = b + k * b_row + j;
-                GFI_STORE(panel + k * width + j, GFI_FN(gfi_load_n)(p, n - j));
-            }
-        }
-    } else if (b_row == 1) {
-        for (int j = 0; j < width; j += GFI_VLEN) {
-            for (int k = 0; k < depth; k += GFI_VLEN) {
+// Packs B's rows 0 … depth-1, columns 0 … n-1 into panel[depth][width], whole vectors, zeros beyond n.
+GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth, int n, int width,
+                                        gf_real *panel) {
+    if (b_row == 1) {
+        for (int j = 0; j < width; j += GFI_VLEN)
+            for (int k = 0; k < depth; k += GFI_VLEN)
                 GFI_FN(gfi_transpose)(b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width);
-            }
-        }
+    } else if (b_col == 1) {
+        for (int k = 0; k < depth; k++)
+            for (int j = 0; j < width; j += GFI_VLEN)
+                GFI_STORE(panel + k * width + j, GFI_FN(gfi_load_n)(b + k * b_row + j, n - j));
     } else {
-        for (int k = 0; k < depth; k++) {
+        for (int k = 0; k < depth; k++)
             for (int j = 0; j < width; j++) panel[k * width + j] = j < n ? b[k * b_row + j * b_col] : 0;
-        }
     }
 }
 
-// A block of B, columns n … n + columns, rows k … k + depth: packed, then multiplied with every tile of A.
-GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k, int depth, gf_real *room) {
+// Rows m0 up to m1 of C in the columns n … n + columns - 1, for the terms k … k + depth - 1: one block of B, panels as wide as a tile,
+// with every tile of A.
+GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k, int depth,
+                                                gf_real *block) {
     const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     const int tiles = gfi_ceil_div(m1 - m0, GFI_TILE_ROWS);
-    const int pack_b = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > 40 * GFI_TILE_ROWS;
+    const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
     const gf_real *b = job->b + k * job->b_row + n * job->b_col;
     GFI_FN(gfi_tile) tile;
     tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
-    if (pack_b) {
-        for (int p = 0; p < panels; p++) {
-            const int v0 = gfi_share(vecs, panels, p) * GFI_VLEN, v1 = gfi_share(vecs, panels, p + 1) * GFI_VLEN;
-            GFI_FN(gfi_pack)(b + v0 * job->b_col, job->b_row, job->b_col, depth, columns - v0, v1 - v0, room + v0 * depth);
-        }
+    for (int p = 0; pack && p < panels; p++) {
+        const int j = gfi_share(vecs, panels, p) * GFI_VLEN, width = gfi_share(vecs, panels, p + 1) * GFI_VLEN - j;
+        GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width, block + j * depth);
     }
     for (int t = 0; t < tiles; t++) {
         const int m = m0 + gfi_share(m1 - m0, tiles, t), rows = m0 + gfi_share(m1 - m0, tiles, t + 1) - m;
         tile.a = job->a + m * job->a_row + k * job->a_col;
         for (int p = 0; p < panels; p++) {
-            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0, left = columns - v0 * GFI_VLEN;
-            tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
-            tile.b = pack_b ? room + v0 * GFI_VLEN * depth : b + v0 * GFI_VLEN;
-            tile.b_row = pack_b ? v * GFI_VLEN : job->b_row;
-            tile.c = job->c + m * job->c_row + n + v0 * GFI_VLEN;
+            const int v = gfi_share(vecs, panels, p), width = gfi_share(vecs, panels, p + 1) - v, j = v * GFI_VLEN;
+            const int last = columns - j - (width - 1) * GFI_VLEN;
+            tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
+            tile.b = pack ? block + j * depth : b + j, tile.b_row = pack ? width * GFI_VLEN : job->b_row;
+            tile.c = job->c + m * job->c_row + n + j;
             if (job->accumulate || k > 0) tile.start = tile.c, tile.start_row = tile.c_row;
-            else tile.start = job->bias ? job->bias + n + v0 * GFI_VLEN : gfi_zeros, tile.start_row = 0;
-            GFI_FN(gfi_tile_any)(rows, v, &tile);
+            else tile.start = job->bias ? job->bias + n + j : gfi_zeros, tile.start_row = 0;
+            GFI_FN(gfi_tile_any)(rows, width, &tile);
         }
     }
 }
 
-GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *room) {
+GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block) {
     const int vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
     const int depths = job->k > 0 ? gfi_ceil_div(job->k, GFI_BLOCK_K) : 1;
-    if (job->accumulate && job->bias) {
-        for (int m = m0; m < m1; m++) {
-            for (int n = n0; n < n1; n++) job->c[m * job->c_row + n] += job->bias[n];
-        }
-    }
+    for (int m = m0; job->accumulate && job->bias && m < m1; m++)
+        for (int n = n0; n < n1; n++) job->c[m * job->c_row + n] += job->bias[n];
     for (int d = 0; d < depths; d++) {
         const int k = gfi_share(job->k, depths, d), depth = gfi_share(job->k, depths, d + 1) - k;
         for (int i = 0; i < blocks; i++) {
-            const int n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN, end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
-            GFI_FN(gfi_matmul_block)(job, m0, m1, n, (end < n1 ? end : n1) - n, k, depth, room);
+            const int n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN;
+            const int end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
+            GFI_FN(gfi_matmul_block)(job, m0, m1, n, (end < n1 ? end : n1) - n, k, depth, block);
         }
     }
 }
@@ -5577,7 +5587,7 @@ GFI_INLINE int GFI_FN(gfi_lanes)(size_t n, size_t i) {
 }
 
 // y += a x
-GFI_INLINE void GFI_FN(gfi_axpy)(gf_real *y, double a, const gf_real *x, size_t n) {
+GFI_TARGET static void GFI_FN(gfi_axpy)(gf_real *y, double a, const gf_real *x, size_t n) {
     const gfi_v factor = GFI_SET1((gf_real)a);
     for (size_t i = 0; i < n; i += GFI_VLEN) {
         const int lanes = GFI_FN(gfi_lanes)(n, i);
@@ -5587,7 +5597,7 @@ GFI_INLINE void GFI_FN(gfi_axpy)(gf_real *y, double a, const gf_real *x, size_t 
 }
 
 // x *= a
-GFI_INLINE void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
+GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
     const gfi_v factor = GFI_SET1((gf_real)a);
     for (size_t i = 0; i < n; i += GFI_VLEN) {
         const int lanes = GFI_FN(gfi_lanes)(n, i);
@@ -5618,7 +5628,7 @@ GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const int kind, int nesterov, const GF
     g = GFI_FMA(f->decay, w, g);
     w = w * f->keep;
     if (kind != GFI_UPDATE_SGD) *v = GFI_FMA(GFI_FMA(f->fresh2, g, zero), g, GFI_FMA(f->beta2, *v, zero));
-    if (kind == GFI_UPDATE_RMSPROP) g = g * (GFI_SET1(1) / (GFI_FN(gfi_root)(*v) + f->eps));
+    if (kind == GFI_UPDATE_RMSPROP) g = GFI_FMA(g, GFI_SET1(1) / (GFI_FN(gfi_root)(*v) + f->eps), zero);
     *m = GFI_FMA(f->momentum, *m, kind == GFI_UPDATE_ADAM ? GFI_FMA(f->fresh1, g, zero) : g);
     if (kind == GFI_UPDATE_ADAM) return GFI_FNMA(f->lr / GFI_FMA(GFI_FN(gfi_root)(*v), f->root, f->eps), *m, w);
     return GFI_FNMA(f->lr, nesterov ? GFI_FMA(f->momentum, *m, g) : *m, w);
