@@ -123,30 +123,32 @@ static void summarise(const study *st, const ex_settings *s, cell *c, const run 
     }
 }
 
-// The runs of a cell are independent: with --threads each core takes the next one. Results are kept in order of the seeds.
+static void write_rows(study *st, const ex_settings *s, const char *label, int seed, const double *row) {
+    for (int epoch = 0; epoch < s->epochs; epoch++, row += st->columns) {
+        ex_csv_add(&st->runs_csv, "%s,%d,%d", label, seed, epoch);
+        for (int c = 0; c < st->columns; c++) ex_csv_add(&st->runs_csv, ",%.7g", row[c]);
+        ex_csv_end(&st->runs_csv);
+    }
+}
+
+// The runs of a cell are independent: with --threads each core takes the next seed. Their rows are written in order.
 static void run_cell(study *st, const ex_settings *s, cell *c, run *runs) {
     char label[96];
     snprintf(label, sizeof label, "%s,%s,%g", s->act_name[c->act], st->init[c->init], c->scale);
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(s->threads) schedule(dynamic)
+#pragma omp parallel for ordered num_threads(s->threads) schedule(dynamic, 1)
 #endif
     for (int r = 0; r < s->seeds; r++) {
         train_seed(st, s, c, s->seed + r, &runs[r]);
 #ifdef _OPENMP
-#pragma omp critical
+#pragma omp ordered
 #endif
-        ex_progress_step(&st->progress, label, s->epochs, s->epochs, runs[r].rows[(s->epochs - 1) * st->columns]);
-    }
-    if (ex_stop) return;
-    for (int r = 0; r < s->seeds; r++)
-        for (int epoch = 0; epoch < s->epochs; epoch++) {
-            ex_csv_add(&st->runs_csv, "%s,%d,%d", label, s->seed + r, epoch);
-            for (int k = 0; k < st->columns; k++)
-                ex_csv_add(&st->runs_csv, ",%.7g", runs[r].rows[epoch * st->columns + k]);
-            ex_csv_end(&st->runs_csv);
+        if (!ex_stop) {
+            write_rows(st, s, label, s->seed + r, runs[r].rows);
+            ex_progress_step(&st->progress, label, s->epochs, s->epochs, runs[r].rows[(s->epochs - 1) * st->columns]);
         }
-    summarise(st, s, c, runs);
-    st->cells_done++;
+    }
+    if (!ex_stop) summarise(st, s, c, runs);
 }
 
 static void run_all(study *st, const ex_settings *s) {
