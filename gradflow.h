@@ -304,6 +304,18 @@ GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int
 typedef struct gf_net gf_net;
 
 GFDEF void gf_net_dense(gf_net *net, int outputs);         // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
+typedef struct gf_window {                                 // what a convolution looks through, in pixels
+    int kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
+} gf_window;
+
+GFDEF gf_window gf_window_square(int kernel, int stride, int padding);
+// z[b,o,y,x] = b_o + Σ_cij w[o,c,i,j]·h[b, c, y·stride - padding + i, x·stride - padding + j], h = 0 outside the image.
+// Weight [OC,IC,KH,KW]. A side of the output is ⌊(side + 2·padding - kernel)/stride⌋ + 1, of a pool likewise: as PyTorch.
+GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding);
+GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window);  // rectangular kernels and the like
+GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride);  // largest of each window, the first of equals; NaN if any
+GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride);  // mean of each window
+GFDEF void gf_net_global_avg_pool(gf_net *net);                     // mean of each channel: [C,H,W] → [C,1,1]
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);      // h = φ(z) elementwise, PyTorch's default parameter
 GFDEF void gf_net_activation(gf_net *net, gf_act act);     // the same with a parameter or a custom pair
 GFDEF void gf_net_dropout(gf_net *net, double p);          // training: zero with probability p, scale the rest 1/(1-p)
@@ -311,7 +323,8 @@ GFDEF void gf_net_batch_norm(gf_net *net);                 // per feature (vecto
 GFDEF void gf_net_layer_norm(gf_net *net);                 // per sample over all features; eps 1e-5, affine
 GFDEF int gf_net_mark(gf_net *net);                        // remember this point for a skip; returns its id, 0 on error
 GFDEF void gf_net_add_from(gf_net *net, int mark);         // h + h_mark (residual connection); shapes must agree
-GFDEF void gf_net_add_projected(gf_net *net, int mark);    // h + P·h_mark: dense P for vectors, 1×1 conv for images
+GFDEF void gf_net_add_projected(gf_net *net, int mark);    // h + P·h_mark: dense P for vectors; 1×1 conv for images, with
+                                                           // a stride where h is smaller by one, as in ResNets
 
 // The affine layers (dense, conv, projections) added after this call start from these; default GF_INIT_DEFAULT for both.
 GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias);
@@ -480,6 +493,12 @@ GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net);
 // GF_EVAL adds its batch while counting is on (1). Share of the layer's units (channels for images); NaN if unknown.
 GFDEF void gf_net_dead_reset(gf_net *net, int counting);
 GFDEF double gf_net_dead_share(const gf_net *net, int l);
+// Where in the picture does the gradient stand? map[y·W + x] = mean over batch and channels of |∂L/∂output| of this layer
+// (an index as in gf_net_layer_name), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
+// GF_ERROR_ARGUMENT for a layer outside the net or no map; GF_ERROR_ORDER before backward.
+GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map);
+// norms[o] = ‖∇w_o‖ of every filter (conv) or unit (dense) o of affine layer l, 1 ≤ l ≤ L, after backward.
+GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms);
 // One sentence: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what causes it.
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
 
@@ -1001,6 +1020,245 @@ static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lan
     }
 }
 
+// ---- convolution -----------------------------------------------------------------------------------
+// y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db. With `accumulate` y and dx are added to.
+typedef struct gfi_conv {
+    int batch, threads, accumulate;
+    gf_shape in, out;
+    gf_window window;
+    const gf_real *x, *w, *bias, *dy;  // bias may be NULL
+    gf_real *y, *dx, *dw, *db;         // dx, db may be NULL
+    gf_real *workspace;                // gfi_conv_workspace gf_reals
+} gfi_conv;
+
+// Where does tap (i, j) of the window at output pixel (y, x) look? The place in the input's plane, -1 outside the image.
+static inline ptrdiff_t gfi_conv_input(const gfi_conv *job, int y, int x, int i, int j) {
+    const int row = y * job->window.stride_h - job->window.padding_h + i, column = x * job->window.stride_w - job->window.padding_w + j;
+    if (row < 0 || row >= job->in.height || column < 0 || column >= job->in.width) return -1;
+    return (ptrdiff_t)row * job->in.width + column;
+}
+
+// The definition: seven loops, and going back the same seven, since every product w·x of the sum gives one term to dw and
+// one to dx. All fast versions are tested against these.
+static inline void gfi_conv_forward_naive(const gfi_conv *job) {
+    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width, taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
+    gf_real *out = job->y;
+    for (int b = 0; b < job->batch; b++)
+        for (int o = 0; o < job->out.channels; o++)
+            for (int y = 0; y < job->out.height; y++)
+                for (int x = 0; x < job->out.width; x++, out++) {
+                    gf_real sum = job->bias ? job->bias[o] : 0;
+                    for (int c = 0; c < job->in.channels; c++)
+                        for (int i = 0; i < job->window.kernel_h; i++)
+                            for (int j = 0; j < job->window.kernel_w; j++) {
+                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j), channel = (ptrdiff_t)o * job->in.channels + c;
+                                if (at < 0) continue;
+                                sum += job->w[channel * taps + i * job->window.kernel_w + j] *
+                                       job->x[((ptrdiff_t)b * job->in.channels + c) * plane + at];
+                            }
+                    *out = job->accumulate ? *out + sum : sum;
+                }
+}
+
+static inline void gfi_conv_backward_naive(const gfi_conv *job) {
+    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width, taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
+    const size_t inputs = (size_t)job->batch * (size_t)job->in.channels * (size_t)plane;
+    const gf_real *dy = job->dy;
+    memset(job->dw, 0, (size_t)(taps * job->in.channels * job->out.channels) * sizeof(gf_real));
+    if (job->db) memset(job->db, 0, (size_t)job->out.channels * sizeof(gf_real));
+    if (job->dx && !job->accumulate) memset(job->dx, 0, inputs * sizeof(gf_real));
+    for (int b = 0; b < job->batch; b++)
+        for (int o = 0; o < job->out.channels; o++)
+            for (int y = 0; y < job->out.height; y++)
+                for (int x = 0; x < job->out.width; x++, dy++) {
+                    if (job->db) job->db[o] += *dy;
+                    for (int c = 0; c < job->in.channels; c++)
+                        for (int i = 0; i < job->window.kernel_h; i++)
+                            for (int j = 0; j < job->window.kernel_w; j++) {
+                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j), channel = (ptrdiff_t)o * job->in.channels + c;
+                                const ptrdiff_t tap = channel * taps + i * job->window.kernel_w + j;
+                                const ptrdiff_t pixel = ((ptrdiff_t)b * job->in.channels + c) * plane + at;
+                                if (at < 0) continue;
+                                job->dw[tap] += *dy * job->x[pixel];
+                                if (job->dx) job->dx[pixel] += *dy * job->w[tap];
+                            }
+                }
+}
+
+// The fast versions work on blocks of a few images, turned so that the channels of a pixel lie together: [pixel][image][channel].
+// An output pixel of a block is then a matrix multiply, images × taps·C × O, whose taps are pieces of the block where they lie:
+// no matrix of columns is ever written, and taps outside the image are not multiplied by zero but left out.
+enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
+
+typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
+    gf_real *x, *y;               // [H·W][n][C], [OH·OW][n][O]
+    gf_real *pixels;              // [GFI_CONV_PIXELS][n][C or O]: results on their way out
+    gf_real *dw;                  // [KH·KW][C][O] of one chunk of images
+    double *db;                   // [O]
+    ptrdiff_t *a_tap, *b_tap;
+} gfi_conv_room;
+
+static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t gfi_conv_plane(gf_shape shape) { return (size_t)shape.height * (size_t)shape.width; }
+static size_t gfi_conv_taps(const gfi_conv *job) { return (size_t)job->window.kernel_h * (size_t)job->window.kernel_w; }
+static size_t gfi_conv_weights(const gfi_conv *job) { return gfi_conv_taps(job) * (size_t)job->in.channels * (size_t)job->out.channels; }
+
+// Channels rounded up to whole vectors of the widest kind.
+static size_t gfi_conv_width(int channels) { return ((size_t)channels + 15) / 16 * 16; }
+
+// The next n gf_reals and a vector more, which a last load may touch.
+static gf_real *gfi_conv_take(gf_real *base, size_t *used, size_t n) {
+    gf_real *start = base ? base + *used : NULL;
+    *used += (n + 31) / 16 * 16;
+    return start;
+}
+
+// Shared by all threads: the packed weights [tap][depth][width] and the sum of dw over the chunks.
+static size_t gfi_conv_shared(const gfi_conv *job, gf_real **packed, gf_real **dw) {
+    const size_t forward = (size_t)job->in.channels * gfi_conv_width(job->out.channels);
+    const size_t backward = (size_t)job->out.channels * gfi_conv_width(job->in.channels);
+    size_t used = 0;
+    *packed = gfi_conv_take(job->workspace, &used, gfi_conv_taps(job) * gfi_max_size(forward, backward));
+    *dw = gfi_conv_take(job->workspace, &used, gfi_conv_weights(job));
+    return used;
+}
+
+static size_t gfi_conv_room_at(const gfi_conv *job, gf_real *base, gfi_conv_room *room) {
+    const size_t n = GFI_CONV_IMAGES, C = (size_t)job->in.channels, O = (size_t)job->out.channels;
+    const size_t taps = gfi_max_size(gfi_conv_taps(job), gfi_max_size((size_t)job->out.width, GFI_CONV_RUN));
+    size_t used = 0;
+    room->x = gfi_conv_take(base, &used, gfi_conv_plane(job->in) * n * C);
+    room->y = gfi_conv_take(base, &used, gfi_conv_plane(job->out) * n * O);
+    room->pixels = gfi_conv_take(base, &used, GFI_CONV_PIXELS * n * gfi_max_size(C, O));
+    room->dw = gfi_conv_take(base, &used, gfi_conv_weights(job));
+    room->db = (double *)gfi_conv_take(base, &used, O * sizeof(double) / sizeof(gf_real));
+    room->a_tap = (ptrdiff_t *)gfi_conv_take(base, &used, 2 * taps * sizeof(ptrdiff_t) / sizeof(gf_real));
+    room->b_tap = base ? room->a_tap + taps : NULL;
+    return used;
+}
+
+static size_t gfi_conv_workspace(const gfi_conv *job) {
+    gf_real *packed, *dw;
+    gfi_conv_room room;
+    return gfi_conv_shared(job, &packed, &dw) + (size_t)job->threads * gfi_conv_room_at(job, NULL, &room);
+}
+
+static gfi_conv_room gfi_conv_room_of(const gfi_conv *job, int thread) {
+    gf_real *packed, *dw;
+    gfi_conv_room room;
+    const size_t shared = gfi_conv_shared(job, &packed, &dw), each = gfi_conv_room_at(job, NULL, &room);
+    gfi_conv_room_at(job, job->workspace + shared + (size_t)thread * each, &room);
+    return room;
+}
+
+// The taps of output pixel (y, x) that lie inside the image: where their input stands in a block of `images`, and their weights.
+static int gfi_conv_taps_of_output(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
+    const ptrdiff_t a = (ptrdiff_t)images * job->in.channels, b = job->in.channels * (ptrdiff_t)gfi_conv_width(job->out.channels);
+    int count = 0;
+    for (int i = 0; i < job->window.kernel_h; i++)
+        for (int j = 0; j < job->window.kernel_w; j++) {
+            const ptrdiff_t at = gfi_conv_input(job, y, x, i, j);
+            if (at < 0) continue;
+            a_tap[count] = at * a, b_tap[count] = (i * job->window.kernel_w + j) * b;
+            count++;
+        }
+    return count;
+}
+
+// The output pixels that input pixel (y, x) went into, by which tap: going back, the input gradient is a convolution too.
+static int gfi_conv_taps_of_input(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
+    const ptrdiff_t a = (ptrdiff_t)images * job->out.channels, b = job->out.channels * (ptrdiff_t)gfi_conv_width(job->in.channels);
+    const gf_window *w = &job->window;
+    int count = 0;
+    for (int i = 0; i < w->kernel_h; i++) {
+        const int top = y + w->padding_h - i, row = top / w->stride_h;
+        if (top < 0 || top % w->stride_h != 0 || row >= job->out.height) continue;
+        for (int j = 0; j < w->kernel_w; j++) {
+            const int left = x + w->padding_w - j, column = left / w->stride_w;
+            if (left < 0 || left % w->stride_w != 0 || column >= job->out.width) continue;
+            a_tap[count] = ((ptrdiff_t)row * job->out.width + column) * a, b_tap[count] = (i * w->kernel_w + j) * b;
+            count++;
+        }
+    }
+    return count;
+}
+
+// All pairs (input pixel, output pixel) in output rows y0 … y1 that weight (i, j) joins.
+static int gfi_conv_pairs(const gfi_conv *job, int y0, int y1, int i, int j, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
+    int count = 0;
+    for (int y = y0; y < y1; y++)
+        for (int x = 0; x < job->out.width; x++) {
+            const ptrdiff_t at = gfi_conv_input(job, y, x, i, j);
+            if (at < 0) continue;
+            a_tap[count] = at * images * job->in.channels;
+            b_tap[count] = ((ptrdiff_t)y * job->out.width + x) * images * job->out.channels;
+            count++;
+        }
+    return count;
+}
+
+// One thread's images first … first + images, images ≤ GFI_CONV_CHUNK.
+typedef void gfi_conv_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room);
+
+static int gfi_conv_images(const gfi_conv *job, int first, int most) {
+    const int left = job->batch - first;
+    return left < 0 ? 0 : left < most ? left : most;
+}
+
+static void gfi_conv_forward_run(const gfi_conv *job, gfi_conv_part *part) {
+    const int chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+    for (int t = 0; t < job->threads; t++) {
+        const gfi_conv_room room = gfi_conv_room_of(job, t);
+        const int end = gfi_share(chunks, job->threads, t + 1);
+        for (int i = gfi_share(chunks, job->threads, t); i < end; i++)
+            part(job, i * GFI_CONV_CHUNK, gfi_conv_images(job, i * GFI_CONV_CHUNK, GFI_CONV_CHUNK), &room);
+    }
+}
+
+// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is summed
+// alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a share of dw.
+static void gfi_conv_backward_run(const gfi_conv *job, gfi_conv_part *part, void (*axpy)(gf_real *, double, const gf_real *, size_t)) {
+    const size_t weights = gfi_conv_weights(job);
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    memset(dw, 0, weights * sizeof *dw);
+    for (int o = 0; job->db && o < job->out.channels; o++) job->db[o] = 0;
+    for (int start = 0; start < job->batch; start += job->threads * GFI_CONV_CHUNK) {
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+        for (int t = 0; t < job->threads; t++) {
+            const gfi_conv_room room = gfi_conv_room_of(job, t);
+            const int first = start + t * GFI_CONV_CHUNK, images = gfi_conv_images(job, first, GFI_CONV_CHUNK);
+            if (images > 0) part(job, first, images, &room);
+        }
+        const int done = gfi_ceil_div(gfi_conv_images(job, start, job->threads * GFI_CONV_CHUNK), GFI_CONV_CHUNK);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+        for (int t = 0; t < job->threads; t++) {
+            const size_t from = weights * (size_t)t / (size_t)job->threads, to = weights * ((size_t)t + 1) / (size_t)job->threads;
+            for (int k = 0; k < done; k++) axpy(dw + from, 1, gfi_conv_room_of(job, k).dw + from, to - from);
+        }
+        for (int k = 0; k < done && job->db; k++) {
+            const gfi_conv_room room = gfi_conv_room_of(job, k);
+            for (int o = 0; o < job->out.channels; o++) job->db[o] = (gf_real)((double)job->db[o] + room.db[o]);
+        }
+    }
+}
+
+// ---- norms and pools -------------------------------------------------------------------------------
+// A channel of x[B,C,S] is `rows` = B rows of n = S numbers, `step` = C·S apart.
+typedef struct gfi_channel {
+    const gf_real *x, *dy;
+    gf_real *out;
+    size_t rows, step, n;
+} gfi_channel;
+
 // ---- sums and updates ------------------------------------------------------------------------------
 typedef struct gfi_sums {
     double sum, sum_abs, sum_squares, max_abs;  // NaN or infinity where x has them
@@ -1053,6 +1311,14 @@ typedef struct gfi_kernels {
     double (*sum_squares)(const gf_real *x, size_t n);
     void (*sums)(const gf_real *x, size_t n, gfi_sums *out);
     void (*update)(const gfi_update *update, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n, gfi_change *change);
+    void (*conv_forward)(const gfi_conv *job);
+    void (*conv_backward)(const gfi_conv *job);
+    void (*channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares);          // Σ(x - shift), its square
+    void (*channel_products)(const gfi_channel *channel, double mean, double *sum, double *products);         // Σ dy, Σ dy·(x - mean)
+    void (*channel_scale)(const gfi_channel *channel, double mean, double scale, double shift);               // (x - mean)·scale + shift
+    void (*channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope);  // gfi_batch_norm_backward
+    void (*max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *place);  // 2×2, stride 2, of one plane
+    void (*max_pool2_back)(const gf_real *dy, const gf_real *place, int height, int width, gf_real *dx);
 } gfi_kernels;
 
 static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
@@ -1405,6 +1671,14 @@ static void gfi_orthonormalise(gf_real *w, int rows, int cols, size_t row_step, 
     }
 }
 
+// The rows of w[rows, cols], or its columns where these are fewer, made orthonormal, times gain.
+static void gfi_init_orthogonal(gf_real *w, int rows, int cols, double gain) {
+    size_t i, n = (size_t)rows * (size_t)cols;
+    if (rows <= cols) gfi_orthonormalise(w, rows, cols, (size_t)cols, 1);
+    else gfi_orthonormalise(w, cols, rows, 1, (size_t)cols);
+    for (i = 0; i < n; i++) w[i] = (gf_real)((double)w[i] * gain);
+}
+
 // Standard deviation (normal kinds) that an initialiser asks for; its uniform twin has the bound √3 times that.
 static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
     switch (init.kind) {
@@ -1431,11 +1705,8 @@ GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int
         else if (uniform) w[i] = (gf_real)(std * sqrt(3.0) * (2 * gf_random_uniform(seed, stream, i) - 1));
         else w[i] = (gf_real)((init.kind == GF_INIT_ORTHOGONAL ? 1 : std) * gf_random_normal(seed, stream, i));
     }
-    if (init.kind == GF_INIT_ORTHOGONAL && n == (size_t)fan_in * (size_t)fan_out) {  // w[O,I]; a bias stays as drawn
-        if (fan_out <= fan_in) gfi_orthonormalise(w, fan_out, fan_in, (size_t)fan_in, 1);
-        else gfi_orthonormalise(w, fan_in, fan_out, 1, (size_t)fan_in);
-        for (i = 0; i < n; i++) w[i] = (gf_real)((double)w[i] * init.gain);
-    }
+    if (init.kind == GF_INIT_ORTHOGONAL && n == (size_t)fan_in * (size_t)fan_out)  // w[O,I]; a bias stays as drawn
+        gfi_init_orthogonal(w, fan_out, fan_in, init.gain);
     return GF_OK;
 }
 
@@ -1473,6 +1744,7 @@ struct gfi_layer {
     int saved;                     // save is valid for the last forward
     int ordinal;                   // of affine layers, from 1: their stream of random weights
     int mark;                      // index of the layer that a skip starts from
+    gf_window window;              // conv, pools; a projected skip's strides
     gf_act act;                    // activation layers
     gf_act_info act_info;          // when probed
     double rate;                   // dropout's p
@@ -1509,7 +1781,7 @@ struct gf_net {
     size_t bytes;
     gf_real *params, *grads, *state;
     gf_real *input_grad, *sample;      // [B, I]: ∂L/∂x; the input of gf_net_evaluate
-    gf_real *workspace;                // of the matrix multiply
+    gf_real *workspace;                // of the matrix multiply and the convolution
     double *row_loss;                  // [B]
     const struct gfi_kernels *kernels;
 
@@ -1812,18 +2084,245 @@ GFDEF void gf_net_activation(gf_net *net, gf_act act) {
 
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_activation(net, gf_act_default(kind)); }
 
+// --- convolution (LeCun et al. 1989): one small dense layer, the same at every place of the image ---
+
+GFDEF gf_window gf_window_square(int kernel, int stride, int padding) {
+    gf_window window;
+    window.kernel_h = window.kernel_w = kernel, window.stride_h = window.stride_w = stride, window.padding_h = window.padding_w = padding;
+    return window;
+}
+
+// Output shape of a window that slides over the layer's input; 0, with the net's error set, when it does not fit.
+static int gfi_window_fits(gf_net *net, const gfi_layer *layer, const char *kind, gf_window w, int channels, gf_shape *out) {
+    const int most = 1 << 15;
+    const gf_shape in = layer->in;
+    if (channels < 1 || w.kernel_h < 1 || w.kernel_w < 1 || w.stride_h < 1 || w.stride_w < 1 || w.padding_h < 0 || w.padding_w < 0 ||
+        channels > 1 << 24 || w.kernel_h > most || w.kernel_w > most || w.stride_h > most || w.stride_w > most || w.padding_h > most ||
+        w.padding_w > most || in.height > 1 << 24 || in.width > 1 << 24)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and "
+                            "stride must be at least 1, padding at least 0, none above %d", net->layer_count, kind, channels, w.kernel_h,
+                            w.kernel_w, w.stride_h, w.stride_w, w.padding_h, w.padding_w, most), 0;
+    if (w.kernel_h > in.height + 2 * w.padding_h || w.kernel_w > in.width + 2 * w.padding_w)
+        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s", net->layer_count, kind,
+                            w.kernel_h, w.kernel_w, in.height, in.width, in.height == 1 && in.width == 1 && net->layer_count == 1
+                            ? "create the net with gf_image(channels, height, width)" : "add padding or drop a pool"), 0;
+    *out = gf_image(channels, (in.height + 2 * w.padding_h - w.kernel_h) / w.stride_h + 1,
+                    (in.width + 2 * w.padding_w - w.kernel_w) / w.stride_w + 1);
+    if (gf_shape_size(*out) == 0)
+        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride",
+                            net->layer_count, kind, out->channels, out->height, out->width), 0;
+    return 1;
+}
+
+static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
+    gfi_conv job;
+    memset(&job, 0, sizeof job);
+    job.batch = net->batch, job.threads = net->threads, job.workspace = net->workspace;
+    job.in = layer->in, job.out = layer->out, job.window = layer->window;
+    return job;
+}
+
+static void gfi_conv_forward(gf_net *net, gfi_layer *layer) {
+    gfi_conv job = gfi_conv_of(net, layer);
+    job.x = layer->x, job.y = layer->y;
+    job.w = gfi_param(net, layer, 0)->value, job.bias = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
+    net->kernels->conv_forward(&job);
+}
+
+// Each product w·h of the sum z gives dw += dz·h and dh += dz·w, at every place that the weight was used: gfi_conv_backward_naive.
+static void gfi_conv_backward(gf_net *net, gfi_layer *layer) {
+    gfi_conv job = gfi_conv_of(net, layer);
+    job.x = layer->x, job.dy = layer->dy, job.dx = layer->dx;
+    job.w = gfi_param(net, layer, 0)->value, job.dw = gfi_param(net, layer, 0)->grad;
+    job.db = layer->tensors > 1 ? gfi_param(net, layer, 1)->grad : NULL;
+    net->kernels->conv_backward(&job);
+}
+
+static const gfi_layer_kind gfi_conv2d = {"conv", gfi_conv_forward, gfi_conv_backward, NULL, 1};
+
+GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window) {
+    gfi_layer *layer = gfi_add_layer(net, &gfi_conv2d, "conv");
+    gf_shape out;
+    int dims[4];
+    double fan_in, fan_out;
+    if (!layer) return;
+    if (!gfi_window_fits(net, layer, "conv2d", window, out_channels, &out)) {
+        gfi_drop_layer(net);
+        return;
+    }
+    dims[0] = out_channels, dims[1] = layer->in.channels, dims[2] = window.kernel_h, dims[3] = window.kernel_w;
+    fan_in = (double)dims[1] * dims[2] * dims[3], fan_out = (double)dims[0] * dims[2] * dims[3];
+    if (fan_in > INT32_MAX || fan_out > INT32_MAX) {
+        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
+                     net->layer_count, fan_in, fan_out);
+        gfi_drop_layer(net);
+        return;
+    }
+    layer->window = window;
+    gfi_set_output(layer, out);
+    gfi_declare_affine(net, layer, 4, dims, (int)fan_in, (int)fan_out);
+}
+
+GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding) {
+    gf_net_conv2d_window(net, out_channels, gf_window_square(kernel, stride, padding));
+}
+
+// --- pools: each output is the maximum or the mean of a window; going back, the gradient goes where the value came from ---
+
+static int gfi_pool_is_2x2(const gfi_layer *layer) {
+    const gf_window *w = &layer->window;
+    return w->kernel_h == 2 && w->kernel_w == 2 && w->stride_h == 2 && w->stride_w == 2;
+}
+
+// y and place[OH,OW] of one plane; place = i·KW + j of the maximum.
+static void gfi_max_pool_plane(const gfi_layer *layer, const gf_real *x, gf_real *y, gf_real *place) {
+    const gf_window *w = &layer->window;
+    int r, c, i, j;
+    for (r = 0; r < layer->out.height; r++)
+        for (c = 0; c < layer->out.width; c++, y++, place++) {
+            const gf_real *corner = x + (size_t)(r * w->stride_h) * (size_t)layer->in.width + c * w->stride_w;
+            *y = *corner, *place = 0;
+            for (i = 0; i < w->kernel_h; i++)
+                for (j = 0; j < w->kernel_w; j++) {
+                    gf_real value = corner[(size_t)i * (size_t)layer->in.width + (size_t)j];
+                    if (value > *y || value != value) *y = value, *place = (gf_real)(i * w->kernel_w + j);
+                }
+        }
+}
+
+static void gfi_max_pool_plane_back(const gfi_layer *layer, const gf_real *dy, const gf_real *place, gf_real *dx) {
+    const gf_window *w = &layer->window;
+    int r, c;
+    memset(dx, 0, gfi_conv_plane(layer->in) * sizeof *dx);
+    for (r = 0; r < layer->out.height; r++)
+        for (c = 0; c < layer->out.width; c++, dy++, place++) {
+            int i = (int)*place / w->kernel_w, j = (int)*place % w->kernel_w;
+            dx[(size_t)(r * w->stride_h + i) * (size_t)layer->in.width + (size_t)(c * w->stride_w + j)] += *dy;
+        }
+}
+
+static void gfi_max_pool_forward(gf_net *net, gfi_layer *layer) {
+    const size_t in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
+    long plane, planes = (long)net->batch * layer->in.channels;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (plane = 0; plane < planes; plane++) {
+        const gf_real *x = layer->x + (size_t)plane * in;
+        gf_real *y = layer->y + (size_t)plane * out, *place = layer->save + (size_t)plane * out;
+        if (gfi_pool_is_2x2(layer)) net->kernels->max_pool2(x, layer->in.height, layer->in.width, y, place);
+        else gfi_max_pool_plane(layer, x, y, place);
+    }
+}
+
+static void gfi_max_pool_backward(gf_net *net, gfi_layer *layer) {
+    const size_t in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
+    long plane, planes = layer->dx ? (long)net->batch * layer->in.channels : 0;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (plane = 0; plane < planes; plane++) {
+        const gf_real *dy = layer->dy + (size_t)plane * out, *place = layer->save + (size_t)plane * out;
+        gf_real *dx = layer->dx + (size_t)plane * in;
+        if (gfi_pool_is_2x2(layer)) net->kernels->max_pool2_back(dy, place, layer->in.height, layer->in.width, dx);
+        else gfi_max_pool_plane_back(layer, dy, place, dx);
+    }
+}
+
+// Which value of each window won: where another wins, the maximum has a kink.
+static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
+    size_t i, n = (size_t)net->batch * layer->out_size;
+    uint64_t hash = 0;
+    for (i = 0; i < n; i++) hash = gfi_branch_mix(hash, (uint64_t)layer->save[i]);
+    return hash;
+}
+
+static const gfi_layer_kind gfi_max_pool = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward, gfi_max_pool_branch, 0};
+
+static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
+    const gf_window *w = &layer->window;
+    const size_t width = (size_t)layer->in.width, in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
+    const double area = (double)w->kernel_h * w->kernel_w;
+    long plane, planes = (long)net->batch * layer->in.channels;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (plane = 0; plane < planes; plane++) {
+        gf_real *y = layer->y + (size_t)plane * out;
+        int r, c, i, j;
+        for (r = 0; r < layer->out.height; r++)
+            for (c = 0; c < layer->out.width; c++) {
+                const gf_real *corner = layer->x + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
+                double sum = 0;
+                for (i = 0; i < w->kernel_h; i++)
+                    for (j = 0; j < w->kernel_w; j++) sum += (double)corner[(size_t)i * width + (size_t)j];
+                *y++ = (gf_real)(sum / area);
+            }
+    }
+}
+
+static void gfi_avg_pool_backward(gf_net *net, gfi_layer *layer) {
+    const gf_window *w = &layer->window;
+    const size_t width = (size_t)layer->in.width, in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
+    const gf_real share = (gf_real)(1 / ((double)w->kernel_h * w->kernel_w));
+    long plane, planes = layer->dx ? (long)net->batch * layer->in.channels : 0;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (plane = 0; plane < planes; plane++) {
+        const gf_real *dy = layer->dy + (size_t)plane * out;
+        int r, c, i, j;
+        memset(layer->dx + (size_t)plane * in, 0, in * sizeof(gf_real));
+        for (r = 0; r < layer->out.height; r++)
+            for (c = 0; c < layer->out.width; c++, dy++) {
+                gf_real *corner = layer->dx + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
+                for (i = 0; i < w->kernel_h; i++)
+                    for (j = 0; j < w->kernel_w; j++) corner[(size_t)i * width + (size_t)j] += *dy * share;
+            }
+    }
+}
+
+static const gfi_layer_kind gfi_avg_pool = {"avg_pool", gfi_avg_pool_forward, gfi_avg_pool_backward, NULL, 0};
+
+static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *label, gf_window window) {
+    gfi_layer *layer = gfi_add_layer(net, kind, kind->name);
+    gf_shape out;
+    if (!layer) return;
+    if (!gfi_window_fits(net, layer, label, window, layer->in.channels, &out)) {
+        gfi_drop_layer(net);
+        return;
+    }
+    layer->window = window;
+    if (kind == &gfi_max_pool) layer->save_size = gf_shape_size(out);  // the place of each maximum
+    gfi_set_output(layer, out);
+}
+
+GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride) {
+    gfi_add_pool(net, &gfi_max_pool, "max_pool2d", gf_window_square(kernel, stride, 0));
+}
+
+GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride) {
+    gfi_add_pool(net, &gfi_avg_pool, "avg_pool2d", gf_window_square(kernel, stride, 0));
+}
+
+GFDEF void gf_net_global_avg_pool(gf_net *net) {
+    gf_window window = gf_window_square(1, 1, 0);
+    if (net) window.kernel_h = gfi_current_shape(net).height, window.kernel_w = gfi_current_shape(net).width;
+    gfi_add_pool(net, &gfi_avg_pool, "global_avg_pool", window);
+}
+
 // --- dropout: y = x·m, m = 0 with probability p, else 1/(1-p), so that E[y] = x and evaluation needs no scaling ---
 
 static void gfi_dropout_forward(gf_net *net, gfi_layer *layer) {
     size_t i, n = (size_t)net->batch * layer->out_size;
     uint64_t index = (uint64_t)(layer - net->layers);
-    uint64_t stream = GF_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step);
+    uint64_t key = gfi_random_key(net->seed, GF_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step));
     gf_real keep = (gf_real)(1 / (1 - layer->rate));
     layer->saved = net->mode == GF_TRAIN;
     layer->y = layer->saved ? layer->y_buffer : (gf_real *)layer->x;
     if (!layer->saved) return;
     for (i = 0; i < n; i++) {
-        layer->save[i] = gf_random_uniform(net->seed, stream, i) < layer->rate ? 0 : keep;
+        layer->save[i] = gfi_random_unit(gfi_random_at(key, i)) < layer->rate ? 0 : keep;
         layer->y[i] = layer->x[i] * layer->save[i];
     }
 }
@@ -1855,81 +2354,68 @@ GFDEF void gf_net_dropout(gf_net *net, double p) {
 #define GFI_NORM_EPS 1e-5
 #define GFI_NORM_MOMENTUM 0.1
 
-// x[B,C,S]: mean and variance (divided by count, not count - 1) of every channel into mean[C], var[C].
-static void gfi_channel_moments(const gf_real *x, size_t batch, size_t C, size_t S, double *mean, double *var) {
-    size_t b, c, s;
-    double count = (double)batch * (double)S;
-    memset(mean, 0, C * sizeof *mean);
-    memset(var, 0, C * sizeof *var);
-    for (b = 0; b < batch; b++)
-        for (c = 0; c < C; c++)
-            for (s = 0; s < S; s++) mean[c] += (double)x[(b * C + c) * S + s];
-    for (c = 0; c < C; c++) mean[c] /= count;
-    for (b = 0; b < batch; b++)
-        for (c = 0; c < C; c++)
-            for (s = 0; s < S; s++) {
-                double d = (double)x[(b * C + c) * S + s] - mean[c];
-                var[c] += d * d;
-            }
-    for (c = 0; c < C; c++) var[c] /= count;
+// Channel c of the layer's x[B,C,S], dy and out.
+static gfi_channel gfi_channel_at(const gf_net *net, const gfi_layer *layer, size_t c, gf_real *out) {
+    gfi_channel channel;
+    size_t C = (size_t)layer->in.channels, S = layer->in_size / C;
+    channel.rows = (size_t)net->batch, channel.step = layer->in_size, channel.n = S;
+    channel.x = layer->x + c * S, channel.dy = layer->dy + c * S, channel.out = out ? out + c * S : NULL;
+    return channel;
+}
+
+// Mean and variance (divided by count, not count - 1) of a channel. Sums of x - x_0: no cancellation when the mean is large.
+static void gfi_batch_moments(const gf_net *net, const gfi_channel *channel, double *mean, double *var) {
+    double shift = (double)channel->x[0], count = (double)channel->rows * (double)channel->n, sum, squares;
+    net->kernels->channel_moments(channel, shift, &sum, &squares);
+    *mean = shift + sum / count;
+    *var = squares / count - sum / count * (sum / count);
+    if (*var < 0) *var = 0;  // rounding
 }
 
 static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
     gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
-    size_t batch = (size_t)net->batch, C = (size_t)layer->in.channels, S = layer->in_size / C, b, c, s;
+    int c, C = layer->in.channels;
     double *mean = layer->channel, *inverse_std = mean + C;
-    double count = (double)batch * (double)S;
+    double count = (double)net->batch * (double)(layer->in_size / (size_t)C);
     layer->normalised = net->mode == GF_TRAIN;
     if (layer->normalised && count < 2) {
         gfi_net_fail(net, GF_ERROR_SHAPE, "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
         return;
     }
-    if (layer->normalised) gfi_channel_moments(layer->x, batch, C, S, mean, inverse_std);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
     for (c = 0; c < C; c++) {
-        double var = layer->normalised ? inverse_std[c] : (double)running_var[c];
-        if (!layer->normalised) mean[c] = (double)running_mean[c];
+        gfi_channel channel = gfi_channel_at(net, layer, (size_t)c, layer->y);
+        double var = (double)running_var[c];
+        mean[c] = (double)running_mean[c];
+        if (layer->normalised) gfi_batch_moments(net, &channel, &mean[c], &var);
         inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
-        if (layer->normalised && !net->frozen) {  // PyTorch keeps the unbiased variance
-            running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
-            running_var[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
-        }
+        net->kernels->channel_scale(&channel, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
+        if (!layer->normalised || net->frozen) continue;  // PyTorch keeps the unbiased variance
+        running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
+        running_var[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
     }
-    for (b = 0; b < batch; b++)
-        for (c = 0; c < C; c++) {
-            gf_real scale = (gf_real)((double)gamma[c] * inverse_std[c]);
-            gf_real shift = (gf_real)((double)beta[c] - (double)gamma[c] * inverse_std[c] * mean[c]);
-            const gf_real *x = layer->x + (b * C + c) * S;
-            gf_real *y = layer->y + (b * C + c) * S;
-            for (s = 0; s < S; s++) y[s] = scale * x[s] + shift;
-        }
 }
 
+// dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N); running statistics are constants: γ/σ·dy
 static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
     gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
-    size_t batch = (size_t)net->batch, C = (size_t)layer->in.channels, S = layer->in_size / C, b, c, s;
-    double *mean = layer->channel, *inverse_std = mean + C, *dgamma = mean + 2 * C, *dbeta = mean + 3 * C;
-    double count = (double)batch * (double)S;
-    memset(dgamma, 0, 2 * C * sizeof *dgamma);
-    for (b = 0; b < batch; b++)
-        for (c = 0; c < C; c++)
-            for (s = 0; s < S; s++) {
-                size_t i = (b * C + c) * S + s;
-                dbeta[c] += (double)layer->dy[i];
-                dgamma[c] += (double)layer->dy[i] * ((double)layer->x[i] - mean[c]) * inverse_std[c];
-            }
-    for (c = 0; c < C; c++) gamma->grad[c] = (gf_real)dgamma[c], beta->grad[c] = (gf_real)dbeta[c];
-    if (!layer->dx) return;
-    for (b = 0; b < batch; b++)
-        for (c = 0; c < C; c++) {  // dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N); running statistics are constants: γ/σ·dy
-            double scale = (double)gamma->value[c] * inverse_std[c];
-            double mean_dy = layer->normalised ? dbeta[c] / count : 0, mean_dy_xhat = layer->normalised ? dgamma[c] / count : 0;
-            for (s = 0; s < S; s++) {
-                size_t i = (b * C + c) * S + s;
-                double xhat = ((double)layer->x[i] - mean[c]) * inverse_std[c];
-                layer->dx[i] = (gf_real)(scale * ((double)layer->dy[i] - mean_dy - xhat * mean_dy_xhat));
-            }
-        }
+    int c, C = layer->in.channels;
+    double *mean = layer->channel, *inverse_std = mean + C;
+    double count = (double)net->batch * (double)(layer->in_size / (size_t)C);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (c = 0; c < C; c++) {
+        gfi_channel channel = gfi_channel_at(net, layer, (size_t)c, layer->dx);
+        double sum, products, s = inverse_std[c];
+        net->kernels->channel_products(&channel, mean[c], &sum, &products);
+        beta->grad[c] = (gf_real)sum, gamma->grad[c] = (gf_real)(products * s);
+        if (!layer->normalised) sum = products = 0;
+        if (layer->dx) net->kernels->channel_back(&channel, mean[c], (double)gamma->value[c] * s, sum / count, products * s * s / count);
+    }
 }
 
 static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward, gfi_batch_norm_backward, NULL, 0};
@@ -1940,7 +2426,7 @@ GFDEF void gf_net_batch_norm(gf_net *net) {
     int channels;
     if (!layer) return;
     channels = layer->in.channels;
-    layer->channel_size = 4 * (size_t)channels;  // mean, 1/std, Σ dy·x̂, Σ dy
+    layer->channel_size = 2 * (size_t)channels;  // mean, 1/std
     gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
     gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
     gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
@@ -1954,7 +2440,10 @@ static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
     for (b = 0; b < batch; b++) {
         const gf_real *x = layer->x + b * n;
         double var;
-        gfi_channel_moments(x, 1, 1, n, &mean[b], &var);
+        gfi_channel row;
+        memset(&row, 0, sizeof row);
+        row.x = x, row.rows = 1, row.n = n;
+        gfi_batch_moments(net, &row, &mean[b], &var);
         inverse_std[b] = 1 / sqrt(var + GFI_NORM_EPS);
         for (i = 0; i < n; i++)
             layer->y[b * n + i] = (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
@@ -2017,16 +2506,31 @@ static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
 
 static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, NULL, 0};
 
+static void gfi_add_backward(gf_net *net, gfi_layer *layer);
+
+// A projection of images is a convolution, one of vectors a matrix multiply.
+static int gfi_add_convolves(const gf_net *net, const gfi_layer *layer) {
+    return layer->kind->backward == gfi_add_backward && layer->tensors && gfi_conv_plane(net->layers[layer->mark].out) > 1;
+}
+
+static gfi_conv gfi_add_conv(const gf_net *net, const gfi_layer *layer) {
+    gfi_conv job = gfi_conv_of(net, layer);
+    job.in = net->layers[layer->mark].out;
+    job.accumulate = 1;
+    return job;
+}
+
 static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
     const gfi_layer *mark = &net->layers[layer->mark];
-    size_t b, batch = (size_t)net->batch, n = batch * layer->out_size;
+    size_t batch = (size_t)net->batch, n = batch * layer->out_size;
     memcpy(layer->y, layer->x, n * sizeof(gf_real));
-    if (layer->tensors) {  // y += P·h_mark; P[O,I] is shared by all S pixels of an image
-        size_t O = (size_t)layer->out.channels, I = (size_t)mark->out.channels, S = layer->out_size / O;
-        gfi_matrix p = gfi_view(gfi_param(net, layer, 0)->value, O, I);
-        if (S == 1) gfi_product(net, layer->y, gfi_view(mark->y, batch, I), gfi_transposed(p), NULL, 1);
-        for (b = 0; b < batch && S > 1; b++)
-            gfi_product(net, layer->y + b * O * S, p, gfi_view(mark->y + b * I * S, I, S), NULL, 1);
+    if (gfi_add_convolves(net, layer)) {  // y += P·h_mark, with the same P[O,I] for every pixel
+        gfi_conv job = gfi_add_conv(net, layer);
+        job.x = mark->y, job.w = gfi_param(net, layer, 0)->value, job.y = layer->y;
+        net->kernels->conv_forward(&job);
+    } else if (layer->tensors) {
+        gfi_matrix p = gfi_view(gfi_param(net, layer, 0)->value, layer->out_size, mark->out_size);
+        gfi_product(net, layer->y, gfi_view(mark->y, batch, mark->out_size), gfi_transposed(p), NULL, 1);
     } else {
         net->kernels->axpy(layer->y, 1, mark->y, n);
     }
@@ -2035,22 +2539,18 @@ static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
 // dx = dy, dh_mark += dy or Pᵀ·dy, dP = Σ_b dy_b·h_bᵀ
 static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
     gfi_layer *mark = &net->layers[layer->mark];
-    size_t b, batch = (size_t)net->batch, n = batch * layer->out_size;
+    size_t batch = (size_t)net->batch, n = batch * layer->out_size;
     if (layer->dx) memcpy(layer->dx, layer->dy, n * sizeof(gf_real));
-    if (layer->tensors) {
-        size_t O = (size_t)layer->out.channels, I = (size_t)mark->out.channels, S = layer->out_size / O;
+    if (gfi_add_convolves(net, layer)) {
+        gfi_conv job = gfi_add_conv(net, layer);
+        job.x = mark->y, job.w = gfi_param(net, layer, 0)->value, job.dy = layer->dy;
+        job.dw = gfi_param(net, layer, 0)->grad, job.dx = mark->save;
+        net->kernels->conv_backward(&job);
+    } else if (layer->tensors) {
         gf_tensor *weight = gfi_param(net, layer, 0);
-        gfi_matrix p = gfi_view(weight->value, O, I);
-        if (S == 1) {
-            gfi_matrix dy = gfi_view(layer->dy, batch, O);
-            gfi_product(net, weight->grad, gfi_transposed(dy), gfi_view(mark->y, batch, I), NULL, 0);
-            gfi_product(net, mark->save, dy, p, NULL, 1);
-        }
-        for (b = 0; b < batch && S > 1; b++) {
-            gfi_matrix dy = gfi_view(layer->dy + b * O * S, O, S), h = gfi_view(mark->y + b * I * S, I, S);
-            gfi_product(net, weight->grad, dy, gfi_transposed(h), NULL, b > 0);
-            gfi_product(net, mark->save + b * I * S, gfi_transposed(p), dy, NULL, 1);
-        }
+        gfi_matrix dy = gfi_view(layer->dy, batch, layer->out_size), h = gfi_view(mark->y, batch, mark->out_size);
+        gfi_product(net, weight->grad, gfi_transposed(dy), h, NULL, 0);
+        gfi_product(net, mark->save, dy, gfi_view(weight->value, layer->out_size, mark->out_size), NULL, 1);
     } else {
         net->kernels->axpy(mark->save, 1, layer->dy, n);
     }
@@ -2065,6 +2565,13 @@ GFDEF int gf_net_mark(gf_net *net) {
     return net->layer_count;
 }
 
+// The stride that takes a side of `from` pixels to one of `to`, as a 1×1 convolution does; 0 when there is none.
+static int gfi_skip_stride(int from, int to) {
+    int stride = 1;
+    while (stride < from && (from - 1) / stride + 1 > to) stride++;
+    return (from - 1) / stride + 1 == to ? stride : 0;
+}
+
 static void gfi_add_skip(gf_net *net, int mark, int projected) {
     gfi_layer *layer = gfi_add_layer(net, &gfi_add, "add");
     const gfi_layer *from;
@@ -2075,19 +2582,25 @@ static void gfi_add_skip(gf_net *net, int mark, int projected) {
         return;
     }
     from = &net->layers[mark - 1];
-    if (from->out.height != layer->in.height || from->out.width != layer->in.width ||
-        (!projected && from->out.channels != layer->in.channels)) {
+    layer->window = gf_window_square(1, 1, 0);
+    if (projected) {
+        layer->window.stride_h = gfi_skip_stride(from->out.height, layer->in.height);
+        layer->window.stride_w = gfi_skip_stride(from->out.width, layer->in.width);
+    }
+    if ((!projected && (from->out.height != layer->in.height || from->out.width != layer->in.width ||
+                        from->out.channels != layer->in.channels)) ||
+        layer->window.stride_h == 0 || layer->window.stride_w == 0) {
         gfi_net_fail(net, GF_ERROR_SHAPE, "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", layer->name, from->name,
                      from->out.channels, from->out.height, from->out.width, layer->in.channels, layer->in.height, layer->in.width,
-                     projected ? "heights and widths must agree" : "make them equal or use gf_net_add_projected");
+                     projected ? "heights and widths must agree, or come from it by one stride" : "make them equal or use gf_net_add_projected");
         gfi_drop_layer(net);
         return;
     }
     layer->mark = mark - 1;
     if (projected) {
-        int dims[2];
-        dims[0] = layer->in.channels, dims[1] = from->out.channels;
-        gfi_declare(net, layer, "weight", 2, dims, 1, layer->weight_init, dims[1], dims[0],
+        int dims[4], vector = gfi_conv_plane(from->out) == 1;
+        dims[0] = layer->in.channels, dims[1] = from->out.channels, dims[2] = dims[3] = 1;
+        gfi_declare(net, layer, "weight", vector ? 2 : 4, dims, 1, layer->weight_init, dims[1], dims[0],
                     GF_STREAM_PROJECTION + 256 * (uint64_t)net->layer_count);
     }
 }
@@ -2191,6 +2704,20 @@ static gf_real *gfi_take_reals(gfi_arena *arena, size_t batch, size_t each) {
     return (gf_real *)gfi_take(arena, batch * each, sizeof(gf_real));
 }
 
+// gf_reals that the largest matrix multiply or convolution works in.
+static size_t gfi_workspace_size(const gf_net *net) {
+    size_t most = gfi_matmul_workspace(net->threads);
+    int i;
+    for (i = 0; i < net->layer_count; i++) {
+        const gfi_layer *layer = &net->layers[i];
+        if (layer->kind == &gfi_conv2d || gfi_add_convolves(net, layer)) {
+            gfi_conv job = layer->kind == &gfi_conv2d ? gfi_conv_of(net, layer) : gfi_add_conv(net, layer);
+            most = gfi_max_size(most, gfi_conv_workspace(&job));
+        }
+    }
+    return most;
+}
+
 // Point everything a net needs into the arena: parameters, gradients, what layers keep, probes.
 static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     size_t batch = (size_t)net->max_batch, widest = gf_shape_size(net->input);
@@ -2202,7 +2729,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     net->state = gfi_take_reals(arena, 1, net->state_count);
     net->input_grad = dx = net->want_input_grad ? gfi_take_reals(arena, batch, widest) : NULL;
     net->sample = gfi_take_reals(arena, batch, widest);
-    net->workspace = gfi_take_reals(arena, 1, gfi_matmul_workspace(net->threads));
+    net->workspace = gfi_take_reals(arena, 1, gfi_workspace_size(net));
     net->row_loss = (double *)gfi_take(arena, batch, sizeof(double));
     for (i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
@@ -2250,6 +2777,9 @@ GFDEF gf_status gf_net_build(gf_net *net) {
         gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in, tensor->fan_out, net->seed,
                                         tensor->stream);
         if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
+        if (tensor->init.kind == GF_INIT_ORTHOGONAL && tensor->view.size != (size_t)tensor->fan_in * (size_t)tensor->fan_out &&
+            tensor->view.rank == 4)  // a filter is a row
+            gfi_init_orthogonal(tensor->view.value, tensor->view.dims[0], tensor->fan_in, tensor->init.gain);
     }
     for (i = 0; i < net->layer_count && net->probe; i++)
         if (net->layers[i].kind == &gfi_activation) net->layers[i].act_info = gf_act_measure(net->layers[i].act);
@@ -3142,6 +3672,35 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l) {
     units = (size_t)net->layers[gfi_affine_index(net, l)].out.channels;
     for (u = 0; u < units; u++) dead += !alive[u];
     return (double)dead / (double)units;
+}
+
+GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
+    const gfi_layer *at = gfi_layer_at(net, layer);
+    size_t plane, planes, i, k;
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_gradient_map")) return gf_net_status(net);
+    if (!at || !map)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
+                            layer, map ? "given" : "NULL", net->layer_count - 1);
+    plane = gfi_conv_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
+    memset(map, 0, plane * sizeof *map);
+    for (k = 0; k < planes; k++)
+        for (i = 0; i < plane; i++) map[i] += fabs((double)at->dy[k * plane + i]);
+    for (i = 0; i < plane; i++) map[i] /= (double)planes;
+    return GF_OK;
+}
+
+GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms) {
+    const gf_tensor *weight;
+    size_t each;
+    int o, index;
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_filter_norms")) return gf_net_status(net);
+    index = l < 1 ? -1 : gfi_affine_index(net, l);
+    if (index < 0 || !norms)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_filter_norms: affine layer %d, norms %s; needs a layer of 1 to %d and room for a "
+                            "norm per filter", l, norms ? "given" : "NULL", net->affine_count);
+    weight = gfi_param(net, &net->layers[index], 0), each = weight->size / (size_t)weight->dims[0];
+    for (o = 0; o < weight->dims[0]; o++) norms[o] = sqrt(net->kernels->sum_squares(weight->grad + (size_t)o * each, each));
+    return GF_OK;
 }
 
 // What the probes of a measured net add up to.
@@ -4980,7 +5539,9 @@ static gfi_act_args gfi_act_args_of(gf_act act) {
 static const gfi_kernels gfi_table_naive = {
     "naive",           gfi_matmul_naive,       gfi_act_forward_plain, gfi_act_backward_plain, gfi_softmax_rows_plain,
     gfi_column_sums_plain, gfi_axpy_plain,         gfi_scale_plain,       gfi_prelu_grad_plain,   gfi_sum_squares_plain,
-    gfi_tensor_sums_plain, gfi_update_step_plain};
+    gfi_tensor_sums_plain, gfi_update_step_plain, gfi_conv_forward_naive, gfi_conv_backward_naive,
+    gfi_channel_moments_plain, gfi_channel_products_plain, gfi_channel_scale_plain, gfi_channel_back_plain,
+    gfi_max_pool2_plain, gfi_max_pool2_back_plain};
 
 // From best to worst.
 static const gfi_kernels *const gfi_kernel_tables[] = {
@@ -5043,6 +5604,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 //   GFI_ABS GFI_SQRT
 //   GFI_MAX(a, b)             a > b ? a : b (so b when either is NaN);  GFI_MIN(a, b): a < b ? a : b
 //   GFI_ZIP_LO(a, b), _HI     a0 b0 a1 b1 … of the lower, of the upper halves (a whole vector of each)
+//   GFI_UNZIP_EVEN(a, b), _ODD   a0 a2 … b0 b2 …, a1 a3 … b1 b3 …
 //   GFI_AS_INT GFI_AS_REAL    reinterpret the bits
 //   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd;  GFI_FMA_WIDE, GFI_SET1_WIDE, GFI_ABS_WIDE, gfi_sum_wide(v)
 // gfi_name inside a pass is a different function in each: GFI_FN(gfi_name) is gfi_name_avx2 …
@@ -5093,6 +5655,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #undef GFI_SET1_WIDE
 #undef GFI_ZIP_LO
 #undef GFI_ZIP_HI
+#undef GFI_UNZIP_EVEN
+#undef GFI_UNZIP_ODD
 #undef GFI_FMA_WIDE
 
 #define GFI_FN(name) GFI_CAT(name, GFI_CAT(_, GFI_PASS))
@@ -5141,6 +5705,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_FMA_WIDE(a, b, c) ((a) * (b) + (c))
 #define GFI_ZIP_LO(a, b) (a)
 #define GFI_ZIP_HI(a, b) (b)
+#define GFI_UNZIP_EVEN(a, b) (a)
+#define GFI_UNZIP_ODD(a, b) (b)
 
 #else  // vectors by GCC's and clang's extensions, in functions compiled for their instruction set
 
@@ -5169,6 +5735,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_LOAD_WIDE(p) _mm512_loadu_pd(p)
 #define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
 #define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
+#define GFI_UNZIP_EVEN(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b)
+#define GFI_UNZIP_ODD(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b)
 #else
 #define gfi_v __m512
 #define gfi_vm __mmask16
@@ -5180,6 +5748,10 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
 #define GFI_ZIP_HI(a, b) \
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b)
+#define GFI_UNZIP_EVEN(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b)
+#define GFI_UNZIP_ODD(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b)
 #endif
 #define gfi_vd __m512d
 #define GFI_OPD(name) _mm512_##name##_pd
@@ -5209,6 +5781,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi64x(i))
 #define GFI_LOAD_WIDE(p) _mm256_loadu_pd(p)
 #define GFI_FIRST_LANES(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))
+#define GFI_UNZIP_EVEN(a, b) _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xD8)
+#define GFI_UNZIP_ODD(a, b) _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xD8)
 #else
 #define gfi_v __m256
 #define GFI_OP(name) _mm256_##name##_ps
@@ -5216,6 +5790,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi32(i))
 #define GFI_LOAD_WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
 #define GFI_FIRST_LANES(n) _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define GFI_UNZIP_EVEN(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0x88), 0xD8)
+#define GFI_UNZIP_ODD(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xDD), 0xD8)
 #endif
 #define gfi_vm gfi_v
 #define gfi_vd __m256d
@@ -5282,6 +5858,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_MIN(a, b) GFI_SELECT(GFI_LT(a, b), a, b)
 #define GFI_ZIP_LO(a, b) GFI_OP(zip1)(a, b)
 #define GFI_ZIP_HI(a, b) GFI_OP(zip2)(a, b)
+#define GFI_UNZIP_EVEN(a, b) GFI_OP(uzp1)(a, b)
+#define GFI_UNZIP_ODD(a, b) GFI_OP(uzp2)(a, b)
 
 #endif
 
@@ -5361,6 +5939,8 @@ GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
 
 typedef struct GFI_FN(gfi_tile) {
     int depth, last_lanes;  // steps of k; columns in the last vector
+    int taps;               // a convolution: the steps of k are run once for each tap, elsewhere in A and B
+    const ptrdiff_t *a_tap, *b_tap;
     const gf_real *a;
     ptrdiff_t a_row, a_col;
     const gf_real *b;
@@ -5377,7 +5957,6 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
     const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
-    const gf_real *pa = tile->a, *pb = tile->b;
     GFI_UNROLL
     for (int i = 0; i < rows; i++) {
         const gf_real *start = tile->start + i * tile->start_row;
@@ -5385,14 +5964,17 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
         for (int j = 0; j < last; j++) sum[i][j] = GFI_LOAD(start + j * GFI_VLEN);
         sum[i][last] = GFI_FN(gfi_load_n)(start + last * GFI_VLEN, lanes);
     }
-    for (int k = 0; k < depth; k++, pa += a_col, pb += b_row) {
-        GFI_UNROLL
-        for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
-        GFI_UNROLL
-        for (int i = 0; i < rows; i++) {
-            const gfi_v a = GFI_SET1(pa[i * a_row]);
+    for (int t = 0; t < tile->taps; t++) {
+        const gf_real *pa = tile->a + tile->a_tap[t], *pb = tile->b + tile->b_tap[t];
+        for (int k = 0; k < depth; k++, pa += a_col, pb += b_row) {
             GFI_UNROLL
-            for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
+            for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
+            GFI_UNROLL
+            for (int i = 0; i < rows; i++) {
+                const gfi_v a = GFI_SET1(pa[i * a_row]);
+                GFI_UNROLL
+                for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
+            }
         }
     }
     GFI_UNROLL
@@ -5433,11 +6015,11 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
 }
 
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector at
-// dst + i*width, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements
+// dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements
 // row by row, in binary the bits of the row and then those of the column: a round rotates these bits left by one, so that
 // log2(GFI_VLEN) rounds have exchanged row and column.
 GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
-                                      ptrdiff_t width) {
+                                      ptrdiff_t width, int lanes) {
     gfi_v x[GFI_VLEN], y[GFI_VLEN];
     GFI_UNROLL
     for (int i = 0; i < GFI_VLEN; i++)
@@ -5454,7 +6036,7 @@ GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int 
     }
     GFI_UNROLL
     for (int i = 0; i < GFI_VLEN; i++) {
-        if (i < columns) GFI_STORE(dst + i * width, x[i]);
+        if (i < columns) GFI_FN(gfi_store_n)(dst + i * width, x[i], lanes);
     }
 }
 
@@ -5464,7 +6046,7 @@ GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdi
     if (b_row == 1) {
         for (int j = 0; j < width; j += GFI_VLEN)
             for (int k = 0; k < depth; k += GFI_VLEN)
-                GFI_FN(gfi_transpose)(b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width);
+                GFI_FN(gfi_transpose)(b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width, GFI_VLEN);
     } else if (b_col == 1) {
         for (int k = 0; k < depth; k++)
             for (int j = 0; j < width; j += GFI_VLEN)
@@ -5484,6 +6066,8 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
     const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
     const gf_real *b = job->b + k * job->b_row + n * job->b_col;
     GFI_FN(gfi_tile) tile;
+    const ptrdiff_t nowhere = 0;
+    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
     tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
     for (int p = 0; pack && p < panels; p++) {
         const int j = gfi_share(vecs, panels, p) * GFI_VLEN, width = gfi_share(vecs, panels, p + 1) * GFI_VLEN - j;
@@ -5603,6 +6187,254 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
         const int lanes = GFI_FN(gfi_lanes)(n, i);
         GFI_FN(gfi_store_n)(x + i, factor * GFI_FN(gfi_load_n)(x + i, lanes), lanes);
     }
+}
+
+// ---- convolution, per pass -------------------------------------------------------------------------
+// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square.
+GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst, ptrdiff_t dst_row) {
+    for (int r = 0; r < rows; r += GFI_VLEN)
+        for (int c = 0; c < columns; c += GFI_VLEN)
+            GFI_FN(gfi_transpose)(src + r * src_row + c, src_row, rows - r, columns - c, dst + c * dst_row + r, dst_row, rows - r);
+}
+
+// All of C[m,n] by tiles, starting from `start` or (NULL) zero. B lies ready; whole vectors may be read past its last column.
+GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n) {
+    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS), tiles = gfi_ceil_div(m, GFI_TILE_ROWS);
+    GFI_FN(gfi_tile) tile = *whole;
+    for (int t = 0; t < tiles; t++) {
+        const int m0 = gfi_share(m, tiles, t), rows = gfi_share(m, tiles, t + 1) - m0;
+        tile.a = whole->a + m0 * tile.a_row;
+        for (int p = 0; p < panels; p++) {
+            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0, left = n - v0 * GFI_VLEN;
+            tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
+            tile.b = whole->b + v0 * GFI_VLEN;
+            tile.c = whole->c + m0 * tile.c_row + v0 * GFI_VLEN;
+            tile.start = whole->start ? whole->start + m0 * tile.start_row + v0 * GFI_VLEN : gfi_zeros;
+            GFI_FN(gfi_tile_any)(rows, v, &tile);
+        }
+    }
+}
+
+// Images [C,H·W] into a block [H·W][image][C].
+GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images, gf_real *block) {
+    const int plane = shape.height * shape.width, C = shape.channels;
+    for (int i = 0; i < images; i++)
+        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C);
+}
+
+// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
+GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int first, int images, const gf_real *block,
+                                              const gf_real *packed, const gfi_conv_room *room) {
+    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
+    const int plane = to.height * to.width, C = to.channels;
+    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
+    GFI_FN(gfi_tile) tile;
+    tile.depth = from.channels, tile.start = back ? NULL : job->bias, tile.start_row = 0;
+    tile.a = block, tile.a_row = from.channels, tile.a_col = 1, tile.a_tap = room->a_tap;
+    tile.b = packed, tile.b_row = (ptrdiff_t)gfi_conv_width(C), tile.b_tap = room->b_tap;
+    tile.c_row = C;
+    for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
+        const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
+        for (int i = 0; i < images && job->accumulate; i++)
+            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C, (ptrdiff_t)images * C);
+        for (int p = 0; p < count; p++) {
+            const int y = (start + p) / to.width, x = (start + p) % to.width;
+            tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
+                             : gfi_conv_taps_of_output(job, y, x, images, room->a_tap, room->b_tap);
+            tile.c = room->pixels + (ptrdiff_t)p * images * C;
+            if (job->accumulate) tile.start = tile.c, tile.start_row = C;
+            GFI_FN(gfi_tile_grid)(&tile, images, C);
+        }
+        for (int i = 0; i < images; i++)
+            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C, out + (ptrdiff_t)i * C * plane + start, plane);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
+        GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
+        GFI_FN(gfi_conv_sweep)(job, 0, first + i, n, room->x, packed, room);
+    }
+}
+
+// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins; room->db += Σ dy.
+// A few output rows at a time, so that they stay in the cache for all taps.
+GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
+    const int C = job->in.channels, O = job->out.channels, width = job->out.width;
+    const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
+    GFI_FN(gfi_tile) tile;
+    tile.depth = images;
+    tile.a = room->x, tile.a_row = 1, tile.a_col = C, tile.a_tap = room->a_tap;
+    tile.b = room->y, tile.b_row = O, tile.b_tap = room->b_tap;
+    tile.c_row = O;
+    for (int y = 0; y < job->out.height; y += rows, fresh = 0) {
+        const int end = y + rows < job->out.height ? y + rows : job->out.height;
+        tile.start_row = fresh ? 0 : O, tile.c = room->dw;
+        for (int i = 0; i < job->window.kernel_h; i++)
+            for (int j = 0; j < job->window.kernel_w; j++, tile.c += (ptrdiff_t)C * O) {
+                tile.taps = gfi_conv_pairs(job, y, end, i, j, images, room->a_tap, room->b_tap);
+                tile.start = fresh ? NULL : tile.c;
+                GFI_FN(gfi_tile_grid)(&tile, C, O);
+            }
+        if (!job->db) continue;
+        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)y * width * images * O, (end - y) * width * images, O, O, room->pixels, 0);
+        for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_conv_backward_part)(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
+        GFI_FN(gfi_conv_gather)(job->dy, job->out, first + i, n, room->y);
+        if (job->dx) GFI_FN(gfi_conv_sweep)(job, 1, first + i, n, room->y, packed, room);
+        GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
+        GFI_FN(gfi_conv_weight_grad)(job, n, i == 0, room);
+    }
+}
+
+// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors.
+GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back, gf_real *packed) {
+    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
+    const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
+    for (int k = 0; k < (back ? O : C); k++) {
+        if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width);
+        else GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_conv_forward)(const gfi_conv *job) {
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    GFI_FN(gfi_conv_pack)(job, 0, packed);
+    gfi_conv_forward_run(job, GFI_FN(gfi_conv_forward_part));
+}
+
+GFI_TARGET static void GFI_FN(gfi_conv_backward)(const gfi_conv *job) {
+    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    if (job->dx) GFI_FN(gfi_conv_pack)(job, 1, packed);
+    gfi_conv_backward_run(job, GFI_FN(gfi_conv_backward_part), GFI_FN(gfi_axpy));
+    for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
+        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps, (ptrdiff_t)C * taps);
+}
+
+// ---- norms, per pass -------------------------------------------------------------------------------
+// Σ(x - shift) and Σ(x - shift)² of a channel, in double.
+GFI_TARGET static void GFI_FN(gfi_channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares) {
+    const gfi_vd shifts = GFI_SET1_WIDE(shift);
+    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, q0 = s0, q1 = s0;
+    double s = 0, q = 0;
+    for (size_t r = 0; r < channel->rows; r++) {
+        const gf_real *x = channel->x + r * channel->step;
+        size_t i = 0;
+        for (; i + 2 * GFI_VDLEN <= channel->n; i += 2 * GFI_VDLEN) {
+            const gfi_vd d0 = GFI_LOAD_WIDE(x + i) - shifts, d1 = GFI_LOAD_WIDE(x + i + GFI_VDLEN) - shifts;
+            s0 += d0, s1 += d1, q0 = GFI_FMA_WIDE(d0, d0, q0), q1 = GFI_FMA_WIDE(d1, d1, q1);
+        }
+        for (; i < channel->n; i++) {
+            const double d = (double)x[i] - shift;
+            s += d, q += d * d;
+        }
+    }
+    *sum = s + GFI_FN(gfi_sum_wide)(s0 + s1), *squares = q + GFI_FN(gfi_sum_wide)(q0 + q1);
+}
+
+// Σ dy and Σ dy·(x - mean) of a channel, in double.
+GFI_TARGET static void GFI_FN(gfi_channel_products)(const gfi_channel *channel, double mean, double *sum, double *products) {
+    const gfi_vd means = GFI_SET1_WIDE(mean);
+    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, p0 = s0, p1 = s0;
+    double s = 0, p = 0;
+    for (size_t r = 0; r < channel->rows; r++) {
+        const gf_real *x = channel->x + r * channel->step, *dy = channel->dy + r * channel->step;
+        size_t i = 0;
+        for (; i + 2 * GFI_VDLEN <= channel->n; i += 2 * GFI_VDLEN) {
+            const gfi_vd d0 = GFI_LOAD_WIDE(dy + i), d1 = GFI_LOAD_WIDE(dy + i + GFI_VDLEN);
+            s0 += d0, s1 += d1;
+            p0 = GFI_FMA_WIDE(d0, GFI_LOAD_WIDE(x + i) - means, p0), p1 = GFI_FMA_WIDE(d1, GFI_LOAD_WIDE(x + i + GFI_VDLEN) - means, p1);
+        }
+        for (; i < channel->n; i++) s += (double)dy[i], p += (double)dy[i] * ((double)x[i] - mean);
+    }
+    *sum = s + GFI_FN(gfi_sum_wide)(s0 + s1), *products = p + GFI_FN(gfi_sum_wide)(p0 + p1);
+}
+
+// y = (x - mean)·scale + shift; what does not fill a vector, all of a dense layer's, in double.
+GFI_TARGET static void GFI_FN(gfi_channel_scale)(const gfi_channel *channel, double mean, double scale, double shift) {
+    const gfi_v m = GFI_SET1((gf_real)mean), a = GFI_SET1((gf_real)scale), b = GFI_SET1((gf_real)shift);
+    for (size_t r = 0; r < channel->rows; r++) {
+        const gf_real *x = channel->x + r * channel->step;
+        gf_real *y = channel->out + r * channel->step;
+        size_t i = 0;
+        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN) GFI_STORE(y + i, GFI_FMA(GFI_LOAD(x + i) - m, a, b));
+        for (; i < channel->n; i++) y[i] = (gf_real)(((double)x[i] - mean) * scale + shift);
+    }
+}
+
+// dx = scale·(dy - mean_dy - (x - mean)·slope), likewise
+GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope) {
+    const gfi_v m = GFI_SET1((gf_real)mean), a = GFI_SET1((gf_real)scale), d = GFI_SET1((gf_real)mean_dy), s = GFI_SET1((gf_real)slope);
+    for (size_t r = 0; r < channel->rows; r++) {
+        const gf_real *x = channel->x + r * channel->step, *dy = channel->dy + r * channel->step;
+        gf_real *dx = channel->out + r * channel->step;
+        size_t i = 0;
+        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN)
+            GFI_STORE(dx + i, GFI_FNMA(GFI_LOAD(x + i) - m, s, GFI_LOAD(dy + i) - d) * a);
+        for (; i < channel->n; i++) dx[i] = (gf_real)(scale * ((double)dy[i] - mean_dy - ((double)x[i] - mean) * slope));
+    }
+}
+
+// ---- 2×2 max pool with stride 2, per pass: two rows come in, every second column is split off -------
+// y[h/2, w/2] of one plane x[h, w], and in `which` the place 0 … 3 of the maximum in its window.
+GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *which) {
+    const int OH = height / 2, OW = width / 2;
+    for (int r = 0; r < OH; r++, y += OW, which += OW)
+        for (int i = 0; i < OW; i += GFI_VLEN) {
+            const int lanes = OW - i, wide = 2 * lanes;
+            const gf_real *top = x + 2 * r * width + 2 * i, *bottom = top + width;
+            gfi_v v[4], best, place = GFI_SET1(0);
+            const gfi_v t0 = GFI_FN(gfi_load_n)(top, wide), b0 = GFI_FN(gfi_load_n)(bottom, wide);
+            gfi_v t1 = t0, b1 = b0;
+            if (wide > GFI_VLEN) {
+                t1 = GFI_FN(gfi_load_n)(top + GFI_VLEN, wide - GFI_VLEN);
+                b1 = GFI_FN(gfi_load_n)(bottom + GFI_VLEN, wide - GFI_VLEN);
+            }
+            v[0] = GFI_UNZIP_EVEN(t0, t1), v[1] = GFI_UNZIP_ODD(t0, t1), v[2] = GFI_UNZIP_EVEN(b0, b1), v[3] = GFI_UNZIP_ODD(b0, b1);
+            best = v[0];
+            GFI_UNROLL
+            for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays
+                const gfi_vm larger = GFI_OR(GFI_GT(v[k], best), GFI_NE(v[k], v[k]));
+                best = GFI_SELECT(larger, v[k], best), place = GFI_SELECT(larger, GFI_SET1((gf_real)k), place);
+            }
+            GFI_FN(gfi_store_n)(y + i, best, lanes);
+            GFI_FN(gfi_store_n)(which + i, place, lanes);
+        }
+}
+
+// dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
+GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, int height, int width, gf_real *dx) {
+    const int OH = height / 2, OW = width / 2;
+    for (int r = 0; r < OH; r++, dy += OW, which += OW) {
+        gf_real *top = dx + 2 * r * width, *bottom = top + width;
+        for (int i = 0; i < OW; i += GFI_VLEN) {
+            const int wide = 2 * (OW - i);
+            const gfi_v d = GFI_FN(gfi_load_n)(dy + i, OW - i), place = GFI_FN(gfi_load_n)(which + i, OW - i);
+            gfi_v v[4];
+            GFI_UNROLL
+            for (int k = 0; k < 4; k++) v[k] = GFI_SELECT(GFI_EQ(place, GFI_SET1((gf_real)k)), d, GFI_SET1(0));
+            GFI_FN(gfi_store_n)(top + 2 * i, GFI_ZIP_LO(v[0], v[1]), wide);
+            GFI_FN(gfi_store_n)(bottom + 2 * i, GFI_ZIP_LO(v[2], v[3]), wide);
+            if (wide <= GFI_VLEN) continue;
+            GFI_FN(gfi_store_n)(top + 2 * i + GFI_VLEN, GFI_ZIP_HI(v[0], v[1]), wide - GFI_VLEN);
+            GFI_FN(gfi_store_n)(bottom + 2 * i + GFI_VLEN, GFI_ZIP_HI(v[2], v[3]), wide - GFI_VLEN);
+        }
+        if (width % 2) top[width - 1] = bottom[width - 1] = 0;
+    }
+    if (height % 2) memset(dx + 2 * OH * width, 0, (size_t)width * sizeof *dx);
 }
 
 // The constants of a step, alike in every lane.
@@ -6062,7 +6894,9 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
 static const gfi_kernels GFI_FN(gfi_table) = {
     GFI_TEXT(GFI_PASS),     GFI_FN(gfi_matmul), GFI_FN(gfi_act_forward), GFI_FN(gfi_act_backward), GFI_FN(gfi_softmax_rows),
     GFI_FN(gfi_column_sums), GFI_FN(gfi_axpy),   GFI_FN(gfi_scale),       GFI_FN(gfi_prelu_grad),   GFI_FN(gfi_sum_squares),
-    GFI_FN(gfi_tensor_sums), GFI_FN(gfi_update_step)};
+    GFI_FN(gfi_tensor_sums), GFI_FN(gfi_update_step), GFI_FN(gfi_conv_forward), GFI_FN(gfi_conv_backward),
+    GFI_FN(gfi_channel_moments), GFI_FN(gfi_channel_products), GFI_FN(gfi_channel_scale), GFI_FN(gfi_channel_back),
+    GFI_FN(gfi_max_pool2), GFI_FN(gfi_max_pool2_back)};
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
