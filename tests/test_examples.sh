@@ -42,6 +42,9 @@ promises() {
         mnist_mlp)
             echo "practical.png loss.png accuracy.png grad_norm.png confusion.png"
             echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
+        signal_propagation)
+            echo "factors.png gain.png dead.png phase.png factors.csv:activation,init,layer,q_theory,q,delta_theory,delta,factor_theory,factor"
+            echo "dead.csv:width,depth,one_input,formula,line,line_low,line_high trainability.csv:activation,weight_variance,bias_variance,depth" ;;
         rescue) echo "rescue.png cells.csv:structure,activation,init,optim,seed,test_acc,diverged,rms_dw_first,delta_ratio" ;;
         mnist_deep) echo "loss.png grad_norm.png grad_by_layer.png epochs.csv:$epochs layers.csv:$layers" ;;
         xor_mlp) echo "runs.csv summary.csv final.csv" ;;
