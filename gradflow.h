@@ -705,12 +705,12 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #include <math.h>
 #include <string.h>
 #include <stdarg.h>
-#include <stdio.h>  // with GF_NO_STDIO only vsnprintf and snprintf, for messages
+#include <stdio.h>   // with GF_NO_STDIO only vsnprintf and snprintf, for messages
+#include <stdlib.h>  // strtod; malloc and free unless you bring your own
 
 #if defined(GF_MALLOC) && defined(GF_REALLOC) && defined(GF_FREE)
 // all three are the user's
 #elif !defined(GF_MALLOC) && !defined(GF_REALLOC) && !defined(GF_FREE)
-#include <stdlib.h>
 #define GF_MALLOC(size) malloc(size)
 #define GF_REALLOC(p, size) realloc(p, size)
 #define GF_FREE(p) free(p)
@@ -927,9 +927,9 @@ static inline gf_real gfi_bits_real(gfi_lane bits) {
 }
 
 // ---- matrix multiply -------------------------------------------------------------------------------
-// C[M,N] = A[M,K]·B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row + k*a_col],
-// B(k,n) is b[k*b_row + n*b_col], C(m,n) is c[m*c_row + n]: a transpose is two strides exchanged, nothing is copied for it.
-// C must overlap neither A nor B.
+// C[M,N] = A[M,K]·B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row +
+// k*a_col], B(k,n) is b[k*b_row + n*b_col], C(m,n) is c[m*c_row + n]: a transpose is two strides exchanged, nothing is
+// copied for it. C must overlap neither A nor B.
 typedef struct gfi_matmul {
     int m, n, k;
     const gf_real *a;
@@ -944,8 +944,8 @@ typedef struct gfi_matmul {
     gf_real *workspace;  // gfi_matmul_workspace(threads) gf_reals
 } gfi_matmul;
 
-// The definition itself, which every fast version below is tested against. All of them add the products of one element of C in
-// this order, k = 0, 1, 2, …, so the result depends neither on tiles and blocks nor on the number of threads.
+// The definition itself, which every fast version below is tested against. All of them add the products of one element
+// of C in this order, k = 0, 1, 2, …, so the result depends neither on tiles and blocks nor on the number of threads.
 static inline void gfi_matmul_naive(const gfi_matmul *job) {
     for (int m = 0; m < job->m; m++) {
         for (int n = 0; n < job->n; n++) {
@@ -959,25 +959,29 @@ static inline void gfi_matmul_naive(const gfi_matmul *job) {
     }
 }
 
-// Why the loops above reach 1 or 2 % of the machine, and how the rest is had. The numbers are a Zen 4 core's with AVX-512.
+// Why the loops above reach 1 or 2 % of the machine, and how the rest is had. The numbers are a Zen 4 core's with
+// AVX-512.
 //
-// The limit. A core can start one fused multiply-add on 16 floats a cycle: 32 operations × 3.6 GHz = 115 GFLOP/s. Each takes 4
-// cycles to finish, so at least 4 (8 with AVX2, which starts two) sums must be under way that do not wait for one another.
-// The naive loop has one sum of one number and fetches two numbers for every product.
+// The limit. A core can start one fused multiply-add on 16 floats a cycle: 32 operations × 3.6 GHz = 115 GFLOP/s. Each
+// takes 4 cycles to finish, so at least 4 (8 with AVX2, which starts two) sums must be under way that do not wait for
+// one another. The naive loop has one sum of one number and fetches two numbers for every product.
 //
 // Tiles. Numbers once in registers must serve more than once. A tile of 8 rows × 48 columns of C stays in 24 of the 32
-// registers while k runs; a step of k loads 3 vectors of B and spreads 8 numbers of A over a vector each: 11 loads for 24
-// multiply-adds, which are then the only bottleneck. gfi_tile_run is that loop, and nearly all time is spent there.
+// registers while k runs; a step of k loads 3 vectors of B and spreads 8 numbers of A over a vector each: 11 loads for
+// 24 multiply-adds, which are then the only bottleneck. gfi_tile_run is that loop, and nearly all time is spent there.
 //
-// Panels. The tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (the forward
-// pass multiplies by Wᵀ) or its rows are far apart, these columns are first copied next to one another, a panel. Copying costs
-// about 1 to 4 cycles a vector, which then takes part in M multiply-adds: a few per cent from M = 64 on.
+// Panels. The tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (the
+// forward pass multiplies by Wᵀ) or its rows are far apart, these columns are first copied next to one another, a
+// panel. Copying costs about 1 to 4 cycles a vector, which then takes part in M multiply-adds: a few per cent from M =
+// 64 on.
 //
-// Blocks. The level-2 cache of 1 MB brings half a vector a cycle or more, ten times what the tiles ask for. So B is taken in
-// blocks of 256 × 480 numbers (480 KB), and every tile row of A goes through the whole block before the next block comes. A tile
-// row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying, whatever its strides.
+// Blocks. The level-2 cache of 1 MB brings half a vector a cycle or more, ten times what the tiles ask for. So B is
+// taken in blocks of 256 × 480 numbers (480 KB), and every tile row of A goes through the whole block before the next
+// block comes. A tile row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying,
+// whatever its strides.
 //
-// Edges. Rows and columns are dealt out evenly: 10 rows are two tiles of 5, not 8 and 2. The last vector of a row is masked.
+// Edges. Rows and columns are dealt out evenly: 10 rows are two tiles of 5, not 8 and 2. The last vector of a row is
+// masked.
 #define GFI_BLOCK_K 256
 #define GFI_BLOCK_BYTES 1920  // 480 floats: whole vectors and whole panels on every instruction set
 #define GFI_BLOCK_REALS (GFI_BLOCK_K * GFI_BLOCK_BYTES / (int)sizeof(gf_real))
@@ -1000,12 +1004,13 @@ static int gfi_ceil_div(int a, int b) {
 // One thread's rectangle of C, rows m0 up to m1 and columns n0 up to n1.
 typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block);
 
-// Deal C out to the threads: by columns, so that each packs another piece of B, or by rows where the columns, which come in
-// vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
+// Deal C out to the threads: by columns, so that each packs another piece of B, or by rows where the columns, which
+// come in vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
 static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lanes) {
     const int threads = (double)job->m * job->n * job->k < 5e5 ? 1 : job->threads;
     const int vecs = gfi_ceil_div(job->n, lanes);
-    const int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * job->m;  // vectors of C that the slowest thread gets
+    // vectors of C that the slowest thread gets, one way and the other
+    const int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * job->m;
     const int64_t by_rows = (int64_t)gfi_ceil_div(job->m, threads) * vecs;
     const int split_rows = by_columns > by_rows + by_rows / 16;
 #ifdef _OPENMP
@@ -5591,11 +5596,12 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #endif
 
 // ---- part 2, at the head of every pass -----------------------------------------------------------
-// One vocabulary for every instruction set. Arithmetic + - * / works on gfi_v, and + - & | ^ << >> on gfi_vi, with C's own
-// operators; what C has no operator for is a macro:
+// One vocabulary for every instruction set. Arithmetic + - * / works on gfi_v, and + - & | ^ << >> on gfi_vi, with C's
+// own operators; what C has no operator for is a macro:
 //   gfi_v, gfi_vi, gfi_vm     a vector of gf_real, of signed integers of the same width, and the result of a comparison
 //   gfi_vd                    a vector of double (as many bytes as gfi_v): what sums accumulate in
-//   GFI_LOAD GFI_STORE        whole vectors, any alignment;  GFI_LOAD_PART(p, n) GFI_STORE_PART(p, v, n): the first n < GFI_VLEN lanes, others 0
+//   GFI_LOAD GFI_STORE        whole vectors, any alignment
+//   GFI_LOAD_PART(p, n)       the first n < GFI_VLEN lanes, zero in the others;  GFI_STORE_PART(p, v, n)
 //                             (gfi_load_n, gfi_store_n: at most n, the whole vector if n >= GFI_VLEN)
 //   GFI_SET1 GFI_SET1I        all lanes alike (gf_real, integer)
 //   GFI_FMA(a, b, c)          a*b + c, one rounding where the machine has it;  GFI_FNMA: c - a*b
@@ -5606,7 +5612,8 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 //   GFI_ZIP_LO(a, b), _HI     a0 b0 a1 b1 … of the lower, of the upper halves (a whole vector of each)
 //   GFI_UNZIP_EVEN(a, b), _ODD   a0 a2 … b0 b2 …, a1 a3 … b1 b3 …
 //   GFI_AS_INT GFI_AS_REAL    reinterpret the bits
-//   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd;  GFI_FMA_WIDE, GFI_SET1_WIDE, GFI_ABS_WIDE, gfi_sum_wide(v)
+//   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd, for which there are GFI_SET1_WIDE, GFI_FMA_WIDE,
+//                             GFI_ABS_WIDE and gfi_sum_wide(v)
 // gfi_name inside a pass is a different function in each: GFI_FN(gfi_name) is gfi_name_avx2 …
 #undef GFI_FN
 #undef GFI_ISA
@@ -5765,7 +5772,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_OR(m, n) ((gfi_vm)((m) | (n)))
 #define GFI_NOT(m) ((gfi_vm)~(m))
 #define GFI_COUNT(m) __builtin_popcount(m)
-#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // the unmasked intrinsics make g++ 12 warn of an uninitialised operand in its own header
+#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // g++ 12 warns of uninitialised operands in its unmasked intrinsics
 #define GFI_SQRT(a) GFI_OP(maskz_sqrt)(GFI_ALL, a)
 #define GFI_MAX(a, b) GFI_OP(maskz_max)(GFI_ALL, a, b)
 #define GFI_MIN(a, b) GFI_OP(maskz_min)(GFI_ALL, a, b)
@@ -5918,8 +5925,8 @@ GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
 }
 
 // ---- matrix multiply, per pass ---------------------------------------------------------------------
-// The tile: as many sums as the registers hold beside a row of B and one number of A. B is used in place, unpacked, where its
-// rows are contiguous and A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
+// The tile: as many sums as the registers hold beside a row of B and one number of A. B is used in place, unpacked,
+// where its rows are contiguous and A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
 #undef GFI_TILE_ROWS
 #undef GFI_TILE_VECS
 #undef GFI_UNPACKED_ROWS
@@ -5951,8 +5958,8 @@ typedef struct GFI_FN(gfi_tile) {
     ptrdiff_t c_row;
 } GFI_FN(gfi_tile);
 
-// rows × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and sum lives in
-// registers.
+// rows × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and
+// sum lives in registers.
 GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
@@ -6057,10 +6064,10 @@ GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdi
     }
 }
 
-// Rows m0 up to m1 of C in the columns n … n + columns - 1, for the terms k … k + depth - 1: one block of B, panels as wide as a tile,
-// with every tile of A.
-GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k, int depth,
-                                                gf_real *block) {
+// Rows m0 up to m1 of C in the columns n … n + columns - 1, for the terms k … k + depth - 1: one block of B, panels as
+// wide as a tile, with every tile of A.
+GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k,
+                                                int depth, gf_real *block) {
     const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     const int tiles = gfi_ceil_div(m1 - m0, GFI_TILE_ROWS);
     const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
@@ -6109,8 +6116,8 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
 }
 
 // ---- sums and updates, per pass ----------------------------------------------------------------------
-// Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest float. Lanes
-// and order are fixed, so the result depends on the instruction set alone.
+// Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest
+// float. Lanes and order are fixed, so the result depends on the instruction set alone.
 GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
     gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, s2 = s0, s3 = s0;  // four chains: an FMA takes four cycles to return
     size_t i = 0;
@@ -6149,7 +6156,8 @@ GFI_TARGET static void GFI_FN(gfi_tensor_sums)(const gf_real *x, size_t n, gfi_s
     }
     gf_real lanes[GFI_VLEN];
     GFI_STORE(lanes, top);
-    out->sum = GFI_FN(gfi_sum_wide)(sum), out->sum_abs = GFI_FN(gfi_sum_wide)(sum_abs), out->sum_squares = GFI_FN(gfi_sum_wide)(squares);
+    out->sum = GFI_FN(gfi_sum_wide)(sum), out->sum_abs = GFI_FN(gfi_sum_wide)(sum_abs);
+    out->sum_squares = GFI_FN(gfi_sum_wide)(squares);
     out->zeros = zeros, out->non_finite = n - finite, out->max_abs = 0;
     for (int j = 0; j < GFI_VLEN; j++) out->max_abs = (double)lanes[j] > out->max_abs ? (double)lanes[j] : out->max_abs;
     if (finite < n) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
@@ -6442,8 +6450,8 @@ typedef struct GFI_FN(gfi_factors) {
     gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
 } GFI_FN(gfi_factors);
 
-// √v. Vanished gradients make v subnormal, and the root of a subnormal number takes several times as long as any other; two powers
-// of two, exact both ways, go round that.
+// √v. Vanished gradients make v subnormal, and the root of a subnormal number takes several times as long as any other;
+// two powers of two, exact both ways, go round that.
 GFI_INLINE gfi_v GFI_FN(gfi_root)(gfi_v v) {
     const gfi_vm small = GFI_LT(v, GFI_SET1(1));
     const gfi_v up = GFI_SELECT(small, GFI_SET1(18446744073709551616.0f), GFI_SET1(1));    // 2^64
@@ -6451,9 +6459,9 @@ GFI_INLINE gfi_v GFI_FN(gfi_root)(gfi_v v) {
     return GFI_SQRT(GFI_FMA(v, up, GFI_SET1(0))) * down;
 }
 
-// The formulas of gfi_update for one vector of parameters: new moments into *m and *v, returns the new w. kind is a constant
-// wherever this is inlined, so no test of it is left in the loop. What may become subnormal (m, v) is multiplied by an FMA and
-// never divided: multiplications and divisions would wait for it, FMAs do not.
+// The formulas of gfi_update for one vector of parameters: new moments into *m and *v, returns the new w. kind is a
+// constant wherever this is inlined, so no test of it is left in the loop. What may become subnormal (m, v) is
+// multiplied by an FMA and never divided: multiplications and divisions would wait for it, FMAs do not.
 GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const int kind, int nesterov, const GFI_FN(gfi_factors) * f, gfi_v w, gfi_v g,
                                           gfi_v *m, gfi_v *v) {
     const gfi_v zero = GFI_SET1(0);
@@ -6491,10 +6499,10 @@ GFI_INLINE void GFI_FN(gfi_update_kind)(const int kind, const gfi_update *u, con
     if (change) change->sum = GFI_FN(gfi_sum_wide)(sum), change->sum_squares = GFI_FN(gfi_sum_wide)(squares);
 }
 
-// One step for n parameters w with gradients g. m and v are the moments, zero before the first step; v may be NULL for SGD, m for
-// SGD and RMSprop without momentum, change where nobody asks.
-GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n,
-                                          gfi_change *change) {
+// One step for n parameters w with gradients g. m and v are the moments, zero before the first step; v may be NULL for
+// SGD, m for SGD and RMSprop without momentum, change where nobody asks.
+GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, const gf_real *g, gf_real *m,
+                                          gf_real *v, size_t n, gfi_change *change) {
     const int adam = u->kind == GFI_UPDATE_ADAM;
     const double bias1 = adam ? 1 - pow(u->momentum, u->step) : 1, bias2 = adam ? 1 - pow(u->beta2, u->step) : 1;
     GFI_FN(gfi_factors) f;

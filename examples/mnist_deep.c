@@ -18,7 +18,8 @@ enum { WIDTH = 128, DEPTH = 20, MAX_LAYERS = 64, INITS = 2, MAX_SEEDS = 64 };
 
 typedef struct run {  // what one training leaves behind
     ex_series loss, norm;                  // per step
-    double delta[2][MAX_LAYERS], dw[2][MAX_LAYERS], theory[MAX_LAYERS];  // RMS at initialisation and at the end; predicted
+    double delta[2][MAX_LAYERS], dw[2][MAX_LAYERS],
+        theory[MAX_LAYERS];                // RMS at initialisation and at the end; predicted
     double test_acc, first_dw;             // at the end; L2 of ∇W_1
     char verdict[320];                     // at initialisation
     gf_recorder recorder;
@@ -98,7 +99,8 @@ static void train(study *st, run *r, int a, int depth, int remedy, int seed, int
     snprintf(label, sizeof label, "%s %s %d layers", st->s.act_name[a], init, depth);
     gf_optim_init(&adam, net, st->s.optim_config);
     gf_recorder_init(&r->recorder, net, 240);
-    if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK) ex_die("%s", gf_last_error());
+    if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK)
+        ex_die("%s", gf_last_error());
     for (int epoch = 1; epoch <= epochs && !ex_stop && gf_net_status(net) == GF_OK; epoch++) {
         double start = ex_now(), loss_sum = 0, norm_sum = 0, correct = 0, samples = 0;
         while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
@@ -113,7 +115,8 @@ static void train(study *st, run *r, int a, int depth, int remedy, int seed, int
             if (measure) gf_recorder_add(&r->recorder, net);
             if (record) ex_steps_row(&st->steps, name, epoch, (long)r->loss.n, loss, norm);
             ex_push(&r->loss, loss), ex_push(&r->norm, norm);
-            loss_sum += loss * batches.n, norm_sum += gf_net_grad_norm(net) * batches.n, correct += gf_net_correct(net), samples += batches.n;
+            loss_sum += loss * batches.n, norm_sum += gf_net_grad_norm(net) * batches.n, correct += gf_net_correct(net),
+                samples += batches.n;
             ex_progress_step(&st->progress, label, epoch, epochs, loss);
         }
         if (ex_stop) break;
@@ -126,25 +129,22 @@ static void train(study *st, run *r, int a, int depth, int remedy, int seed, int
     }
     r->broken = gf_net_status(net) != GF_OK;
     predict(r, st->s.act[a], depth, weight, bias, st->input_square);
-    ex_progress_note(&st->progress, "%-10s %-8s %2d layers seed %2d  test %5.2f %%  ‖∇W_1‖ %.1e at the end; at the start %s", st->s.act_name[a], init,
-                     depth, seed, r->test_acc, r->first_dw, r->verdict);
+    ex_progress_note(&st->progress,
+                     "%-10s %-8s %2d layers seed %2d  test %5.2f %%  ‖∇W_1‖ %.1e at the end; at the start %s",
+                     st->s.act_name[a], init, depth, seed, r->test_acc, r->first_dw, r->verdict);
     gf_batches_free(&batches), gf_optim_free(&adam), gf_net_free(net);
 }
 
 static void forget(run *r) { ex_series_free(&r->loss), ex_series_free(&r->norm), gf_recorder_free(&r->recorder); }
 
-static void save(const study *st, plot_figure *fig, const char *name) {
-    char path[EX_PATH];
-    if (!plot_save(fig, ex_path(path, st->s.out, name))) ex_die("%s", plot_error(fig));
-    plot_figure_free(fig);
-}
-
-static const char *const column_title[INITS] = {"PyTorch's default initialisation", "the remedy: Kaiming, for sigmoid and tanh Xavier"};
+static const char *const column_title[INITS] = {"PyTorch's default initialisation",
+                                                "the remedy: Kaiming, for sigmoid and tanh Xavier"};
 
 // Loss or gradient norm per step, the default beside the remedy; the first seed of each.
 static void draw_steps(const study *st, run runs[][INITS], int norm, const char *name) {
     char title[160];
-    snprintf(title, sizeof title, "%s, %d hidden layers of %d on %s", norm ? "Mean gradient norm over all tensors" : "Training loss", DEPTH, WIDTH, st->data_name);
+    snprintf(title, sizeof title, "%s, %d hidden layers of %d on %s",
+             norm ? "Mean gradient norm over all tensors" : "Training loss", DEPTH, WIDTH, st->data_name);
     plot_figure *fig = plot_figure_create(1500, 620, 1, INITS, title);
     for (int i = 0; i < INITS; i++) {
         plot_axes *ax = plot_axes_at(fig, 0, i);
@@ -156,7 +156,7 @@ static void draw_steps(const study *st, run runs[][INITS], int norm, const char 
             plot_smooth(ax, NULL, series->v, (int)series->n, 0, st->s.act_name[a], plot_solid(a));
         }
     }
-    save(st, fig, name);
+    ex_save_chart(fig, st->s.out, name);
 }
 
 // RMS δ_l and RMS ∇W_l against the layer, at initialisation (with the theory) and at the end.
@@ -166,32 +166,37 @@ static void draw_profiles(const study *st, run runs[][INITS]) {
     for (int l = 0; l < MAX_LAYERS; l++) x[l] = l + 1;
     snprintf(title, sizeof title, "Where the gradient is lost: %d hidden layers on %s", DEPTH, st->data_name);
     plot_figure *fig = plot_figure_create(1500, 1150, 2, INITS, title);
-    plot_caption(fig, "markers: measured at initialisation; dashed: the theory's recursion, q and χ layer by layer; dotted: measured after training");
+    plot_caption(fig, "markers: measured at initialisation; dashed: the theory's recursion, q and χ layer by layer; "
+                      "dotted: measured after training");
     for (int i = 0; i < INITS; i++)
         for (int row = 0; row < 2; row++) {
             plot_axes *ax = plot_axes_at(fig, row, i);
-            plot_labels(ax, row == 0 ? column_title[i] : NULL, "layer (1 is next to the input)", row == 0 ? "RMS δ_{l}" : "RMS ∇W_{l}");
+            plot_labels(ax, row == 0 ? column_title[i] : NULL, "layer (1 is next to the input)",
+                        row == 0 ? "RMS δ_{l}" : "RMS ∇W_{l}");
             plot_log_y(ax);
             for (int a = 0; a < st->s.act_count; a++) {
                 const run *r = &runs[a][i];
-                plot_line(ax, x, row ? r->dw[0] : r->delta[0], r->layers, st->s.act_name[a], plot_points(a, PLOT_CIRCLE));
+                plot_line(ax, x, row ? r->dw[0] : r->delta[0], r->layers, st->s.act_name[a],
+                          plot_points(a, PLOT_CIRCLE));
                 if (row == 0) plot_line(ax, x, r->theory, r->layers, NULL, plot_dashed(a));
                 plot_line(ax, x, row ? r->dw[1] : r->delta[1], r->layers, NULL, plot_dotted(a));
             }
         }
-    save(st, fig, "grad_by_layer.png");
+    ex_save_chart(fig, st->s.out, "grad_by_layer.png");
 }
 
 // log10 RMS δ, layer by step, of one net.
 static void draw_heatmap(const study *st, const run *r, int a, const char *init) {
     const gf_recorder *rec = &r->recorder;
-    double *map = (double *)ex_realloc(NULL, (size_t)(rec->layers * rec->rows + rec->rows + 1), sizeof *map), *series = map + rec->layers * rec->rows;
+    double *map = (double *)ex_realloc(NULL, (size_t)(rec->layers * rec->rows + rec->rows + 1), sizeof *map),
+           *series = map + rec->layers * rec->rows;
     char text[EX_PATH];
     for (int l = 1; l <= rec->layers; l++) {
         gf_recorder_series(rec, l, "delta.rms", series);
         for (int t = 0; t < rec->rows; t++) map[(l - 1) * rec->rows + t] = log10(series[t]);
     }
-    snprintf(text, sizeof text, "RMS δ by layer and step: %s, %s initialisation, %s", st->s.act_name[a], init, st->data_name);
+    snprintf(text, sizeof text, "RMS δ by layer and step: %s, %s initialisation, %s", st->s.act_name[a], init,
+             st->data_name);
     plot_figure *fig = plot_figure_create(1000, 600, 1, 1, text);
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "step", "layer");
@@ -199,7 +204,7 @@ static void draw_heatmap(const study *st, const run *r, int a, const char *init)
     plot_heatmap_extent(ax, 0, rec->rows ? rec->step[rec->rows - 1] : 1, 0.5, rec->layers + 0.5);
     plot_color_label(ax, "log_{10} RMS δ");
     snprintf(text, sizeof text, "grad_heatmap_%s_%s.png", init, st->s.act_name[a]);
-    save(st, fig, text);
+    ex_save_chart(fig, st->s.out, text);
     free(map);
 }
 
@@ -207,7 +212,8 @@ static void draw_heatmap(const study *st, const run *r, int a, const char *init)
 static void depth_sweep(study *st) {
     double depth[16], acc[EX_MAX_ACTIVATIONS][INITS][16], grad[EX_MAX_ACTIVATIONS][INITS][16];
     int count = 0;
-    for (const char *at = st->depths; *at && count < 16; at += strcspn(at, ","), at += *at == ',') depth[count++] = atof(at);
+    for (const char *at = st->depths; *at && count < 16; at += strcspn(at, ","), at += *at == ',')
+        depth[count++] = atof(at);
     ex_csv csv;
     ex_csv_open(&csv, &st->s, "depths.csv", "activation,init,depth,test_acc,rms_delta_first,rms_delta_last");
     for (int a = 0; a < st->s.act_count; a++)
@@ -218,13 +224,16 @@ static void depth_sweep(study *st) {
                 memset(&r, 0, sizeof r);
                 train(st, &r, a, (int)depth[d], i, st->s.seed, 1, 0);
                 acc[a][i][d] = r.test_acc, grad[a][i][d] = r.delta[0][0];
-                ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", st->s.act_name[a], init_for(st, st->s.act[a], i, &weight, &bias), depth[d], r.test_acc,
-                           r.delta[0][0], r.delta[0][r.layers - 1]);
+                ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", st->s.act_name[a],
+                           init_for(st, st->s.act[a], i, &weight, &bias), depth[d], r.test_acc, r.delta[0][0],
+                           r.delta[0][r.layers - 1]);
                 forget(&r);
             }
     ex_csv_close(&csv);
     if (ex_stop) return;
-    plot_figure *fig = plot_figure_create(1500, 1150, 2, INITS, "Is it harmless in shallow nets? Test accuracy after one epoch, and what reaches layer 1");
+    plot_figure *fig =
+        plot_figure_create(1500, 1150, 2, INITS,
+                           "Is it harmless in shallow nets? Test accuracy after one epoch, and what reaches layer 1");
     for (int i = 0; i < INITS; i++)
         for (int a = 0; a < st->s.act_count; a++) {
             plot_axes *top = plot_axes_at(fig, 0, i), *bottom = plot_axes_at(fig, 1, i);
@@ -233,27 +242,36 @@ static void depth_sweep(study *st) {
             plot_line(top, depth, acc[a][i], count, st->s.act_name[a], plot_marked(a, PLOT_CIRCLE));
             plot_line(bottom, depth, grad[a][i], count, st->s.act_name[a], plot_marked(a, PLOT_CIRCLE));
         }
-    save(st, fig, "depth.png");
+    ex_save_chart(fig, st->s.out, "depth.png");
 }
 
 // The other half of the story: relu with twice and four times Kaiming's gain under plain SGD, and two remedies.
 static void explosion(study *st) {
-    static const struct { const char *name; double gain, clip; } tries[] = {
-        {"gain 4√2", 4, 0}, {"gain 2√2", 2, 0}, {"gain 4√2, clipped to norm 1", 4, 1}, {"gain 2√2, clipped to norm 1", 2, 1}, {"gain √2 (Kaiming)", 1, 0}};
+    static const struct { const char *name; double gain, clip;
+    } tries[] = {{"gain 4√2", 4, 0},
+                 {"gain 2√2", 2, 0},
+                 {"gain 4√2, clipped to norm 1", 4, 1},
+                 {"gain 2√2, clipped to norm 1", 2, 1},
+                 {"gain √2 (Kaiming)", 1, 0}};
     double x[MAX_LAYERS], delta[MAX_LAYERS];
-    plot_figure *fig = plot_figure_create(1500, 650, 1, 2, "Explosion: 20 relu layers with too large a gain, SGD 0.01, and its remedies");
+    plot_figure *fig = plot_figure_create(
+        1500, 650, 1, 2, "Explosion: 20 relu layers with too large a gain, SGD 0.01, and its remedies");
     plot_axes *by_layer = plot_axes_at(fig, 0, 0), *by_step = plot_axes_at(fig, 0, 1);
     plot_labels(by_layer, "what arrives at each layer at initialisation", "layer", "RMS δ_{l}"), plot_log_y(by_layer);
-    plot_labels(by_step, "training loss (a cross marks a value that is not finite)", "step", "cross entropy"), plot_log_y(by_step);
+    plot_labels(by_step, "training loss (a cross marks a value that is not finite)", "step", "cross entropy"),
+        plot_log_y(by_step);
     for (int l = 0; l < MAX_LAYERS; l++) x[l] = l + 1;
     for (int i = 0; i < EX_COUNT(tries) && !ex_stop; i++) {
-        gf_net *net = build(st, gf_act_default(GF_ACT_RELU), DEPTH, gf_init_with(GF_INIT_KAIMING_NORMAL, tries[i].gain * sqrt(2.0)), gf_init_zero(), st->s.seed);
+        gf_net *net =
+            build(st, gf_act_default(GF_ACT_RELU), DEPTH,
+                  gf_init_with(GF_INIT_KAIMING_NORMAL, tries[i].gain * sqrt(2.0)), gf_init_zero(), st->s.seed);
         gf_optim sgd;
         gf_batches batches;
         ex_series loss = {0, 0, 0};
         char verdict[320] = "";
         gf_optim_init(&sgd, net, gf_sgd(0.01));
-        if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)st->s.seed, GF_SHUFFLE) != GF_OK) ex_die("%s", gf_last_error());
+        if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)st->s.seed, GF_SHUFFLE) != GF_OK)
+            ex_die("%s", gf_last_error());
         while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
             gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
             ex_push(&loss, gf_loss_cross_entropy(net, batches.labels));
@@ -267,10 +285,11 @@ static void explosion(study *st) {
         }
         if (tries[i].clip == 0) plot_line(by_layer, x, delta, DEPTH + 2, tries[i].name, plot_marked(i, PLOT_CIRCLE));
         plot_smooth(by_step, NULL, loss.v, (int)loss.n, 0, tries[i].name, plot_solid(i));
-        printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", tries[i].name, verdict, "", (int)loss.n, loss.v[loss.n - 1], gf_net_error(net));
+        printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", tries[i].name, verdict, "", (int)loss.n,
+               loss.v[loss.n - 1], gf_net_error(net));
         ex_series_free(&loss), gf_batches_free(&batches), gf_optim_free(&sgd), gf_net_free(net);
     }
-    save(st, fig, "explosion.png");
+    ex_save_chart(fig, st->s.out, "explosion.png");
 }
 
 // How often does each activation get away at default initialisation? A run counts when it ends above 20 %.
@@ -283,7 +302,9 @@ static void escape(study *st) {
             run r;
             memset(&r, 0, sizeof r);
             train(st, &r, a, DEPTH, 0, seed, st->s.epochs, 0);
-            if (!ex_stop) escaped += r.test_acc > 20, tried++, ex_csv_row(&csv, "%s,%s,%d,%.9g", st->s.act_name[a], st->s.init, seed, r.test_acc);
+            if (!ex_stop)
+                escaped += r.test_acc > 20, tried++,
+                    ex_csv_row(&csv, "%s,%s,%d,%.9g", st->s.act_name[a], st->s.init, seed, r.test_acc);
             forget(&r);
         }
         printf("%s: %d of %d nets escaped\n", st->s.act_name[a], escaped, tried);
@@ -295,36 +316,44 @@ static void escape(study *st) {
 static void report(const study *st, run (*seeds)[EX_MAX_ACTIVATIONS][INITS]) {
     ex_table table;
     memset(&table, 0, sizeof table);
-    ex_table_row(&table, "activation|init|test %%, last epoch|‖∇W_1‖ at the end|RMS δ_1/δ_22 at the start|theory|at the start, seed %d", st->s.seed);
+    ex_table_row(
+        &table,
+        "activation|init|test %%, last epoch|‖∇W_1‖ at the end|RMS δ_1/δ_22 at the start|theory|at the start, seed %d",
+        st->s.seed);
     for (int a = 0; a < st->s.act_count; a++)
         for (int i = 0; i < INITS; i++) {
             double acc[MAX_SEEDS], dw[MAX_SEEDS];
             gf_init weight, bias;
             const run *r = &seeds[0][a][i];
             for (int k = 0; k < st->s.seeds; k++) acc[k] = seeds[k][a][i].test_acc, dw[k] = seeds[k][a][i].first_dw;
-            ex_table_row(&table, "%s|%s|%.2f ± %.2f|%.1e|%.1e|%.1e|%.80s", st->s.act_name[a], init_for(st, st->s.act[a], i, &weight, &bias),
-                         ex_mean(acc, (size_t)st->s.seeds), ex_std(acc, (size_t)st->s.seeds), ex_mean(dw, (size_t)st->s.seeds),
-                         r->delta[0][0] / r->delta[0][r->layers - 1], r->theory[0] / r->theory[r->layers - 1], r->verdict);
+            ex_table_row(&table, "%s|%s|%.2f ± %.2f|%.1e|%.1e|%.1e|%.80s", st->s.act_name[a],
+                         init_for(st, st->s.act[a], i, &weight, &bias), ex_mean(acc, (size_t)st->s.seeds),
+                         ex_std(acc, (size_t)st->s.seeds), ex_mean(dw, (size_t)st->s.seeds),
+                         r->delta[0][0] / r->delta[0][r->layers - 1], r->theory[0] / r->theory[r->layers - 1],
+                         r->verdict);
         }
     ex_table_write(&table, &st->s, "table.md");
 }
 
 static void both_inits(study *st) {
-    run (*seeds)[EX_MAX_ACTIVATIONS][INITS] = (run (*)[EX_MAX_ACTIVATIONS][INITS])ex_realloc(NULL, (size_t)st->s.seeds, sizeof *seeds);
+    run(*seeds)[EX_MAX_ACTIVATIONS][INITS] =
+        (run(*)[EX_MAX_ACTIVATIONS][INITS])ex_realloc(NULL, (size_t)st->s.seeds, sizeof *seeds);
     memset(seeds, 0, (size_t)st->s.seeds * sizeof *seeds);
     ex_csv_open(&st->steps, &st->s, "steps.csv", EX_STEPS_HEADER);
     ex_csv_open(&st->epochs, &st->s, "epochs.csv", EX_EPOCHS_HEADER);
     ex_csv_open(&st->layers, &st->s, "layers.csv", EX_LAYERS_HEADER);
     for (int k = 0; k < st->s.seeds; k++)
         for (int a = 0; a < st->s.act_count; a++)
-            for (int i = 0; i < INITS && !ex_stop; i++) train(st, &seeds[k][a][i], a, DEPTH, i, st->s.seed + k, st->s.epochs, 1);
+            for (int i = 0; i < INITS && !ex_stop; i++)
+                train(st, &seeds[k][a][i], a, DEPTH, i, st->s.seed + k, st->s.epochs, 1);
     ex_csv_close(&st->steps), ex_csv_close(&st->epochs), ex_csv_close(&st->layers);
     draw_steps(st, seeds[0], 0, "loss.png"), draw_steps(st, seeds[0], 1, "grad_norm.png");
     draw_profiles(st, seeds[0]);
     for (int a = 0; a < st->s.act_count; a++)
         for (int i = 0; i < INITS; i++) {
             gf_init weight, bias;
-            if (seeds[0][a][i].recorder.rows > 1) draw_heatmap(st, &seeds[0][a][i], a, init_for(st, st->s.act[a], i, &weight, &bias));
+            if (seeds[0][a][i].recorder.rows > 1)
+                draw_heatmap(st, &seeds[0][a][i], a, init_for(st, st->s.act[a], i, &weight, &bias));
         }
     if (!ex_stop) report(st, seeds);
     for (int k = 0; k < st->s.seeds; k++)
@@ -347,23 +376,32 @@ static void measure_input(study *st) {  // mean x² of the training images, wher
 int main(int argc, char **argv) {
     static study st;
     ex_option own[] = {{"depths", EX_TEXT, &st.depths, 0, 0, "hidden layers of the depth sweep, or none"},
-                       {"escape", EX_INT, &st.escape, 0, 1000, "only count how many of so many seeds train at default initialisation"}};
-    st.s = ex_settings_default("mnist_deep", "Does the activation decide whether twenty layers train, and where is the gradient lost?");
+                       {"escape", EX_INT, &st.escape, 0, 1000,
+                        "only count how many of so many seeds train at default initialisation"}};
+    st.s = ex_settings_default(
+        "mnist_deep", "Does the activation decide whether twenty layers train, and where is the gradient lost?");
     st.s.activations = "sigmoid,tanh,relu,leaky_relu,gelu", st.s.epochs = 3, st.s.batch = 128;
     st.depths = "1,2,3,5,8,12,16,20";
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING, own, EX_COUNT(own));
     if (st.s.seeds > MAX_SEEDS) ex_usage("--seeds: at most %d here", MAX_SEEDS);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     measure_input(&st);
-    long per_epoch = (long)((st.data.count + (size_t)st.s.batch - 1) / (size_t)st.s.batch), depths = strcmp(st.depths, "none") ? ex_columns(st.depths) : 0;
-    ex_progress_start(&st.progress, per_epoch * st.s.act_count * (st.escape ? (long)st.escape * st.s.epochs : INITS * ((long)st.s.seeds * st.s.epochs + depths)), 0);
+    long per_epoch = (long)((st.data.count + (size_t)st.s.batch - 1) / (size_t)st.s.batch),
+         depths = strcmp(st.depths, "none") ? ex_columns(st.depths) : 0;
+    ex_progress_start(
+        &st.progress,
+        per_epoch * st.s.act_count *
+            (st.escape ? (long)st.escape * st.s.epochs : INITS * ((long)st.s.seeds * st.s.epochs + depths)),
+        0);
     if (st.escape) {
         escape(&st);
     } else {
         both_inits(&st);
         if (!ex_stop && depths) depth_sweep(&st);
         if (!ex_stop) explosion(&st);
-        printf("wrote %s/loss.png, grad_norm.png, grad_by_layer.png, grad_heatmap_*.png, depth.png, explosion.png; open grad_by_layer.png first\n", st.s.out);
+        printf("wrote %s/loss.png, grad_norm.png, grad_by_layer.png, grad_heatmap_*.png, depth.png, explosion.png; "
+               "open grad_by_layer.png first\n",
+               st.s.out);
     }
     gf_data_free(&st.data), gf_data_free(&st.test);
     return ex_exit_status();

@@ -69,7 +69,8 @@ static void train(study *st, const ex_settings *s, int a, int run, const gf_data
             gf_optim_step(&optim, net);
 
             samples += batches.n;
-            sum[TRAIN_LOSS] += loss * batches.n, sum[TRAIN_ACC] += 100.0 * gf_net_correct(net), sum[GRAD_NORM] += norm * batches.n;
+            sum[TRAIN_LOSS] += loss * batches.n, sum[TRAIN_ACC] += 100.0 * gf_net_correct(net),
+                sum[GRAD_NORM] += norm * batches.n;
             accumulate(&st->loss[a], step, loss), accumulate(&st->norm[a], step, norm);
             ex_steps_row(&st->steps_csv, label, epoch, (long)step++, loss, norm);
             ex_progress_step(&st->progress, s->act_name[a], epoch, s->epochs, loss);
@@ -87,8 +88,9 @@ static void train(study *st, const ex_settings *s, int a, int run, const gf_data
         for (int c = 0; c < COLUMNS; c++) ex_push(row, values[c]);
         ex_epochs_row(&st->epochs_csv, label, epoch, &e);
         ex_layers_rows(&st->layers_csv, label, epoch, net);
-        ex_progress_note(&st->progress, "%-10s seed %d epoch %2d  train %.4f %5.2f %%  test %.4f %5.2f %%  |grad| %.3f  %.2f s", s->act_name[a],
-                         seed, epoch, e.train_loss, e.train_acc, e.test_loss, e.test_acc, e.grad_norm, e.seconds);
+        ex_progress_note(
+            &st->progress, "%-10s seed %d epoch %2d  train %.4f %5.2f %%  test %.4f %5.2f %%  |grad| %.3f  %.2f s",
+            s->act_name[a], seed, epoch, e.train_loss, e.train_acc, e.test_loss, e.test_acc, e.grad_norm, e.seconds);
         if (epoch == s->epochs && e.test_acc > st->best) {
             st->best = e.test_acc, st->best_name = s->act_name[a];
             memcpy(st->confusion, confusion, sizeof confusion);
@@ -101,7 +103,8 @@ static void train(study *st, const ex_settings *s, int a, int run, const gf_data
 static int over_seeds(const study *st, const ex_settings *s, int a, int column, double *mean, double *std) {
     int epochs = s->epochs;
     for (int r = 0; r < s->seeds; r++)
-        if ((int)(st->epochs[a * s->seeds + r].n / COLUMNS) < epochs) epochs = (int)(st->epochs[a * s->seeds + r].n / COLUMNS);
+        if ((int)(st->epochs[a * s->seeds + r].n / COLUMNS) < epochs)
+            epochs = (int)(st->epochs[a * s->seeds + r].n / COLUMNS);
     for (int e = 0; e < epochs; e++) {
         double values[256];
         for (int r = 0; r < s->seeds; r++) values[r] = st->epochs[a * s->seeds + r].v[e * COLUMNS + column];
@@ -133,24 +136,20 @@ static void draw_accuracy(plot_axes *ax, const study *st, const ex_settings *s) 
         }
 }
 
-static void save(plot_figure *fig, const ex_settings *s, const char *name) {
-    char path[EX_PATH];
-    if (!plot_save(fig, ex_path(path, s->out, name))) ex_die("%s", plot_error(fig));
-    plot_figure_free(fig);
-}
-
 static void draw(study *st, const ex_settings *s) {
     char title[160], seeds[48];
-    snprintf(seeds, sizeof seeds, s->seeds > 1 ? "mean of %d seeds" : "one seed (%d)", s->seeds > 1 ? s->seeds : s->seed);
+    snprintf(seeds, sizeof seeds, s->seeds > 1 ? "mean of %d seeds" : "one seed (%d)",
+             s->seeds > 1 ? s->seeds : s->seed);
     for (int which = 0; which < 4; which++) {
         static const char *const names[] = {"practical.png", "loss.png", "accuracy.png", "grad_norm.png"};
         snprintf(title, sizeof title, "784-256-128-10 on %s, %s, %s", st->data, s->optim, seeds);
         plot_figure *fig = plot_figure_create(which ? 1000 : 1800, 600, 1, which ? 1 : 3, title);
-        if (which == 0 || which == 1) draw_steps(plot_axes_at(fig, 0, 0), s, st->loss, "training loss", "cross entropy");
+        if (which == 0 || which == 1)
+            draw_steps(plot_axes_at(fig, 0, 0), s, st->loss, "training loss", "cross entropy");
         if (which == 0 || which == 2) draw_accuracy(plot_axes_at(fig, 0, which ? 0 : 1), st, s);
         if (which == 0 || which == 3)
             draw_steps(plot_axes_at(fig, 0, which ? 0 : 2), s, st->norm, "gradient norm, all parameters", "‖∇‖");
-        save(fig, s, names[which]);
+        ex_save_chart(fig, s->out, names[which]);
     }
     if (!st->best_name) return;
     const char *digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
@@ -163,23 +162,29 @@ static void draw(study *st, const ex_settings *s) {
     plot_heatmap(ax, counts, 10, 10, PLOT_VIRIDIS), plot_heatmap_values(ax, "%.0f"), plot_heatmap_square(ax);
     plot_names_x(ax, digits, 10), plot_names_y(ax, digits, 10);
     plot_color_log(ax), plot_color_label(ax, "test samples");
-    save(fig, s, "confusion.png");
+    ex_save_chart(fig, s->out, "confusion.png");
 }
 
 // The study's table: what it led the class to expect, and what was observed.
 static void report(const study *st, const ex_settings *s) {
     ex_table table;
     memset(&table, 0, sizeof table);
-    ex_table_row(&table, "activation|expected|train %%, epoch 1|train %%, last|test %%, last|‖∇‖ first → last|epochs to 90 / 95 %%|s/epoch");
+    ex_table_row(&table, "activation|expected|train %%, epoch 1|train %%, last|test %%, last|‖∇‖ first → last|epochs "
+                         "to 90 / 95 %%|s/epoch");
     for (int a = 0; a < s->act_count; a++) {
         double train[1000], test[1000], norm[1000], seconds[1000], std[1000], test_std[1000];
-        const char *name = s->act_name[a], *expected = strcmp(name, "relu") == 0 ? "fastest, 97–98 %" : strcmp(name, "tanh") == 0 ? "94–95 %"
-                           : strcmp(name, "sigmoid") == 0 ? "slow, 90–92 %" : "–";
+        const char *name = s->act_name[a], *expected = strcmp(name, "relu") == 0      ? "fastest, 97–98 %"
+                                                       : strcmp(name, "tanh") == 0    ? "94–95 %"
+                                                       : strcmp(name, "sigmoid") == 0 ? "slow, 90–92 %"
+                                                                                      : "–";
         int n = over_seeds(st, s, a, TRAIN_ACC, train, std);
         if (n < 1) continue;
-        over_seeds(st, s, a, TEST_ACC, test, test_std), over_seeds(st, s, a, GRAD_NORM, norm, std), over_seeds(st, s, a, SECONDS, seconds, std);
-        ex_table_row(&table, "%s|%s|%.1f|%.1f|%.2f ± %.2f|%.2f → %.2f|%d / %d|%.2f", name, expected, train[0], train[n - 1], test[n - 1], test_std[n - 1],
-                     norm[0], norm[n - 1], ex_first_reach(test, (size_t)n, 90), ex_first_reach(test, (size_t)n, 95), ex_mean(seconds, (size_t)n));
+        over_seeds(st, s, a, TEST_ACC, test, test_std), over_seeds(st, s, a, GRAD_NORM, norm, std),
+            over_seeds(st, s, a, SECONDS, seconds, std);
+        ex_table_row(&table, "%s|%s|%.1f|%.1f|%.2f ± %.2f|%.2f → %.2f|%d / %d|%.2f", name, expected, train[0],
+                     train[n - 1], test[n - 1], test_std[n - 1], norm[0], norm[n - 1],
+                     ex_first_reach(test, (size_t)n, 90), ex_first_reach(test, (size_t)n, 95),
+                     ex_mean(seconds, (size_t)n));
     }
     ex_table_write(&table, s, "table.md");
     printf("recall of the best model by digit:");
@@ -191,7 +196,8 @@ int main(int argc, char **argv) {
     static study st;
     gf_dataset data, test;
     const double half = 0.5;
-    ex_settings s = ex_settings_default("mnist_mlp", "Which activation trains a small MLP best, and what does the gradient do meanwhile?");
+    ex_settings s = ex_settings_default(
+        "mnist_mlp", "Which activation trains a small MLP best, and what does the gradient do meanwhile?");
     s.activations = "sigmoid,tanh,relu", s.epochs = 10, s.quick_epochs = 2;
     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY, NULL, 0);
     st.data = ex_load_mnist(&s, &data, &test);
@@ -201,13 +207,16 @@ int main(int argc, char **argv) {
     ex_csv_open(&st.steps_csv, &s, "steps.csv", EX_STEPS_HEADER);
     ex_csv_open(&st.epochs_csv, &s, "epochs.csv", EX_EPOCHS_HEADER);
     ex_csv_open(&st.layers_csv, &s, "layers.csv", EX_LAYERS_HEADER);
-    ex_progress_start(&st.progress, (long)((data.count + (size_t)s.batch - 1) / (size_t)s.batch) * s.epochs * s.seeds * s.act_count, 0);
+    ex_progress_start(&st.progress,
+                      (long)((data.count + (size_t)s.batch - 1) / (size_t)s.batch) * s.epochs * s.seeds * s.act_count,
+                      0);
     for (int a = 0; a < s.act_count; a++)
         for (int run = 0; run < s.seeds && !ex_stop; run++) train(&st, &s, a, run, &data, &test);
     ex_csv_close(&st.steps_csv), ex_csv_close(&st.epochs_csv), ex_csv_close(&st.layers_csv);
     draw(&st, &s);
     report(&st, &s);
-    printf("wrote %s/practical.png, loss.png, accuracy.png, grad_norm.png, confusion.png; open practical.png first\n", s.out);
+    printf("wrote %s/practical.png, loss.png, accuracy.png, grad_norm.png, confusion.png; open practical.png first\n",
+           s.out);
     for (int a = 0; a < s.act_count; a++) {
         ex_series_free(&st.loss[a]), ex_series_free(&st.norm[a]);
         for (int run = 0; run < s.seeds; run++) ex_series_free(&st.epochs[a * s.seeds + run]);
