@@ -96,8 +96,8 @@ static inline void xor_count(const xor_meter *m, double *v) {
     v[LIMIT] = (double)limit / (double)m->n;
 }
 
-// Mean of log(x + 1e-12). Σ log = log Π: one logarithm for 24 numbers, whose product is at least 1e-288. Four products at
-// a time, so that no multiplication waits for the one before.
+// Mean of log(x + 1e-12). Σ log = log Π: one logarithm for 24 numbers, whose product is at least 1e-288. Four products
+// at a time, so that no multiplication waits for the one before.
 static inline double xor_log_mean(const gf_real *x, size_t n) {
     double sum = 0;
     size_t i = 0;
@@ -128,8 +128,8 @@ static inline size_t xor_keep(xor_meter *m, const gf_real *x, const xor_window *
     return inside;
 }
 
-// Percentile p of x[0..n): rank p·(n - 1) of all is rank p·(n - 1) - less of those in the window. If it is not in there, the
-// window becomes everything; afterwards it is set around the result, as wide as holds some 30 to 80 values.
+// Percentile p of x[0..n): rank p·(n - 1) of all is rank p·(n - 1) - less of those in the window. If it is not there,
+// the window becomes everything; afterwards it is set around the result, as wide as holds some 30 to 80 values.
 static inline double xor_percentile(xor_meter *m, const gf_real *x, double p, xor_window *w) {
     double rank = p / 100 * (double)(m->n - 1), value;
     size_t less, kept = xor_keep(m, x, w, &less);
@@ -140,7 +140,9 @@ static inline double xor_percentile(xor_meter *m, const gf_real *x, double p, xo
         if (kept < m->n) return NAN;  // there are NaNs in x
     }
     if (w->low == w->high) value = (double)w->low;
-    else value = gf_percentile_abs(m->kept, kept, kept > 1 ? 100 * (rank - (double)less) / (double)(kept - 1) : 0, m->scratch);
+    else
+        value = gf_percentile_abs(m->kept, kept, kept > 1 ? 100 * (rank - (double)less) / (double)(kept - 1) : 0,
+                                  m->scratch);
     if (missed) w->half = 0.02 * value;
     else w->half *= kept > 80 ? 0.8 : kept < 30 ? 1.25 : 1;
     w->low = (gf_real)fmax(0, value - w->half), w->high = (gf_real)(value + w->half);
@@ -164,8 +166,8 @@ static inline void xor_gradients(const xor_meter *m, double *v) {
     }
 }
 
-// The original edition's rule for dead and saturated units, from the ACTIVATIONS h: relu h = 0, tanh |h| > 0.95, and for
-// all others h < 0.05 or h > 0.95. That is sigmoid's rule: arctan and softsign, whose h lies around 0, break it at rest.
+// The original edition's rule for dead and saturated units, from the ACTIVATIONS h: relu h = 0, tanh |h| > 0.95, all
+// others h < 0.05 or h > 0.95. That is sigmoid's rule: arctan and softsign, whose h lies around 0, break it at rest.
 static inline double xor_code_rate(const xor_meter *m, gf_net *net) {
     size_t hits = 0;
     for (int l = 0; l + 1 < m->layers; l++) {

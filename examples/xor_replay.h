@@ -4,7 +4,7 @@
 #define XOR_REPLAY_H
 #include "experiment.h"
 
-// Numbers of folder/name, separated by commas, after `skip` header lines; the caller frees. NULL if there is no such file.
+// Numbers of folder/name, separated by commas, after `skip` header lines; the caller frees. NULL if there is no file.
 static inline double *xor_read_numbers(const char *folder, const char *name, int skip, int *rows, int *cols) {
     char path[EX_PATH], line[8192];
     FILE *file = fopen(ex_path(path, folder, name), "r");
@@ -20,7 +20,8 @@ static inline double *xor_read_numbers(const char *folder, const char *name, int
             ex_push(&all, value);
             if (*end != ',') break;
         }
-        if (*rows > 0 && count + 1 != *cols) ex_die("%s: row %d has %d numbers, the first %d", path, *rows + 1, count + 1, *cols);
+        if (*rows > 0 && count + 1 != *cols)
+            ex_die("%s: row %d has %d numbers, the first %d", path, *rows + 1, count + 1, *cols);
         *cols = count + 1, ++*rows;
     }
     fclose(file);
@@ -35,7 +36,10 @@ static inline int xor_read_points(gf_dataset *data, const char *folder, const ch
     if (v == NULL) return 0;
     if (cols != 3) ex_die("%s/%s: expected the columns x1,x2,y, found %d columns", folder, name, cols);
     gf_real *x = (gf_real *)ex_realloc(NULL, 3 * (size_t)rows, sizeof(gf_real)), *y = x + 2 * rows;
-    for (int i = 0; i < rows; i++) x[2 * i] = (gf_real)v[3 * i], x[2 * i + 1] = (gf_real)v[3 * i + 1], y[i] = (gf_real)v[3 * i + 2];
+    for (int i = 0; i < rows; i++) {
+        for (int k = 0; k < 2; k++) x[2 * i + k] = (gf_real)v[3 * i + k];
+        y[i] = (gf_real)v[3 * i + 2];
+    }
     if (gf_data_from_arrays(data, gf_vector(2), (size_t)rows, x, NULL, 0, y, 1) != GF_OK) ex_die("%s", gf_last_error());
     free(x), free(v);
     return 1;

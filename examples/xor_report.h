@@ -37,10 +37,13 @@ static inline int xor_column(const study *st, int metric) {
 }
 
 // What the tables call accuracy: on the test points, where there are any.
-static inline int xor_accuracy_metric(const study *st) { return st->original || st->test_size == 0 ? TRAIN_ACC : TEST_ACC; }
+static inline int xor_accuracy_metric(const study *st) {
+    return st->original || st->test_size == 0 ? TRAIN_ACC : TEST_ACC;
+}
 
 // Mean over the seeds of one metric, epoch by epoch into out[epochs]; std may be NULL.
-static inline void xor_curve(const study *st, const ex_settings *s, const cell *c, int column, double *out, double *std) {
+static inline void xor_curve(const study *st, const ex_settings *s, const cell *c, int column, double *out,
+                             double *std) {
     for (int e = 0; e < s->epochs; e++) {
         out[e] = c->mean[e * st->columns + column];
         if (std != NULL) std[e] = c->std[e * st->columns + column];
@@ -51,13 +54,11 @@ static inline double xor_last(const study *st, const ex_settings *s, const cell 
     return c->mean[(s->epochs - 1) * st->columns + xor_column(st, metric)];
 }
 
-// The epoch, from 0, at which the mean over the seeds first reaches this value (from above if falling); NaN if never.
-static inline double xor_reach(const study *st, const ex_settings *s, const cell *c, int metric, double value, int falling) {
+// The epoch, from 0, at which the mean over the seeds first reaches this value; NaN if never.
+static inline double xor_reach(const study *st, const ex_settings *s, const cell *c, int metric, double value) {
     int column = xor_column(st, metric);
-    for (int e = 0; e < s->epochs; e++) {
-        double found = c->mean[e * st->columns + column];
-        if (falling ? found <= value : found >= value) return e;
-    }
+    for (int e = 0; e < s->epochs; e++)
+        if (c->mean[e * st->columns + column] >= value) return e;
     return NAN;
 }
 
@@ -67,10 +68,12 @@ static inline cell *xor_cell(const study *st, const ex_settings *s, int init, in
 }
 
 // By name; NULL if it was not run.
-static inline const cell *xor_find(const study *st, const ex_settings *s, const char *init, double scale, const char *act) {
+static inline const cell *xor_find(const study *st, const ex_settings *s, const char *init, double scale,
+                                   const char *act) {
     for (int i = 0; i < st->cell_count; i++) {
         const cell *c = &st->cells[i];
-        if (c->mean != NULL && c->scale == scale && strcmp(st->init[c->init], init) == 0 && strcmp(s->act_name[c->act], act) == 0)
+        if (c->mean != NULL && c->scale == scale && strcmp(st->init[c->init], init) == 0 &&
+            strcmp(s->act_name[c->act], act) == 0)
             return c;
     }
     return NULL;
@@ -107,8 +110,8 @@ static inline void xor_write_summaries(const study *st, const ex_settings *s) {
         }
         int metric = xor_accuracy_metric(st);
         if (c->mean != NULL)
-            ex_csv_row(&final, ",%g,%g,%.4f,%.4f,%.3g", xor_reach(st, s, c, metric, 0.85, 0),
-                       xor_reach(st, s, c, metric, 0.90, 0), c->recall[0], c->recall[1], c->seconds);
+            ex_csv_row(&final, ",%g,%g,%.4f,%.4f,%.3g", xor_reach(st, s, c, metric, 0.85),
+                       xor_reach(st, s, c, metric, 0.90), c->recall[0], c->recall[1], c->seconds);
     }
     ex_csv_close(&summary), ex_csv_close(&final);
 }
@@ -159,9 +162,11 @@ static inline void xor_chart(const study *st, const ex_settings *s, int init, in
     char title[160], name[96], seeds[64], number[24];
     int without_relu = st->metric_of[column] == DPHI_P01;
     snprintf(number, sizeof number, "%g", st->scale[scale]);
-    snprintf(title, sizeof title, "%s: %s weights × %s, %s", st->column[column], st->init[init], number, xor_seeds(s, seeds));
+    snprintf(title, sizeof title, "%s: %s weights × %s, %s", st->column[column], st->init[init], number,
+             xor_seeds(s, seeds));
     for (char *p = number; *p != '\0'; p++) *p = *p == '.' ? 'p' : *p;
-    snprintf(name, sizeof name, "%s%s_s%s_%s.png", st->original ? "original_" : "", st->init[init], number, st->column[column]);
+    snprintf(name, sizeof name, "%s%s_s%s_%s.png", st->original ? "original_" : "", st->init[init], number,
+             st->column[column]);
     plot_figure *fig = plot_figure_create(1100, 660, 1, 1, title);
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "epoch", xor_y_label(st->column[column]));
@@ -184,7 +189,8 @@ static inline void xor_draw_sweep(const study *st, const ex_settings *s) {
                 plot_axes *ax = plot_axes_at(fig, m - first, k);
                 int column = xor_column(st, shown[m]);
                 snprintf(name, sizeof name, "scale %g", st->scale[k]);
-                plot_labels(ax, m == first ? name : NULL, m == 3 ? "epoch" : NULL, k == 0 ? xor_y_label(st->column[column]) : NULL);
+                plot_labels(ax, m == first ? name : NULL, m == 3 ? "epoch" : NULL,
+                            k == 0 ? xor_y_label(st->column[column]) : NULL);
                 xor_lines(ax, st, s, i, k, column, 0);
             }
         snprintf(name, sizeof name, "%s_overview.png", st->init[i]);
@@ -192,7 +198,7 @@ static inline void xor_draw_sweep(const study *st, const ex_settings *s) {
     }
 }
 
-// The study's window, epochs 1200 to 2100 and accuracies .5 to .7, made higher where a seed learns more than its seed did.
+// The study's window, epochs 1200 to 2100 and accuracies .5 to .7; higher where a seed learns more than its did.
 static inline void xor_zoom(plot_axes *ax, const study *st, const ex_settings *s, int column) {
     double high = 0.7;
     for (int i = 0; i < st->cell_count; i++) {
@@ -214,14 +220,15 @@ static inline void xor_draw_original(const study *st, const ex_settings *s) {
         char title[160];
         int panels = f == 3 ? st->layers : f == 4 ? 2 : 1;
         snprintf(title, sizeof title, "%s: weights N(0, 0.1²), %s", titles[f], xor_seeds(s, seeds));
-        plot_figure *fig = plot_figure_create(panels > 1 ? 560 * panels : 1000, panels > 1 ? 560 : 600, 1, panels, title);
+        int width = panels > 1 ? 560 * panels : 1000, height = panels > 1 ? 560 : 600;
+        plot_figure *fig = plot_figure_create(width, height, 1, panels, title);
         for (int p = 0; p < panels; p++) {
             plot_axes *ax = plot_axes_at(fig, 0, p);
             char panel[48] = "";
             int column = f < 2 ? xor_column(st, TRAIN_ACC) : f == 2 ? xor_column(st, TRAIN_LOSS)
                        : f == 3 ? xor_column(st, GRAD + 2 * p) : xor_column(st, p ? LIMIT : CODE_RATE);
             if (f == 3) snprintf(panel, sizeof panel, "layer %d", p + 1), plot_log_y(ax);
-            if (f == 4) snprintf(panel, sizeof panel, p ? "each activation's own limits" : "by the rule in the study's code");
+            if (f == 4) snprintf(panel, sizeof panel, p ? "each activation's own limits" : "rule of the study's code");
             plot_labels(ax, panel[0] ? panel : NULL, "epoch", f < 2 ? "training accuracy" : f == 2 ? "cross entropy"
                         : p > 0 ? NULL : f == 3 ? "‖∇W_{l}‖" : "share of the hidden activations");
             xor_lines(ax, st, s, 0, 0, column, f == 1);
@@ -240,7 +247,7 @@ static inline void xor_table_cells(const study *st, const ex_settings *s) {
     ex_table table;
     int metric = xor_accuracy_metric(st), column = xor_column(st, metric), last = s->epochs - 1;
     memset(&table, 0, sizeof table);
-    ex_table_row(&table, "activation|init|scale|accuracy|training loss|epoch of .85 / .90|recall of 0 / 1|µs per epoch");
+    ex_table_row(&table, "activation|init|scale|accuracy|training loss|epoch of .85 / .90|recall of 0 / 1|µs/epoch");
     for (int i = 0; i < st->cell_count && table.rows < EX_TABLE_ROWS; i++) {
         const cell *c = &st->cells[i];
         if (c->mean == NULL) continue;
@@ -248,8 +255,8 @@ static inline void xor_table_cells(const study *st, const ex_settings *s) {
         snprintf(accuracy, sizeof accuracy, s->seeds > 1 ? "%.4f ± %.4f" : "%.4f", c->mean[last * st->columns + column],
                  c->std[last * st->columns + column]);
         ex_table_row(&table, "%s|%s|%g|%s|%.4f|%.0f / %.0f|%.3f / %.3f|%.0f", s->act_name[c->act], st->init[c->init],
-                     c->scale, accuracy, xor_last(st, s, c, TRAIN_LOSS), xor_reach(st, s, c, metric, 0.85, 0),
-                     xor_reach(st, s, c, metric, 0.90, 0), c->recall[0], c->recall[1], 1e6 * c->seconds);
+                     c->scale, accuracy, xor_last(st, s, c, TRAIN_LOSS), xor_reach(st, s, c, metric, 0.85),
+                     xor_reach(st, s, c, metric, 0.90), c->recall[0], c->recall[1], 1e6 * c->seconds);
     }
     printf("\nAfter %d epochs, %d seed%s (nan: never reached)\n", s->epochs, s->seeds, s->seeds > 1 ? "s" : "");
     ex_table_write(&table, s, st->original ? "original_table.md" : "table.md");
@@ -270,7 +277,7 @@ static inline void xor_table_agreement(const study *st, const ex_settings *s) {
     ex_table table;
     int cells = 0, within2 = 0, within3 = 0, column = xor_column(st, TEST_ACC), last = s->epochs - 1;
     memset(&table, 0, sizeof table);
-    ex_table_row(&table, "activation|scale|study, 10 seeds|here, %d seeds|difference|standard error|within 2?", s->seeds);
+    ex_table_row(&table, "activation|scale|study, 10 seeds|here, %d seeds|difference|std. error|within 2?", s->seeds);
     for (int i = 0; i < EX_COUNT(xor_study_table); i++) {
         const cell *c = xor_find(st, s, "xavier", xor_study_table[i].scale, xor_study_table[i].act);
         if (c == NULL) continue;
@@ -278,19 +285,36 @@ static inline void xor_table_agreement(const study *st, const ex_settings *s) {
         double difference = mean - xor_study_table[i].mean;
         double error = sqrt(std * std / s->seeds + xor_study_table[i].std * xor_study_table[i].std / 10);
         cells++, within2 += fabs(difference) <= 2 * error, within3 += fabs(difference) <= 3 * error;
-        ex_table_row(&table, "%s|%g|%.4f ± %.4f|%.4f ± %.4f|%+.4f|%.4f|%s", xor_study_table[i].act, xor_study_table[i].scale,
-                     xor_study_table[i].mean, xor_study_table[i].std, mean, std, difference, error,
+        ex_table_row(&table, "%s|%g|%.4f ± %.4f|%.4f ± %.4f|%+.4f|%.4f|%s", xor_study_table[i].act,
+                     xor_study_table[i].scale, xor_study_table[i].mean, xor_study_table[i].std, mean, std, difference,
+                     error,
                      fabs(difference) <= 2 * error ? "yes" : fabs(difference) <= 3 * error ? "no (within 3)" : "NO");
     }
     if (cells == 0) return;
-    printf("\nTest accuracy beside the study's: %d of %d cells within 2 standard errors, %d within 3\n", within2, cells, within3);
+    printf("\nTest accuracy beside the study's: %d of %d cells within 2 standard errors, %d within 3\n", within2, cells,
+           within3);
     ex_table_write(&table, s, "agreement.md");
 }
 
-static inline const char *xor_verdict(int holds) { return holds ? "yes" : "no"; }
+// A row of a table of claims: what is said, whether it holds, and by which numbers.
+EX_PRINTF(4, 5) static inline void xor_claim(ex_table *t, const char *claimed, int holds, const char *measured, ...) {
+    char text[256];
+    va_list args;
+    va_start(args, measured);
+    vsnprintf(text, sizeof text, measured, args);
+    va_end(args);
+    ex_table_row(t, "%d. %s|%s|%s", t->rows, claimed, text, holds ? "yes" : "no");
+}
+
+// The same four numbers in the same order: relu, softsign, tanh, arctan.
+static inline const char *xor_text(const double *v, int digits, char *text) {
+    snprintf(text, 64, "%.*f %.*f %.*f %.*f", digits, v[0], digits, v[1], digits, v[2], digits, v[3]);
+    return text;
+}
 
 // The last value of a metric for relu, softsign, tanh, arctan at this scale; 0 unless all four were run.
-static inline int xor_four(const study *st, const ex_settings *s, const char *init, double scale, int metric, double *v) {
+static inline int xor_four(const study *st, const ex_settings *s, const char *init, double scale, int metric,
+                           double *v) {
     static const char *const order[4] = {"relu", "softsign", "tanh", "arctan"};
     for (int i = 0; i < 4; i++) {
         const cell *c = xor_find(st, s, init, scale, order[i]);
@@ -306,69 +330,87 @@ static inline int xor_falling(const double *v, int n) {
     return 1;
 }
 
-static inline void xor_table_sweep(const study *st, const ex_settings *s) {
-    double half[4], one[4], two[4], near0[4], p90[4], p01[4], slope[4], gone[4], low = 1, high = 0;
-    ex_table table;
-    if (!xor_four(st, s, "xavier", 0.5, TEST_ACC, half) || !xor_four(st, s, "xavier", 1, TEST_ACC, one) ||
-        !xor_four(st, s, "xavier", 2, TEST_ACC, two))
-        return;
-    xor_four(st, s, "xavier", 0.5, Z_NEAR0, near0), xor_four(st, s, "xavier", 0.5, Z_P90, p90);
-    xor_four(st, s, "xavier", 0.5, DPHI_MEAN, slope), xor_four(st, s, "xavier", 0.5, DPHI_SMALL, gone);
-    xor_four(st, s, "xavier", 2, DPHI_P01, p01);
-    for (int i = 0; i < 4; i++) {
-        low = fmin(low, fmin(one[i], two[i])), high = fmax(high, fmax(one[i], two[i]));
-    }
-    const cell *tanh_cell = xor_find(st, s, "xavier", 0.5, "tanh"), *arctan_cell = xor_find(st, s, "xavier", 0.5, "arctan");
+// Largest distance between the mean curves of two cells over the first `epochs`.
+static inline double xor_apart(const study *st, const cell *a, const cell *b, int metric, int epochs) {
     double apart = 0;
-    for (int e = 0, c = xor_column(st, TEST_ACC); e < s->epochs / 3; e++)
-        apart = fmax(apart, fabs(tanh_cell->mean[e * st->columns + c] - arctan_cell->mean[e * st->columns + c]));
-    double relu85 = xor_reach(st, s, xor_find(st, s, "xavier", 0.5, "relu"), TEST_ACC, 0.85, 0);
-    double softsign85 = xor_reach(st, s, xor_find(st, s, "xavier", 0.5, "softsign"), TEST_ACC, 0.85, 0);
+    for (int e = 0, c = xor_column(st, metric); e < epochs; e++)
+        apart = fmax(apart, fabs(a->mean[e * st->columns + c] - b->mean[e * st->columns + c]));
+    return apart;
+}
+
+// What the study's table and figures say of scale 0.5, where the activations part.
+static inline void xor_claims_small(const study *st, const ex_settings *s, ex_table *t) {
+    double acc[4], near0[4], p90[4], slope[4], gone[4];
+    char text[64], more[64];
+    const cell *relu = xor_find(st, s, "xavier", 0.5, "relu"), *softsign = xor_find(st, s, "xavier", 0.5, "softsign");
+    const cell *tanh_cell = xor_find(st, s, "xavier", 0.5, "tanh"), *arctan = xor_find(st, s, "xavier", 0.5, "arctan");
+    xor_four(st, s, "xavier", 0.5, TEST_ACC, acc), xor_four(st, s, "xavier", 0.5, Z_NEAR0, near0);
+    xor_four(st, s, "xavier", 0.5, Z_P90, p90), xor_four(st, s, "xavier", 0.5, DPHI_MEAN, slope);
+    xor_four(st, s, "xavier", 0.5, DPHI_SMALL, gone);
+    double first = xor_reach(st, s, relu, TEST_ACC, 0.85), later = xor_reach(st, s, softsign, TEST_ACC, 0.85);
+    double apart = xor_apart(st, tanh_cell, arctan, TEST_ACC, s->epochs / 3);
+    xor_claim(t, "scale 0.5: accuracy falls in the order relu, softsign, tanh, arctan", xor_falling(acc, 4), "%s",
+              xor_text(acc, 3, text));
+    xor_claim(t, "scale 0.5: relu reaches .85 some 2000 epochs before softsign",
+              first < 1000 && !(later - first < 1500), "epochs %.0f and %.0f", first, later);
+    xor_claim(t, "scale 0.5: tanh and arctan rise alike in the first 1000 epochs", apart < 0.02,
+              "at most %.4f apart", apart);
+    xor_claim(t, "scale 0.5: share of abs z ≤ 0.1 stays high for tanh and arctan",
+              fmin(near0[2], near0[3]) > 1.2 * fmax(near0[0], near0[1]), "%s", xor_text(near0, 3, text));
+    xor_claim(t, "scale 0.5: 90th percentile of abs z ends highest for relu, then softsign",
+              p90[0] > p90[1] && p90[1] > fmax(p90[2], p90[3]), "%s", xor_text(p90, 3, text));
+    xor_claim(t, "(often concluded) scale 0.5: who is slow is slow because φ' vanished", slope[3] < slope[0],
+              "mean abs φ' %s, share < %g: %s", xor_text(slope, 2, text), st->deriv_eps, xor_text(gone, 3, more));
+}
+
+// And of scale 2, where saturation is strongest.
+static inline void xor_claims_large(const study *st, const ex_settings *s, ex_table *t) {
+    double one[4], two[4], p01[4], low = 1, high = 0;
+    char text[64];
+    xor_four(st, s, "xavier", 1, TEST_ACC, one), xor_four(st, s, "xavier", 2, TEST_ACC, two);
+    xor_four(st, s, "xavier", 2, DPHI_P01, p01);
+    for (int i = 0; i < 4; i++) low = fmin(low, fmin(one[i], two[i])), high = fmax(high, fmax(one[i], two[i]));
+    xor_claim(t, "scales 1 and 2: all four end near .91", low > 0.895 && high < 0.925, "%.3f to %.3f", low, high);
+    xor_claim(t, "scale 2: 1st percentile of abs φ': softsign > arctan > tanh",
+              p01[1] > p01[3] && p01[3] > p01[2], "%s", xor_text(p01, 4, text));
+    xor_claim(t, "scale 2: tanh's falls below .005", p01[2] < 0.005, "%.4f", p01[2]);
+    xor_claim(t, "(often concluded) scale 2: the most saturated, tanh, learns worst",
+              two[2] < fmin(two[0], fmin(two[1], two[3])) - 0.01, "%s", xor_text(two, 3, text));
+}
+
+static inline void xor_table_sweep(const study *st, const ex_settings *s) {
+    double ignored[4];
+    ex_table table;
+    for (int k = 0; k < 3; k++)
+        if (!xor_four(st, s, "xavier", k == 0 ? 0.5 : k, TEST_ACC, ignored)) return;
     memset(&table, 0, sizeof table);
-    ex_table_row(&table, "claimed (the study's table and figures; 9, 10: what is often concluded)|measured: relu, softsign, tanh, arctan|holds?");
-    ex_table_row(&table, "1. scales 1 and 2: all four end near .91|%.3f to %.3f|%s", low, high, xor_verdict(low > 0.895 && high < 0.925));
-    ex_table_row(&table, "2. scale 0.5: relu ends ahead of softsign, tanh, arctan|%.3f %.3f %.3f %.3f|%s", half[0], half[1], half[2],
-                 half[3], xor_verdict(xor_falling(half, 4)));
-    ex_table_row(&table, "3. scale 0.5: relu reaches .85 some 2000 epochs before softsign|epochs %.0f and %.0f|%s", relu85, softsign85,
-                 xor_verdict(relu85 < 1000 && !(softsign85 - relu85 < 1500)));
-    ex_table_row(&table, "4. scale 0.5: tanh and arctan go the same way (first %d epochs)|at most %.4f apart|%s", s->epochs / 3, apart,
-                 xor_verdict(apart < 0.02));
-    ex_table_row(&table, "5. scale 0.5: tanh and arctan stay near z = 0 (share of abs z ≤ 0.1)|%.3f %.3f %.3f %.3f|%s", near0[0], near0[1],
-                 near0[2], near0[3], xor_verdict(fmin(near0[2], near0[3]) > 1.3 * fmax(near0[0], near0[1])));
-    ex_table_row(&table, "6. scale 0.5: abs z grows in the same order (90th percentile)|%.3f %.3f %.3f %.3f|%s", p90[0], p90[1], p90[2],
-                 p90[3], xor_verdict(xor_falling(p90, 4)));
-    ex_table_row(&table, "7. scale 2: lowest abs φ' (1st percentile) softsign > arctan > tanh|0: %.3f; %.4f %.4f %.4f|%s", p01[0], p01[1],
-                 p01[2], p01[3], xor_verdict(p01[1] > p01[3] && p01[3] > p01[2]));
-    ex_table_row(&table, "8. scale 2: tanh's 1st percentile of abs φ' falls below .005|%.4f|%s", p01[2], xor_verdict(p01[2] < 0.005));
-    ex_table_row(&table, "9. scale 0.5: the slow ones are slow because φ' has vanished|mean abs φ' %.2f %.2f %.2f %.2f, share < %g: %.3f %.3f %.3f %.3f|%s",
-                 slope[0], slope[1], slope[2], slope[3], st->deriv_eps, gone[0], gone[1], gone[2], gone[3], xor_verdict(slope[3] < slope[0]));
-    ex_table_row(&table, "10. scale 2: the most saturated (tanh) learns worst|%.3f %.3f %.3f %.3f|%s", two[0], two[1], two[2], two[3],
-                 xor_verdict(two[2] < two[0] - 0.01 && two[2] < two[1] - 0.01 && two[2] < two[3] - 0.01));
-    printf("\nThe study's statements about its diagnostics\n");
+    ex_table_row(&table, "claimed|measured: relu, softsign, tanh, arctan|holds?");
+    xor_claims_small(st, s, &table);
+    xor_claims_large(st, s, &table);
+    printf("\nWhat the study's table and figures say, after %d epochs\n", s->epochs);
     ex_table_write(&table, s, "claims.md");
 }
 
 static inline void xor_table_original(const study *st, const ex_settings *s) {
-    double acc[4], loss[4], code[4], rate[4], begun, best;
+    double acc[4], loss[4], code[4], rate[4];
+    char claimed[96], text[64], more[64];
     ex_table table;
     if (!xor_four(st, s, "gaussian", 1, TRAIN_ACC, acc)) return;
     xor_four(st, s, "gaussian", 1, TRAIN_LOSS, loss), xor_four(st, s, "gaussian", 1, CODE_RATE, code);
     xor_four(st, s, "gaussian", 1, LIMIT, rate);
-    best = fmax(acc[1], fmax(acc[2], acc[3]));
-    begun = (log(2.0) - fmin(loss[1], fmin(loss[2], loss[3]))) / (log(2.0) - loss[0]);
-    double slow[2] = {xor_reach(st, s, xor_find(st, s, "gaussian", 1, "tanh"), TRAIN_LOSS, 0.69, 1),
-                      xor_reach(st, s, xor_find(st, s, "gaussian", 1, "arctan"), TRAIN_LOSS, 0.69, 1)};
+    double best = fmax(acc[1], fmax(acc[2], acc[3])), least = fmin(loss[1], fmin(loss[2], loss[3]));
+    double way = (log(2.0) - least) / (log(2.0) - loss[0]);
     memset(&table, 0, sizeof table);
     ex_table_row(&table, "claimed|measured: relu, softsign, tanh, arctan|holds?");
-    ex_table_row(&table, "1. relu far ahead (.917 against .617 to .620)|%.3f %.3f %.3f %.3f|%s", acc[0], acc[1], acc[2], acc[3],
-                 xor_verdict(acc[0] > best + 0.15));
-    ex_table_row(&table, "2. tanh and arctan end alike|%.3f and %.3f|%s", acc[2], acc[3], xor_verdict(fabs(acc[2] - acc[3]) < 0.02));
-    ex_table_row(&table, "3. arctan is slower|training loss .69 at epochs %.0f and %.0f; final %.4f and %.4f|%s", slow[0], slow[1], loss[2],
-                 loss[3], xor_verdict(loss[3] > loss[2]));
-    ex_table_row(&table, "4. after %d epochs the smooth ones have learnt what they can|loss %.3f %.3f %.3f %.3f: %.0f %% of relu's way from ln 2|%s",
-                 s->epochs, loss[0], loss[1], loss[2], loss[3], 100 * begun, xor_verdict(begun > 0.9));
-    ex_table_row(&table, "5. arctan and softsign are saturated (the code's rule)|code's rule %.3f %.3f %.3f %.3f, own limits %.3f %.3f %.3f %.3f|%s",
-                 code[0], code[1], code[2], code[3], rate[0], rate[1], rate[2], rate[3], xor_verdict(rate[1] + rate[3] > 0.2));
+    xor_claim(&table, "relu far ahead (.917 against .617, .620, .620)", acc[0] > best + 0.15, "%s",
+              xor_text(acc, 3, text));
+    xor_claim(&table, "tanh and arctan end alike", fabs(acc[2] - acc[3]) < 0.02, "%.3f and %.3f", acc[2], acc[3]);
+    xor_claim(&table, "arctan is slower", loss[3] > loss[2], "final loss %.4f and %.4f", loss[2], loss[3]);
+    snprintf(claimed, sizeof claimed, "after %d epochs the smooth ones have learnt what they can", s->epochs);
+    xor_claim(&table, claimed, way > 0.9, "loss %s: %.0f %% of relu's way down from ln 2", xor_text(loss, 3, text),
+              100 * way);
+    xor_claim(&table, "arctan and softsign are saturated (the code's rule)", rate[1] + rate[3] > 0.2,
+              "code's rule %s, own limits %s", xor_text(code, 3, text), xor_text(rate, 3, more));
     printf("\nThe study's statements\n");
     ex_table_write(&table, s, "original_claims.md");
 }

@@ -1,7 +1,7 @@
 // test_xor.c: xor_mlp --replay against runs of the study's own NumPy code, and the metrics against plain recomputation.
 // build: double
-// fixtures/xor_exact holds data, initial weights and metrics of two runs of the sweep and two of the original edition. The
-// example's own code trains on them and must find every number at every logged epoch, up to 3000 updates later, to 1e-9.
+// fixtures/xor_exact holds data, initial weights and metrics of two runs of the sweep and two of the original edition.
+// The example's own code trains on them and must find every number at every logged epoch, 3000 updates on, to 1e-9.
 #if !defined(__has_include)
 #define XOR_HAS_STB 1
 #elif __has_include(<stb/stb_image_write.h>) || __has_include("../third_party/stb_image_write.h")
@@ -102,7 +102,7 @@ static void test_percentiles(void) {
     xor_meter_free(&m), gf_net_free(net);
 }
 
-// The rule in the study's code calls resting arctan and softsign units saturated; tanh and relu have rules of their own.
+// The rule in the study's code calls resting arctan and softsign units saturated; tanh and relu have their own.
 static void test_code_rate(void) {
     static const gf_act_kind kinds[4] = {GF_ACT_RELU, GF_ACT_TANH, GF_ACT_ARCTAN, GF_ACT_SOFTSIGN};
     static const double expected[4] = {0.5, 0.5, 0.75, 0.5};
@@ -115,7 +115,7 @@ static void test_code_rate(void) {
         gf_net_tensor(net, "dense1.weight")->value[0] = 1;  // z = -3, -1, 1, 3
         xor_meter_init(&m, net, gf_act_default(kinds[k]), 2, 4);
         gf_net_forward(net, x, 4, GF_TRAIN);
-        // relu: two zeros. tanh: ±3 are beyond .95. arctan: -1.25 -.79 (below .05), .79, 1.25. softsign: -.75 -.5 .5 .75
+        // relu: two zeros. tanh: ±3 are beyond .95. arctan: -1.25, -.79, 1.25. softsign: -.75, -.5
         CHECK_NEAR(xor_code_rate(&m, net), expected[k], 0);
         xor_meter_free(&m), gf_net_free(net);
     }
