@@ -316,21 +316,19 @@ static void escape(study *st) {
 static void report(const study *st, run (*seeds)[EX_MAX_ACTIVATIONS][INITS]) {
     ex_table table;
     memset(&table, 0, sizeof table);
-    ex_table_row(
-        &table,
-        "activation|init|test %%, last epoch|‖∇W_1‖ at the end|RMS δ_1/δ_22 at the start|theory|at the start, seed %d",
-        st->s.seed);
+    ex_table_row(&table, "activation|init|test %%, last epoch|‖∇W_1‖ at the end|RMS δ_1/δ_%d at the start|theory|verdict",
+                 DEPTH + 2);
     for (int a = 0; a < st->s.act_count; a++)
         for (int i = 0; i < INITS; i++) {
             double acc[MAX_SEEDS], dw[MAX_SEEDS];
             gf_init weight, bias;
             const run *r = &seeds[0][a][i];
             for (int k = 0; k < st->s.seeds; k++) acc[k] = seeds[k][a][i].test_acc, dw[k] = seeds[k][a][i].first_dw;
-            ex_table_row(&table, "%s|%s|%.2f ± %.2f|%.1e|%.1e|%.1e|%.80s", st->s.act_name[a],
+            ex_table_row(&table, "%s|%s|%.2f ± %.2f|%.1e|%.1e|%.1e|%.*s", st->s.act_name[a],
                          init_for(st, st->s.act[a], i, &weight, &bias), ex_mean(acc, (size_t)st->s.seeds),
                          ex_std(acc, (size_t)st->s.seeds), ex_mean(dw, (size_t)st->s.seeds),
                          r->delta[0][0] / r->delta[0][r->layers - 1], r->theory[0] / r->theory[r->layers - 1],
-                         r->verdict);
+                         (int)strcspn(r->verdict, ":"), r->verdict);
         }
     ex_table_write(&table, &st->s, "table.md");
 }
