@@ -1,4 +1,4 @@
-// gradflow.h: train small neural networks in C and see where their gradients go.   v0.1   public domain or MIT
+// gradflow.h: train small neural networks in C and see where their gradients go.  v0.1, public domain or MIT (at the end)
 //
 // One header, no dependency but libc and libm. Three uses: drop it into coursework, compile an example
 // with one command, read it from top to bottom as a course in backpropagation.
@@ -54,9 +54,10 @@
 //     GF_NO_SIMD           plain kernels only: the same bits on every machine
 //     GF_NO_STDIO          no files, no printing
 //   Add -fopenmp to the compiler's flags to use several cores; the results stay the same bit for bit.
+//   Keep this file's name: to compile its kernels for several instruction sets it includes itself as "gradflow.h".
 //
-// ERRORS ARE STICKY. The first mistake is kept in the net with its numbers and a hint; every later call on that net does
-// nothing (a loss is NaN, a step changes no weight). So check gf_net_status(net) once, where it suits you.
+// ERRORS ARE STICKY. The first mistake is kept in the net with its numbers and a hint; every later call on that net
+// does nothing (a loss is NaN, a step changes no weight). So check gf_net_status(net) once, where it suits you.
 
 #ifndef GFI_PASS
 #ifndef GRADFLOW_H
@@ -65,6 +66,8 @@
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:CONFIG] Types and options
 // ---------------------------------------------------------------------------------------------------------------------
+// Arrays are gf_real, float unless GF_REAL says double (gradient checks want double); scalars go in and come out as
+// double. Declarations and implementation have guards of their own, so that the order of inclusion does not matter.
 
 #define GF_VERSION_MAJOR 0
 #define GF_VERSION_MINOR 1
@@ -98,6 +101,9 @@ extern "C" {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ERR] Status codes and messages
 // ---------------------------------------------------------------------------------------------------------------------
+// What can fail returns a gf_status or, where it returns something else, NULL, NaN or -1, and leaves a message: what
+// was expected, what was found, what to do. A net keeps its first error (gf_net_status, gf_net_error) and does nothing
+// more until gf_net_clear_error; functions without a net leave theirs in gf_last_error.
 
 #define GF_STATUS_LIST(X)                                                  \
     X(GF_OK, "no error")                                                   \
@@ -126,8 +132,8 @@ GFDEF const char *gf_last_error(void);
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:RNG] Counter-based randomness
 // ---------------------------------------------------------------------------------------------------------------------
-// A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in any
-// order, on any thread. splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
+// A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in
+// any order, on any thread. splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
 
 enum {                     // streams used by the library; add your own above GF_STREAM_USER
     GF_STREAM_WEIGHT = 1,  // + 256 · ordinal of the dense/conv layer, from 1
@@ -144,25 +150,29 @@ enum {                     // streams used by the library; add your own above GF
 GFDEF uint64_t gf_random_bits(uint64_t seed, uint64_t stream, uint64_t index);   // 64 random bits
 GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);  // in [0, 1), 53 bits
 GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index);   // mean 0, variance 1
-// order[0..n) becomes a permutation of 0..n-1 (Fisher-Yates) that depends on seed and stream alone. NULL or n = 0: no effect.
+// order[0..n) becomes a permutation of 0..n-1 (Fisher-Yates) that depends on seed and stream alone. No effect on NULL,
+// n = 0 or n above 2³² - 1.
 GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:TENSOR] Shapes and named tensors
 // ---------------------------------------------------------------------------------------------------------------------
+// Data is a flat array of gf_real; a shape says how to read it: element (c, y, x) of a sample stands at
+// (c·H + y)·W + x, sample b of a batch begins at b·C·H·W. Parameters have names, so that they can be read, set and
+// compared with PyTorch's.
 
 typedef struct gf_shape {  // of one sample, without the batch: [C,H,W]; a vector of n is [n,1,1]
     int channels, height, width;
 } gf_shape;
 
 GFDEF gf_shape gf_image(int channels, int height, int width);  // [C,H,W]
-GFDEF gf_shape gf_vector(int n);                                 // [n,1,1]
+GFDEF gf_shape gf_vector(int n);                               // [n,1,1]
 GFDEF size_t gf_shape_size(gf_shape shape);  // C·H·W; 0 when a side is not positive or the product overflows
 
 // A parameter tensor: a view into the net's one parameter array and one gradient array. Valid until gf_net_free.
 typedef struct gf_tensor {
     const char *name;          // "dense2.weight", "conv1.bias", "batch_norm1.gamma", "prelu1.slope"
-    gf_real *value, *grad;     // both of the tensor's size
+    gf_real *value, *grad;     // both of the tensor's size; grad is NULL for a running statistic of batch norm
     size_t size, offset;       // elements; position in the contiguous arrays
     int rank, dims[4];         // dense weight [O,I], conv weight [OC,IC,KH,KW], anything else [n]: PyTorch's layouts
 } gf_tensor;
@@ -221,6 +231,8 @@ typedef struct gf_act {
 
 GFDEF gf_act gf_act_default(gf_act_kind kind);              // with PyTorch's parameter
 GFDEF gf_act gf_act_with(gf_act_kind kind, double param);   // celu's α must not be 0
+// A pair of your own: φ(z) and φ'(z), both of the pre-activation. name may be NULL ("custom"), else it must outlive
+// its users.
 GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
 GFDEF const char *gf_act_name(gf_act_kind kind);            // "?" outside the list
 // By name, with a parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. 1 when known, else 0, *out untouched.
@@ -229,7 +241,7 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out);
 // φ(z) and φ'(z) in double by the textbook formulas. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
 GFDEF double gf_act_value(gf_act act, double z);
 GFDEF double gf_act_derivative(gf_act act, double z);
-// Whole arrays, fast: h[n] = φ(z[n]); dz[n] = dh[n]·φ'(z[n]). In place is allowed (h = z, dz = dh).
+// Whole arrays, fast: h[n] = φ(z[n]); dz[n] = dh[n]·φ'(z[n]). In place is allowed (h = z, dz = dh). NULL: no effect.
 GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n);
 GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n);
 
@@ -257,13 +269,15 @@ GFDEF gf_act_info gf_act_measure(gf_act act);
 // Is z at the activation's own limit? relu and its leaky relatives: z ≤ 0. sigmoid: φ outside [0.05, 0.95]. A gated
 // z·g(z) (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of the way from φ(0) to a limit. 0 for NaN.
 GFDEF int gf_act_saturated(gf_act act, double z);
-// |φ'(z)| < 0.01·max|φ'|: the same question put alike to all activations. info is gf_act_measure's.
+// |φ'(z)| < 0.01·max|φ'|: the same question put alike to all activations. info is gf_act_measure's; 0 if NULL.
 GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:INIT] Initialisers
 // ---------------------------------------------------------------------------------------------------------------------
-// The variance of a weight decides whether signals grow or shrink from layer to layer: keep fan_in·Var[w]·E[φ²] near 1.
+// The variance of a weight decides whether signals grow or shrink from layer to layer: keep fan_in·Var[w]·E[φ²] near
+// E[z²] and, going back, fan_out·Var[w]·E[φ'²] near 1; the theory section computes both. fan_in is the number of inputs
+// to a unit, fan_out that of the units an input feeds (convolution: channels times pixels of the kernel).
 
 typedef enum gf_init_kind {
     GF_INIT_DEFAULT,          // PyTorch's: U(±1/√fan_in) for weights and biases (Var = 1/(3·fan_in): gains shrink!)
@@ -283,17 +297,20 @@ typedef struct gf_init {
     double gain;
 } gf_init;
 
-GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);  // any kind with its gain (for a constant: the value)
+GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);  // any kind with its gain (constant: the value)
 GFDEF gf_init gf_init_default(void);           // PyTorch's default
 GFDEF gf_init gf_init_kaiming(void);           // Kaiming normal, gain √2
 GFDEF gf_init gf_init_xavier(double gain);     // Xavier normal
 GFDEF gf_init gf_init_zero(void);              // all zeros: the usual bias beside an explicit weight initialiser
-// "default", "xavier" or "xavier_normal", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal", "normal",
-// "constant", each with an optional gain: "xavier_0.5". 1 when known, else 0 and *out untouched.
+// "default", "xavier" or "xavier_normal", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal",
+// "normal", "constant", each with an optional gain: "xavier_0.5". 1 when known, else 0 and *out untouched.
 GFDEF int gf_init_from_name(const char *name, gf_init *out);
 GFDEF const char *gf_init_name(gf_init_kind kind);  // "?" outside the list
-// Fill w[0..n) as tensor number `ordinal` (from 1) of a net with this seed would be. GF_ERROR_ARGUMENT on NULL or fans < 1.
-GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed, uint64_t stream);
+// Fill w[0..n). A net's weights of affine layer l (from 1) have stream GF_STREAM_WEIGHT + 256·l, its biases
+// GF_STREAM_BIAS + 256·l. Orthogonal wants n = fan_out·fan_in, w[fan_out,fan_in]. GF_ERROR_ARGUMENT on NULL, fans < 1
+// or an unknown kind.
+GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed,
+                             uint64_t stream);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:LAYER] Layers
@@ -319,14 +336,14 @@ GFDEF void gf_net_global_avg_pool(gf_net *net);                     // mean of e
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);      // h = φ(z) elementwise, PyTorch's default parameter
 GFDEF void gf_net_activation(gf_net *net, gf_act act);     // the same with a parameter or a custom pair
 GFDEF void gf_net_dropout(gf_net *net, double p);          // training: zero with probability p, scale the rest 1/(1-p)
-GFDEF void gf_net_batch_norm(gf_net *net);                 // per feature (vector) or channel (image); eps 1e-5, momentum 0.1
+GFDEF void gf_net_batch_norm(gf_net *net);                 // per feature or channel [C]; eps 1e-5, momentum 0.1, affine
 GFDEF void gf_net_layer_norm(gf_net *net);                 // per sample over all features; eps 1e-5, affine
 GFDEF int gf_net_mark(gf_net *net);                        // remember this point for a skip; returns its id, 0 on error
 GFDEF void gf_net_add_from(gf_net *net, int mark);         // h + h_mark (residual connection); shapes must agree
-GFDEF void gf_net_add_projected(gf_net *net, int mark);    // h + P·h_mark: dense P for vectors; 1×1 conv for images, with
-                                                           // a stride where h is smaller by one, as in ResNets
+// h + P·h_mark: P is dense for vectors, a 1×1 convolution for images, with a stride where h is smaller (ResNets).
+GFDEF void gf_net_add_projected(gf_net *net, int mark);
 
-// The affine layers (dense, conv, projections) added after this call start from these; default GF_INIT_DEFAULT for both.
+// The affine layers (dense, conv, projections) added after this call start from these; until then GF_INIT_DEFAULT.
 GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias);
 // Leave out the bias of affine layers added after this call (1) or add it again (0).
 GFDEF void gf_net_no_bias(gf_net *net, int no_bias);
@@ -334,21 +351,22 @@ GFDEF void gf_net_no_bias(gf_net *net, int no_bias);
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:NET] The network
 // ---------------------------------------------------------------------------------------------------------------------
-// create → layers → build → (forward → loss → backward → step)*. Every parameter is part of ONE array and every gradient
-// of another, so that norms, clipping, optimisers and checkpoints are one loop each. build allocates; a step does not.
+// create → layers → build → (forward → loss → backward → step)*. Every parameter is part of ONE array and every
+// gradient of another, so that norms, clipping, optimisers and checkpoints are one loop each. build allocates; a step
+// does not. A call that comes too early is GF_ERROR_ORDER.
 
 typedef enum gf_mode { GF_TRAIN, GF_EVAL } gf_mode;
 
-// A net for samples of this shape and batches of at most max_batch. NULL only when out of memory. Never fails otherwise:
-// a bad shape or batch is the net's first sticky error.
+// A net for samples of this shape and batches of at most max_batch. NULL only when out of memory: a bad shape or batch
+// is the net's first sticky error.
 GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed);
 GFDEF void gf_net_free(gf_net *net);                       // NULL is allowed
-GFDEF void gf_net_threads(gf_net *net, int threads);       // before build; needs -fopenmp for more than 1
+GFDEF void gf_net_threads(gf_net *net, int threads);       // before build; more than 1 is an error without -fopenmp
 GFDEF void gf_net_input_grad(gf_net *net, int wanted);     // before build: compute ∂L/∂x too (default 0)
 GFDEF gf_status gf_net_build(gf_net *net);                 // allocate and initialise; no layer can be added after
 GFDEF gf_status gf_net_status(const gf_net *net);          // GF_ERROR_ARGUMENT for a NULL net
 GFDEF const char *gf_net_error(const gf_net *net);         // the sticky message; "no error" when there is none
-GFDEF void gf_net_clear_error(gf_net *net);
+GFDEF void gf_net_clear_error(gf_net *net);                // forget it: calls work again
 
 // Run x[B,I] through the net, 0 < batch ≤ max_batch; returns the output [B,K], NULL on error.
 // GF_TRAIN: dropout on, batch statistics. GF_EVAL: dropout off, running statistics; backward may still follow.
@@ -360,25 +378,26 @@ GFDEF gf_status gf_net_backward(gf_net *net);
 GFDEF double gf_net_grad_norm(gf_net *net);
 // Scale all gradients so that their norm is at most max_norm; returns the norm before. NaN on error.
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
-// Class probabilities (softmax of the output) of one sample into probabilities[K], may be NULL; returns the class, -1 on error.
+// The class of one sample x[I], by a net trained with cross entropy; its probabilities (softmax of the output) into
+// probabilities[K], which may be NULL. -1 on error. Runs a forward in GF_EVAL.
 GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 
-GFDEF size_t gf_net_param_count(const gf_net *net);        // 0 before build
-GFDEF gf_real *gf_net_params(gf_net *net);                 // [param_count], all tensors in order of the layers; NULL before build
-GFDEF gf_real *gf_net_grads(gf_net *net);                  // [param_count], the same layout
-GFDEF int gf_net_tensor_count(const gf_net *net);
-GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index); // 0 ≤ index < tensor_count; NULL (and an error) outside
+GFDEF size_t gf_net_param_count(const gf_net *net);         // 0 before build
+GFDEF gf_real *gf_net_params(gf_net *net);                  // [param_count], in order of layers; NULL before build
+GFDEF gf_real *gf_net_grads(gf_net *net);                   // [param_count], the same layout
+GFDEF int gf_net_tensor_count(const gf_net *net);           // parameters and running statistics
+GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index);  // 0 ≤ index < tensor_count; NULL (and an error) outside
 GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);  // by name; NULL and an error that lists the names
 GFDEF int gf_net_layer_count(const gf_net *net);           // all layers, activations included
 GFDEF const char *gf_net_layer_name(const gf_net *net, int layer);  // "dense1", "act1"; NULL outside 0..layer_count-1
-GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer);    // output shape of one sample
+GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer);    // output shape of one sample; [0,0,0] outside
 // Output h[B,…] of a layer after the last forward, and ∂L/∂h of it after the last backward (NULL before).
 GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer);
 GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer);
 GFDEF const gf_real *gf_net_input_gradient(gf_net *net);   // ∂L/∂x [B,I]; NULL unless asked for with gf_net_input_grad
 GFDEF int gf_net_batch(const gf_net *net);                 // samples of the last forward
 GFDEF long gf_net_step_count(const gf_net *net);           // optimiser steps so far
-GFDEF size_t gf_net_bytes(const gf_net *net);              // what build allocated
+GFDEF size_t gf_net_bytes(const gf_net *net);              // what build allocated, without the optimiser's moments
 GFDEF const char *gf_net_kernels(const gf_net *net);       // "plain", "avx2", "avx512", "neon"
 GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name);  // GF_ERROR_NOT_FOUND if this machine lacks them
 #ifndef GF_NO_STDIO
@@ -393,14 +412,18 @@ GFDEF void gf_net_summary(const gf_net *net);              // layers, shapes, pa
 
 typedef enum gf_loss_kind { GF_LOSS_CROSS_ENTROPY, GF_LOSS_BCE, GF_LOSS_MSE, GF_LOSS_COUNT } gf_loss_kind;
 
-GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels);       // softmax included; labels[B] in 0..K-1
-GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets);            // sigmoid included; targets[B,O] in [0,1]
-GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets);            // targets[B,O]
-GFDEF int gf_net_correct(const gf_net *net);  // samples that the last loss found rightly classified (BCE: output ≥ 0 is 1)
+GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels);  // softmax included; labels[B] in 0..K-1
+GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets);       // sigmoid included; targets[B,O] in [0,1]
+GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets);       // targets[B,O]
+// Samples (BCE: outputs) that the last loss found rightly classified; BCE takes an output ≥ 0 for 1. 0 after MSE.
+GFDEF int gf_net_correct(const gf_net *net);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:OPTIM] SGD, Adam, clipping, schedules
 // ---------------------------------------------------------------------------------------------------------------------
+// w moves against its gradient g. SGD takes the step -lr·m, m = μ·m + g, which shrinks where gradients vanish. Adam
+// takes -lr·m̂/(√v̂ + ε) with running means m of g and v of g²: near lr however small g is, until √v̂ falls below ε.
+// Clipping (gf_net_clip_grad_norm) stands between backward and step; schedules set optim.config.lr between steps.
 
 typedef enum gf_optim_kind { GF_SGD, GF_ADAM, GF_ADAMW, GF_RMSPROP, GF_OPTIM_COUNT } gf_optim_kind;
 
@@ -414,7 +437,7 @@ typedef struct gf_optim_config {  // defaults and formulas as in PyTorch's docum
 } gf_optim_config;
 
 typedef struct gf_optim {
-    gf_optim_config config;       // config.lr may be changed between steps (see the schedules)
+    gf_optim_config config;       // config.lr may be changed between steps, kind not
     gf_real *m, *v;               // first and second moment, [param_count]; NULL where the kind needs none
     size_t size;
     long step;                    // steps taken
@@ -424,15 +447,19 @@ GFDEF gf_optim_config gf_sgd(double lr);                       // plain gradient
 GFDEF gf_optim_config gf_adam(double lr);                      // β (0.9, 0.999), ε 1e-8   Kingma, Ba 2015
 GFDEF gf_optim_config gf_adamw(double lr);                     // decoupled decay 0.01   Loshchilov, Hutter 2019
 GFDEF gf_optim_config gf_rmsprop(double lr);                   // α 0.99, ε 1e-8
-GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out);  // "sgd" "momentum" "adam" "adamw" "rmsprop"
-GFDEF const char *gf_optim_name(gf_optim_kind kind);
+// "sgd", "momentum" (SGD with 0.9), "adam", "adamw" or "rmsprop". 1 when known, else 0 and *out untouched.
+GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out);
+GFDEF const char *gf_optim_name(gf_optim_kind kind);           // "?" outside the list
 // Allocate the moments of a built net. An error is the net's sticky error too.
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config);
-// One update of every parameter. Refuses gradients that are not finite: GF_ERROR_NONFINITE names step, layer, direction.
+// One update of every parameter. Refuses gradients that are not finite (GF_ERROR_NONFINITE, with step, layer and
+// direction) and an optimiser of another size or without the moments its kind needs (GF_ERROR_ORDER).
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net);
-GFDEF void gf_optim_free(gf_optim *optim);
-GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);      // lr·factor^⌊epoch/every⌋
-GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);     // half a cosine from lr to lr_min
+GFDEF void gf_optim_free(gf_optim *optim);                     // NULL and zeroed are allowed
+// Schedules: lr·factor^⌊epoch/every⌋, and half a cosine from lr to lr_min (Loshchilov, Hutter 2017). NaN for a negative
+// epoch or step, every < 1, steps < 1.
+GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);
+GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:PROBE] Instruments: where do gradients go?
@@ -457,7 +484,7 @@ typedef struct gf_layer_probe {
     const char *name;             // "dense1"
     gf_stats dw, db, delta;       // ∇W, ∇b and δ
     double update_ratio;          // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
-    double adam_starved;          // share of weights with √v̂ < ε: there Adam no longer adapts, steps shrink with the gradient
+    double adam_starved;          // share of weights with √v̂ < ε: Adam no longer adapts, steps shrink with g
     // Per-sample gradients g_n of W, for nothing: g_n = B·δ_n·h_nᵀ is an outer product, so ‖g_n‖ = B·‖δ_n‖·‖h_n‖.
     double noise_trace;           // tr Σ, the summed variance of g_n over the batch
     double noise_scale;           // tr Σ/‖E g‖², in samples: batches much smaller than this are mostly noise
@@ -489,12 +516,12 @@ GFDEF gf_status gf_net_measure(gf_net *net);                            // after
 GFDEF int gf_net_affine_count(const gf_net *net);                       // L
 GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l);  // 1 ≤ l ≤ L; NULL outside or when not declared
 GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net);
-// Dead units of the activation behind layer l: z ≤ 0 on EVERY sample seen since gf_net_dead_reset. Each gf_net_forward in
-// GF_EVAL adds its batch while counting is on (1). Share of the layer's units (channels for images); NaN if unknown.
+// Dead units of the activation behind layer l: z ≤ 0 on EVERY sample seen since gf_net_dead_reset. Each gf_net_forward
+// in GF_EVAL adds its batch while counting is on (1). Share of the layer's units (channels for images); NaN if unknown.
 GFDEF void gf_net_dead_reset(gf_net *net, int counting);
 GFDEF double gf_net_dead_share(const gf_net *net, int l);
-// Where in the picture does the gradient stand? map[y·W + x] = mean over batch and channels of |∂L/∂output| of this layer
-// (an index as in gf_net_layer_name), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
+// Where in the picture does the gradient stand? map[y·W + x] = mean over batch and channels of |∂L/∂output| of this
+// layer (index as in gf_net_layer_name), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
 // GF_ERROR_ARGUMENT for a layer outside the net or no map; GF_ERROR_ORDER before backward.
 GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map);
 // norms[o] = ‖∇w_o‖ of every filter (conv) or unit (dense) o of affine layer l, 1 ≤ l ≤ L, after backward.
@@ -506,8 +533,8 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
 GFDEF const char *gf_probe_field_name(int i);
 GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name);  // NaN for an unknown name or NULL
 
-// The probes of all layers over time, in a fixed amount of memory: when the room for rows is used up, every second row is
-// dropped and from then on half as many are kept.
+// The probes of all layers over time, in a fixed amount of memory: when the room for rows is used up, every second row
+// is dropped and from then on half as many are kept.
 typedef struct gf_recorder {
     int layers, rows, capacity;
     long every, offered;          // keeps every so-manyth measurement it is offered
@@ -515,20 +542,24 @@ typedef struct gf_recorder {
     double *step;                 // [capacity] optimiser steps at each row
 } gf_recorder;
 
-GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity);  // of a built net; capacity at least 2
-GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net);                      // after gf_net_measure and the step
+// For a built net with probes; capacity at least 2. Add a row after gf_net_measure and the step; before the first
+// gf_net_measure there is nothing to add.
+GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity);
+GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net);
 // Field of layer l at every row into out[rows]: GF_ERROR_NOT_FOUND for an unknown name or layer.
 GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out);
 #ifndef GF_NO_STDIO
-GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path);      // step,layer,name, then every field
+GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path);  // step,layer,name, then every field
 #endif
 GFDEF void gf_recorder_free(gf_recorder *recorder);
 
 GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);  // of any array; NaN everywhere for an empty one
-// Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds NaN.
+// Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds
+// NaN.
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch);
 
-// A histogram on a signed-log axis: 10^low..10^high by decades either side of zero. NaN and infinities are counted apart.
+// A histogram on a signed-log axis: 10^low..10^high by decades either side of zero. NaN and infinities are counted
+// apart.
 typedef struct gf_histogram {
     int low, high, per_decade;    // e.g. -12, 2, 4
     size_t bins;                  // 2·(high - low)·per_decade + 1; the middle bin holds |x| < 10^low
@@ -541,20 +572,23 @@ GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size
 // [GF:CHECK] Gradient check
 // ---------------------------------------------------------------------------------------------------------------------
 // Central differences against backward: ‖a - n‖/(‖a‖ + ‖n‖) per tensor. Meant for GF_REAL double. Coordinates whose
-// perturbation crosses a kink are skipped and counted; dropout masks and running statistics are frozen; all is restored.
+// perturbation crosses a kink are skipped and counted; dropout masks and running statistics are frozen. Parameters,
+// gradients and records are restored; only the last forward is forgotten.
 
 typedef struct gf_check {
     double step;                  // in: h of (L(w+h) - L(w-h))/2h; 0 means 1e-5
     int max_per_tensor;           // in: coordinates checked in each tensor, spread evenly; 0 means all
-    const char *zero_tensors;     // in: names that may be wholly zero, separated by spaces (a bias before batch norm), or NULL
-    double worst;                 // out: largest relative error of a tensor; infinity on NaN or an undeclared zero tensor
+    const char *zero_tensors;     // in: names of tensors that may be wholly zero (a bias before batch norm),
+                                  // separated by spaces, or NULL
+    double worst;                 // out: largest relative error of a tensor; infinity on NaN or undeclared zeros
     char worst_name[48];          // out: that tensor, or "input"
     size_t checked, skipped;      // out: coordinates
 } gf_check;
 
 // targets: const int * for cross entropy, const gf_real * otherwise. Checks ∂L/∂x as well when gf_net_input_grad is on.
-GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss, const void *targets,
-                              gf_check *check);
+// GF_OK says that the check was made; whether it passed, check->worst says (1e-7 is a good limit in double).
+GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
+                              const void *targets, gf_check *check);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:THEORY] Signal propagation
@@ -603,8 +637,8 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // ---------------------------------------------------------------------------------------------------------------------
 // Images stay uint8 in memory and are normalised when a batch is made: x = (pixel/255 - mean[c])/std[c].
 // Loaders check magic, counts, sizes and overflow before they allocate; their messages (gf_last_error) name file,
-// expected and found, and where they know it what to do. What *data held before is overwritten, not freed; on failure it
-// is left zeroed: freeing it is allowed. NULL where something is needed: GF_ERROR_ARGUMENT.
+// expected and found, and where they know it what to do. What *data held before is overwritten, not freed; on failure
+// it is left zeroed: freeing it is allowed. NULL where something is needed: GF_ERROR_ARGUMENT.
 
 typedef struct gf_dataset {
     gf_shape shape;               // of one sample
@@ -619,17 +653,19 @@ typedef struct gf_dataset {
     int synthetic;                // 1: drawn by this program
 } gf_dataset;
 
+// Copies of x[count, C·H·W] and either labels[count] in 0..classes-1 or targets[count, outputs]; the other is NULL.
 GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t count, const gf_real *x, const int *labels,
-                                    int classes, const gf_real *targets, int outputs);  // copies; labels or targets, not both
-GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed);    // synthetic 1×28×28 digits, 10 classes
-GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed);  // synthetic 3×32×32 textures, 10 classes
+                                    int classes, const gf_real *targets, int outputs);
+// Drawn by the program: digits of 1×28×28, textures of 3×32×32, 10 classes each, equally frequent.
+GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed);
+GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed);
 // Points uniform in [-1,1]², class 1 where x1·x2 < 0, then Gaussian noise on x; relabel: label after the noise.
 // The class stands in labels (2 classes) and in targets (1 output), so that either loss fits.
 GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed);
 #ifndef GF_NO_STDIO
-GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);       // the format of MNIST
-GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);               // folder/{train,t10k}-…
-GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);             // folder/{data_batch_1..5,test_batch}.bin
+GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);  // the format of MNIST
+GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);    // folder/{train,t10k}-…-ubyte
+GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);  // data_batch_{1..5}, test_batch .bin
 // Numbers separated by commas, an optional header line (no number in it); the last column is the class (classes > 0:
 // whole numbers 0..classes-1) or the regression target (classes = 0); all others are the sample, a vector.
 GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes);
@@ -640,11 +676,12 @@ GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const do
 GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also);
 // Shuffle by seed, then copy round(share·count) samples to first and the others to rest; neither may be empty.
 GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest);
-GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);                     // keep only the first count samples
-GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x); // one normalised sample into x[C·H·W]
-GFDEF void gf_data_free(gf_dataset *data);                                        // NULL and zeroed are allowed
+GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);                      // keep only the first count samples
+GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x);  // one normalised sample into x[C·H·W]
+GFDEF void gf_data_free(gf_dataset *data);                                         // NULL and zeroed are allowed
 
-enum { GF_SHUFFLE = 1, GF_FLIP = 2, GF_CROP = 4 };  // GF_FLIP: left-right, half the time; GF_CROP: 4 black pixels around, random cut
+// GF_FLIP: left-right, half the time. GF_CROP: 4 black pixels around, then a random cut of the old size.
+enum { GF_SHUFFLE = 1, GF_FLIP = 2, GF_CROP = 4 };
 
 typedef struct gf_batches {
     const gf_real *x;             // [n, C·H·W] of the current batch
@@ -664,8 +701,9 @@ typedef struct gf_batches {
 
 // Batches of `size` samples. Allocates; gf_batches_next does not. GF_ERROR_ARGUMENT, GF_ERROR_MEMORY.
 GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags);
-GFDEF int gf_batches_next(gf_batches *batches);  // 1: a batch is ready; 0: the epoch is over, the next call starts another
-GFDEF long gf_batches_per_epoch(const gf_batches *batches);
+// 1: a batch is ready. 0: the epoch is over, and the next call starts another (or batches are not initialised).
+GFDEF int gf_batches_next(gf_batches *batches);
+GFDEF long gf_batches_per_epoch(const gf_batches *batches);  // ⌈count/size⌉
 GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position);  // as if that far in that epoch
 GFDEF void gf_batches_free(gf_batches *batches);
 
@@ -681,10 +719,12 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
 // [GF:SAVE] Checkpoints
 // ---------------------------------------------------------------------------------------------------------------------
 // Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
-// Written to a temporary name, flushed, checked, renamed. optim and batches may be NULL.
+// Written to a temporary name, flushed, checked, renamed; the same bytes on machines of either byte order. optim and
+// batches may be NULL. An error is the net's sticky error too.
 #ifndef GF_NO_STDIO
 GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path);
-// Into a built net of the same layers. Refuses another architecture, version, byte order, damage (CRC-32) with a message.
+// Into a built net of the same layers. Refuses another architecture (GF_ERROR_SHAPE), another version or width of
+// gf_real and damage found by CRC-32 (GF_ERROR_FORMAT); weights and moments are then as they were.
 GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path);
 #endif
 
@@ -703,10 +743,15 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 #include <stdarg.h>
 #include <stdio.h>   // with GF_NO_STDIO only vsnprintf and snprintf, for messages
 #include <stdlib.h>  // strtod; malloc and free unless you bring your own
+#include <string.h>
+#ifndef GF_NO_STDIO
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+#endif
 
 #if defined(GF_MALLOC) && defined(GF_REALLOC) && defined(GF_FREE)
 // all three are the user's
@@ -733,6 +778,8 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ERR] Status codes and messages
 // ---------------------------------------------------------------------------------------------------------------------
+// gfi_fail writes the calling thread's message and returns the status, so that an error is one line where it is found.
+// gfi_net_fail (layers) does the same and keeps the first in the net. The thread's text is the library's only state.
 
 #define GFI_MESSAGE_SIZE 400
 static GFI_THREAD_LOCAL char gfi_last_error[GFI_MESSAGE_SIZE] = "no error";
@@ -748,10 +795,10 @@ GFDEF const char *gf_status_text(gf_status status) {
 
 GFDEF const char *gf_last_error(void) { return gfi_last_error; }
 
+// Keep the message for gf_last_error and hand the status back: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-// Keep the message for gf_last_error and hand the status back: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`
 static gf_status gfi_fail(gf_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -776,7 +823,7 @@ static void *gfi_alloc(size_t count, size_t size) {
 
 #define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
-static uint64_t gfi_mix64(uint64_t z) { // Stafford's mix13, splitmix64's finaliser: a bijection
+static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
@@ -807,7 +854,7 @@ static double gfi_times(double a, double b) {
 // ln x for normal x > 0, to about 1e-15: x = m·2^e with m in [√½, √2), ln m = 2·artanh t = 2(t + t³/3 + t⁵/5 + …),
 // t = (m - 1)/(m + 1), |t| < 0.172: the terms up to t²¹ suffice. libm's own logarithms differ from system to system.
 static double gfi_log(double x) {
-    const double ln2_high = 6.93147180369123816490e-01; // 32 bits: exponent · ln2_high is exact
+    const double ln2_high = 6.93147180369123816490e-01;  // 32 bits: exponent · ln2_high is exact
     const double ln2_low = 1.90821492927058770002e-10;
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -844,7 +891,7 @@ GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
 // Uniform in 0..range-1 without bias: the high word of a 32×32-bit product, drawn again in the few low words that would
 // favour some results. Lemire 2019, "Fast random integer generation in an interval".
 static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
-    uint32_t rejected = (uint32_t)(0u - range) % range; // 2³² mod range
+    uint32_t rejected = (uint32_t)(0u - range) % range;  // 2³² mod range
     uint64_t product = (bits >> 32) * range;
     while ((uint32_t)product < rejected) {
         bits = gfi_mix64(bits + GFI_GAMMA);
@@ -867,6 +914,7 @@ GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:TENSOR] Shapes and named tensors
 // ---------------------------------------------------------------------------------------------------------------------
+// Sizes are checked here, once: a shape whose product overflows has size 0 and is refused wherever it is used.
 
 GFDEF gf_shape gf_image(int channels, int height, int width) {
     gf_shape shape;
@@ -1571,15 +1619,15 @@ GFDEF gf_act_info gf_act_measure(gf_act act) {
 }
 
 GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z) {
-    return fabs(gf_act_derivative(act, z)) < 0.01 * info->slope_max;
+    return info && fabs(gf_act_derivative(act, z)) < 0.01 * info->slope_max;
 }
 
 GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n) {
-    gfi_kernels_best()->act_forward(act, z, h, NULL, n);
+    if (z && h) gfi_kernels_best()->act_forward(act, z, h, NULL, n);
 }
 
 GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n) {
-    gfi_kernels_best()->act_backward(act, z, NULL, dh, dz, n);
+    if (z && dh && dz) gfi_kernels_best()->act_backward(act, z, NULL, dh, dz, n);
 }
 
 // Does forward hand φ' on to backward (1), or is it cheaper to find it from z again (0: piecewise linear)?
@@ -2355,7 +2403,7 @@ GFDEF void gf_net_dropout(gf_net *net, double p) {
 // --- normalisation: y = γ·x̂ + β with x̂ = (x - mean)/√(var + ε) ---
 // Batch norm (Ioffe, Szegedy 2015) takes mean and variance of each channel over the batch, layer norm (Ba et al. 2016) of
 // each sample over its features. Both see x as groups; a group is `count` values whose mean and variance are shared:
-//     dx = γ'/√(var + ε) · (g - mean(g) - x̂·mean(g·x̂))  with g = dy·γ: mean and variance depend on x, hence two more terms
+//     dx = 1/√(var + ε) · (g - mean(g) - x̂·mean(g·x̂))  with g = dy·γ; mean and variance depend on x: two more terms
 #define GFI_NORM_EPS 1e-5
 #define GFI_NORM_MOMENTUM 0.1
 
@@ -2404,7 +2452,7 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     }
 }
 
-// dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N); running statistics are constants: γ/σ·dy
+// dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N), σ = √(var + ε); running statistics are constants: γ/σ·dy
 static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
     gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
     int c, C = layer->in.channels;
@@ -2616,6 +2664,10 @@ GFDEF void gf_net_add_projected(gf_net *net, int mark) { gfi_add_skip(net, mark,
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:NET] The network
 // ---------------------------------------------------------------------------------------------------------------------
+// The whole of backpropagation is gf_net_forward, a loop over the layers, and gf_net_backward, the same loop the other
+// way round: each layer turns dy = ∂L/∂y into dx = ∂L/∂x, which is the dy of the layer before it. What the layers do
+// stands above; what starts the second loop, ∂L/∂output, stands below in the losses. gf_net_build lays everything out
+// in one allocation: gfi_lay_out runs twice, first to count the bytes, then to hand them out.
 
 GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
     gf_net *net = (gf_net *)gfi_alloc(1, sizeof *net);
@@ -2965,6 +3017,9 @@ GFDEF void gf_net_summary(const gf_net *net) {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:LOSS] Losses
 // ---------------------------------------------------------------------------------------------------------------------
+// A loss is where backpropagation begins: it leaves ∂L/∂y in the output layer's dy. Softmax and sigmoid are part of
+// their losses because the derivatives then collapse to p - t, which neither overflows nor vanishes. Sums are double. A
+// loss that is not finite sends gfi_find_nonfinite to look for the layer that it came from.
 
 static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n) {
     gfi_sums sums;
@@ -3084,6 +3139,9 @@ GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:OPTIM] SGD, Adam, clipping, schedules
 // ---------------------------------------------------------------------------------------------------------------------
+// The formulas stand at gfi_update, before the kernels that compute them. Here: defaults, the moments' memory, and the
+// step itself, which runs over all parameters in pieces of fixed length or, when gf_net_measure asked for the ratio
+// std(ΔW)/std(W), tensor by tensor.
 
 static gf_optim_config gfi_optim_config(gf_optim_kind kind, double lr, double beta2) {
     gf_optim_config config;
@@ -3128,6 +3186,13 @@ static gf_status gfi_optim_config_check(gf_net *net, const char *function, const
                         "at least 0, betas below 1", function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
 }
 
+// Which moments does this configuration keep?
+static int gfi_optim_needs_m(const gf_optim_config *config) {
+    return config->kind == GF_ADAM || config->kind == GF_ADAMW || config->momentum > 0;
+}
+
+static int gfi_optim_needs_v(const gf_optim_config *config) { return config->kind != GF_SGD; }
+
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config) {
     int needs_m, needs_v;
     if (!optim) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
@@ -3135,8 +3200,7 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
     if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
     optim->config = config, optim->size = net->param_count;
-    needs_v = config.kind != GF_SGD;
-    needs_m = config.kind == GF_ADAM || config.kind == GF_ADAMW || config.momentum > 0;
+    needs_m = gfi_optim_needs_m(&config), needs_v = gfi_optim_needs_v(&config);
     if (needs_m) optim->m = (gf_real *)gfi_alloc(optim->size, sizeof(gf_real));
     if (needs_v) optim->v = (gf_real *)gfi_alloc(optim->size, sizeof(gf_real));
     if ((needs_m && !optim->m) || (needs_v && !optim->v)) {
@@ -3208,6 +3272,10 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
                             (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
     if (gfi_optim_config_check(net, "gf_optim_step", &optim->config) != GF_OK) return net->status;
+    if (net->param_count > 0 && ((gfi_optim_needs_m(&optim->config) && !optim->m) ||
+                                 (gfi_optim_needs_v(&optim->config) && !optim->v)))
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: %s with momentum %g lacks its moments; set kind and "
+                            "momentum before gf_optim_init", gf_optim_name(optim->config.kind), optim->config.momentum);
     norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
         gfi_find_nonfinite(net);
@@ -3242,9 +3310,12 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
 
-#ifndef GF_NO_STDIO
-// --- files: put together in memory, then written whole or not at all ---
+// ---------------------------------------------------------------------------------------------------------------------
+// Files: put together in memory, then written whole or not at all
+// ---------------------------------------------------------------------------------------------------------------------
+// For gf_recorder_csv and the checkpoints: gfi_put appends to a buffer, gfi_write_file replaces the file by it.
 
+#ifndef GF_NO_STDIO
 typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to read
     unsigned char *data;
     size_t size, capacity, at;
@@ -3290,6 +3361,10 @@ static gf_status gfi_write_file(const char *path, const unsigned char *data, siz
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:PROBE] Instruments: where do gradients go?
 // ---------------------------------------------------------------------------------------------------------------------
+// First the measures of any array (norms, percentiles, histograms), then gf_net_measure, which takes them at every
+// affine layer, then records over time, dead units, maps, and the verdict. The idea of it all is gfi_measure_decay:
+//     ln(‖δ_l‖/‖δ_{l+1}‖) = what Wᵀ of layer l+1 did + what φ' did + the rest
+// telescopes over the norms of the gradient before and after each layer in between.
 
 GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n) {
     gf_stats stats;
@@ -3399,7 +3474,7 @@ GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size
     return GF_OK;
 }
 
-// Layers between affine layer l and the next affine one, l counted from 1: where l itself stands, -1 beyond the last.
+// Where affine layer l, 1 ≤ l ≤ L, stands among all layers; -1 beyond the last.
 static int gfi_affine_index(const gf_net *net, int l) {
     int i;
     for (i = 0; i < net->layer_count; i++)
@@ -3584,6 +3659,7 @@ GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
     size_t row;
     int i;
     if (!recorder || !recorder->probe || !net || net->affine_count != recorder->layers || !net->probes) return;
+    if (recorder->layers == 0 || !net->probes[0].name) return;  // nothing measured yet
     if (recorder->offered++ % recorder->every != 0) return;
     row = (size_t)recorder->layers;
     if (recorder->rows == recorder->capacity) {
@@ -3757,8 +3833,10 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     int last;
     if (!text || size == 0) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: no room for the text");
     text[0] = '\0';
-    if (!net || !net->probes || !net->probes[0].name || (net->probe & 3) != 3)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and GF_PROBE_SIGNALS");
+    if (!net || !net->probes || net->affine_count == 0 || !net->probes[0].name ||
+        !(net->probe & GF_PROBE_GRADIENTS) || !(net->probe & GF_PROBE_SIGNALS))
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and "
+                            "GF_PROBE_SIGNALS");
     d = gfi_diagnose(net), last = net->affine_count;
     if (net->nonfinite.found)
         snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step, net->nonfinite.layer,
@@ -3776,7 +3854,7 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     else if (d.starved > 0.5)
         snprintf(text, size, "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink with the gradient",
                  100 * d.starved, d.starved_layer);
-    else if (d.flat > 0.6)
+    else if (d.flat > 0.75)
         snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum", 100 * d.flat, d.flat_layer, d.phi);
     else
         snprintf(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
@@ -3786,7 +3864,9 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:CHECK] Gradient check
 // ---------------------------------------------------------------------------------------------------------------------
-// The derivative by definition: (L(w + h) - L(w - h))/2h differs from the true one by O(h²), about 1e-10 in double.
+// The derivative by definition: (L(w + h) - L(w - h))/2h differs from the true one by O(h²) and by rounding ε·L/h; at
+// h = 1e-5 both are about 1e-10 in double. Two losses per parameter: slow, but it knows nothing of the chain rule.
+// Where w + h and w - h lie on two sides of a kink (each layer's `branch` tells) there is no derivative to compare.
 
 typedef struct gfi_check_run {
     gf_net *net;
@@ -4148,7 +4228,7 @@ GFDEF void gf_data_free(gf_dataset *data) {
     memset(data, 0, sizeof *data);
 }
 
-enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 }; // values instead of pixels; targets where outputs > 0
+enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 };  // values instead of pixels; targets where outputs > 0
 
 // Overwrite *data with an empty set of this shape, all arrays allocated, normalisation mean 0 and std 1.
 static gf_status gfi_data_alloc(gf_dataset *data, gf_shape shape, size_t count, int has, int outputs) {
@@ -4257,11 +4337,11 @@ static const signed char gfi_digit_chains[10][40] = {
     {11, 12, 6, 12, 0, 6, 0, 0, 0, 0, 6, 0, 11, 6, 11, 12, 11, 12, 6, 12, 14, 9, 20, 0},
 };
 
-typedef struct gfi_pen { // one writer, one digit
+typedef struct gfi_pen {  // one writer, one digit
     uint64_t key;
-    double x, y; // centre on the 28×28 image
+    double x, y;  // centre on the 28×28 image
     double scale_x, scale_y, slant, tilt, wobble, radius;
-    double distance[28 * 28]; // squared distance of each pixel from the nearest stroke so far
+    double distance[28 * 28];  // squared distance of each pixel from the nearest stroke so far
 } gfi_pen;
 
 // Where the writer puts the grid point p. The wobble depends on the grid point alone, so that strokes stay joined.
@@ -4296,7 +4376,7 @@ static void gfi_pen_chain(gfi_pen *pen, const signed char *point, int points) {
         double from_x = x[0], from_y = y[0];
         gfi_pen_place(pen, point + 2 * i, &x[1], &y[1]);
         gfi_pen_place(pen, point + 2 * i + 2, &x[2], &y[2]);
-        for (int step = 1; step <= 6; step++) { // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
+        for (int step = 1; step <= 6; step++) {  // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
             double t = step / 6.0, s = 1 - t;
             double to_x = s * s * x[0] + 2 * s * t * x[1] + t * t * x[2];
             double to_y = s * s * y[0] + 2 * s * t * y[1] + t * t * y[2];
@@ -4328,7 +4408,7 @@ static void gfi_digit_draw(uint8_t *pixels, int digit, uint64_t key) {
     for (int i = 0; i < 28 * 28; i += 8) {
         uint64_t noise = gfi_random_at(key, 1024 + (uint64_t)i);
         for (int k = i; k < i + 8; k++, noise >>= 8) {
-            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]); // antialiased: a pixel is half inked at the rim
+            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]);  // antialiased: a pixel is half inked at the rim
             pixels[k] = gfi_gray(ink * (cover < 0 ? 0 : cover > 1 ? 1 : cover), 12, noise);
         }
     }
@@ -4373,10 +4453,10 @@ static double gfi_clouds(uint64_t key, double x, double y) {
     return above * (1 - v) + below * v;
 }
 
-typedef struct gfi_cloth { // one texture
+typedef struct gfi_cloth {  // one texture
     uint64_t key;
     int kind;
-    double cos, sin; // direction of the pattern
+    double cos, sin;  // direction of the pattern
     double frequency, phase_x, phase_y, centre_x, centre_y;
 } gfi_cloth;
 
@@ -4393,11 +4473,11 @@ static double gfi_cloth_at(const gfi_cloth *cloth, int x, int y) {
         u -= floor(u) + 0.5, v -= floor(v) + 0.5;
         u = 2.1 - 5 * sqrt(u * u + v * v);
         return u < 0 ? 0 : u > 1 ? 1 : u;
-    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);      // rings
-    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);               // sand
-    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1); // clouds
-    case 9: return gfi_wave(u + gfi_wave(0.5 * v));                                            // zigzag
-    default: return gfi_wave(u);                                                               // stripes: | \ - /
+    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);       // rings
+    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);                // sand
+    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1);  // clouds
+    case 9: return gfi_wave(u + gfi_wave(0.5 * v));                                             // zigzag
+    default: return gfi_wave(u);                                                                // stripes: | \ - /
     }
 }
 
@@ -4413,7 +4493,7 @@ static void gfi_texture_draw(uint8_t *pixels, int kind, uint64_t key) {
     cloth.frequency = 1 / gfi_between(key, 4, 5, 11);
     cloth.phase_x = gfi_between(key, 5, 0, 1), cloth.phase_y = gfi_between(key, 6, 0, 1);
     cloth.centre_x = gfi_between(key, 7, 0, 31), cloth.centre_y = gfi_between(key, 8, 0, 31);
-    double dark[3], bright[3]; // the two colours differ by ±(40…120) in every channel: colour tells nothing
+    double dark[3], bright[3];  // the two colours differ by ±(40…120) in every channel: colour tells nothing
     for (uint64_t c = 0; c < 3; c++) {
         double middle = gfi_between(key, 16 + c, 70, 185), half = gfi_between(key, 24 + c, 20, 60);
         if (gfi_between(key, 32 + c, 0, 1) < 0.5) half = -half;
@@ -4460,13 +4540,10 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
 // --- Files -----------------------------------------------------------------------------------------------------------
 #ifndef GF_NO_STDIO
 
-#include <errno.h>
-#include <limits.h>
-
 typedef struct gfi_file {
     FILE *stream;
-    const char *path, *hint; // hint: what to do when it is not there
-    uint64_t size;           // bytes
+    const char *path, *hint;  // hint: what to do when it is not there
+    uint64_t size;            // bytes
 } gfi_file;
 
 static void gfi_file_close(gfi_file *file) {
@@ -4482,7 +4559,7 @@ static gf_status gfi_file_open(gfi_file *file, const char *path, const char *hin
         return gfi_fail(GF_ERROR_IO, "%.200s: cannot be opened: %s; %s", path, strerror(errno), hint);
     }
     long size = fseek(file->stream, 0, SEEK_END) == 0 ? ftell(file->stream) : -1;
-    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) { // a folder, a pipe
+    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) {  // a folder, a pipe
         gfi_file_close(file);
         return gfi_fail(GF_ERROR_IO, "%.200s: is not a regular file; %s", path, hint);
     }
@@ -4595,7 +4672,7 @@ GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
                     found - 1);
 }
 
-enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 }; // label, then the red, green and blue planes
+enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 };  // label, then the red, green and blue planes
 
 // Append one file's records at sample `first`; data has room for them.
 static gf_status gfi_cifar_load(gf_dataset *data, size_t first, gfi_file *file) {
@@ -4649,13 +4726,10 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
 
 // --- CSV: two passes over the text in memory, one to count, one to read ---
 
-#include <locale.h>
-#include <stdlib.h>
-
 typedef struct gfi_csv {
     const char *path;
-    char *at, *end; // the current line, without blanks around it
-    char *next;     // where the following line starts; the text ends with 0
+    char *at, *end;  // the current line, without blanks around it
+    char *next;      // where the following line starts; the text ends with 0
     size_t line, columns, rows;
     int header;
 } gfi_csv;
@@ -4716,7 +4790,7 @@ static int gfi_csv_number(char *cell, char *stop, double *value) {
         if (at == exponent) return 0;
     }
     if (digits == 0 || at != stop) return 0;
-    *stop = 0; // "1,5" is one number in some locales
+    *stop = 0;  // "1,5" is one number in some locales
     if (point) *point = *localeconv()->decimal_point;
     *value = strtod(cell, NULL);
     if (point) *point = '.';
@@ -4796,7 +4870,7 @@ static gf_status gfi_csv_row(gfi_csv *csv, gf_dataset *data, size_t i) {
 
 static gf_status gfi_csv_parse(gf_dataset *data, const char *path, char *text, int classes) {
     gfi_csv csv = {path, NULL, NULL, text, 0, 0, 0, 0};
-    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3; // UTF-8's byte order mark, which spreadsheets write
+    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;  // UTF-8's byte order mark, which spreadsheets write
     csv.next = text;
     gf_status status = gfi_csv_count(&csv);
     if (status != GF_OK) return status;
@@ -4836,7 +4910,7 @@ GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
     if (status != GF_OK) gf_data_free(data);
     return status;
 }
-#endif // GF_NO_STDIO
+#endif  // GF_NO_STDIO
 
 // --- Using a data set ------------------------------------------------------------------------------------------------
 
@@ -4883,7 +4957,7 @@ GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also) {
             square += d * d;
         }
         double std = sqrt(square / (double)count);
-        if (!(std > 1e-12 * fabs(mean))) std = 1; // a constant feature becomes 0
+        if (!(std > 1e-12 * fabs(mean))) std = 1;  // a constant feature becomes 0
         for (size_t i = 0; i < count; i++)
             data->values[i * size + k] = (gf_real)((data->values[i * size + k] - mean) / std);
         for (size_t i = 0; i < also_count; i++) {
@@ -4968,7 +5042,7 @@ static void gfi_data_copy(gf_real *x, const gf_dataset *data, int channel, size_
     size_t i = 0;
     if (data->pixels) {
         const uint8_t *pixel = data->pixels + at;
-        for (; i + 4 <= n; i += 4, from += 4 * step) { // all loads before the stores: twice as fast
+        for (; i + 4 <= n; i += 4, from += 4 * step) {  // all loads before the stores: twice as fast
             gf_real x0 = lookup[pixel[from]], x1 = lookup[pixel[from + step]];
             gf_real x2 = lookup[pixel[from + 2 * step]], x3 = lookup[pixel[from + 3 * step]];
             x[i] = x0, x[i + 1] = x1, x[i + 2] = x2, x[i + 3] = x3;
@@ -5061,7 +5135,7 @@ GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me,
                         flags);
     }
-    if ((flags & (GF_FLIP | GF_CROP)) && data->shape.height * data->shape.width == 1) {
+    if ((flags & (GF_FLIP | GF_CROP)) && data->shape.height == 1 && data->shape.width == 1) {
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: GF_FLIP and GF_CROP are for images, the samples are vectors of %d", me,
                         data->shape.channels);
     }
@@ -5107,12 +5181,12 @@ static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real 
     }
     uint64_t bits = gf_random_bits(batches->seed, GF_STREAM_AUGMENT + 256 * (uint64_t)batches->epoch, index);
     int flip = (batches->flags & GF_FLIP) && (bits & 1), crop = batches->flags & GF_CROP;
-    int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0; // -4..4
+    int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0;  // -4..4
     int across = crop ? (int)((bits >> 40) * 9 >> 24) - 4 : 0;
     int height = data->shape.height, width = data->shape.width, rows = data->shape.channels * height;
     for (int r = 0; r < rows; r++, x += width) {
         int y = r % height + down, channel = (int)((size_t)r * (size_t)width / plane);
-        int shift = y < 0 || y >= height ? width : across; // a row from outside: all black
+        int shift = y < 0 || y >= height ? width : across;  // a row from outside: all black
         size_t row = first + ((size_t)(r / height) * (size_t)height + (size_t)(shift == width ? 0 : y)) * (size_t)width;
         gfi_row_augment(x, data, channel, row, shift, flip, batches->lookup + 256 * channel);
     }
@@ -5154,7 +5228,8 @@ GFDEF long gf_batches_per_epoch(const gf_batches *batches) {
 
 GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position) {
     if (!batches) return gfi_null("gf_batches_seek", "batches");
-    if (!batches->order) return gfi_fail(GF_ERROR_ORDER, "gf_batches_seek: batches are not initialised");
+    if (!batches->order)
+        return gfi_fail(GF_ERROR_ORDER, "gf_batches_seek: batches are not initialised; call gf_batches_init");
     if (epoch < 0 || position > batches->data->count) {
         return gfi_fail(GF_ERROR_ARGUMENT, "gf_batches_seek: epoch %ld, sample %zu; expected 0 or more, 0..%zu", epoch,
                         position, batches->data->count);
@@ -5296,6 +5371,9 @@ static void gfi_architecture(const gf_net *net, char *text, size_t size) {
             n = snprintf(text + used, size - used, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
         else if (layer->kind == &gfi_dropout) n = snprintf(text + used, size - used, " %.17g", layer->rate);
         else if (layer->kind == &gfi_add) n = snprintf(text + used, size - used, " %s", net->layers[layer->mark].name);
+        else if (layer->window.kernel_h > 0)
+            n = snprintf(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h, layer->window.kernel_w,
+                         layer->window.stride_h, layer->window.stride_w, layer->window.padding_h, layer->window.padding_w);
         else n = 0;
         used += n > 0 ? (size_t)n : 0;
     }
@@ -5365,7 +5443,8 @@ typedef struct gfi_checkpoint {  // the numbers at a checkpoint's head
 static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint *head) {
     uint64_t version, width;
     if (bytes->size < 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC, path);
+        return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC
+                        "; name a file that gf_net_save wrote", path);
     bytes->at = bytes->size - 8;
     if (bytes->size < 16 || gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
         return gfi_fail(GF_ERROR_FORMAT, "%s: its checksum is wrong: the file was damaged or cut off; use an earlier one", path);
@@ -5441,7 +5520,13 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 }
 #endif  // GF_NO_STDIO
 
-// ---- part A, once --------------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------------------
+// What the kernels share, and the choice between them
+// ---------------------------------------------------------------------------------------------------------------------
+// The rest of the implementation belongs to the kernels: constants of the elementary functions, then this file included
+// once more for each instruction set (GFI_PASS names it), then the choice that a net makes when it is created.
+
+// ---- polynomials -----------------------------------------------------------------------------------
 // Minimax polynomials (Remez exchange on the relative error), lowest power first. Written for |error| < 0.2 ulp.
 #if GFI_REAL_IS_DOUBLE
 #define GFI_EXP_LOW (-746.0)                             // e^x rounds to 0 from here down
@@ -5521,7 +5606,7 @@ static gfi_act_args gfi_act_args_of(gf_act act) {
     return args;
 }
 
-// --- one pass of the section for each instruction set, then the choice at run time ---
+// ---- one pass of the section for each instruction set, then the choice at run time -----------------
 
 #define GFI_PASS plain
 #include "gradflow.h"
@@ -5588,14 +5673,18 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:KERNEL] Tuned kernels
 // ---------------------------------------------------------------------------------------------------------------------
-// Compiled once for each instruction set: the implementation above includes this file again with GFI_PASS set to its name.
+// Compiled once for each instruction set: the implementation above includes this file again with GFI_PASS set to its
+// name. A kernel is ordinary C over vectors of GFI_VLEN gf_reals (one, in the plain pass, which needs no extension and
+// gives the same bits on every machine). In order: vocabulary of vectors, matrix multiply, sums, convolution, norms,
+// pools, optimisers, activations, softmax, the table. A first reader needs none of it: gfi_matmul_naive,
+// gfi_conv_forward_naive and gfi_act_eval say what is computed, and the tests hold every pass against them.
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // gcc 12's own avx512fintrin.h, when compiled as C++
 #endif
 
-// ---- part 2, at the head of every pass -----------------------------------------------------------
+// ---- vocabulary, per pass --------------------------------------------------------------------------
 // One vocabulary for every instruction set. Arithmetic + - * / works on gfi_v, and + - & | ^ << >> on gfi_vi, with C's
 // own operators; what C has no operator for is a macro:
 //   gfi_v, gfi_vi, gfi_vm     a vector of gf_real, of signed integers of the same width, and the result of a comparison
@@ -6022,9 +6111,9 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
 }
 
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector at
-// dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2. Number the square's elements
-// row by row, in binary the bits of the row and then those of the column: a round rotates these bits left by one, so that
-// log2(GFI_VLEN) rounds have exchanged row and column.
+// dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2.
+// Number the square's elements row by row, in binary the bits of the row and then those of the column: a round rotates
+// these bits left by one, so that log2(GFI_VLEN) rounds have exchanged row and column.
 GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
                                       ptrdiff_t width, int lanes) {
     gfi_v x[GFI_VLEN], y[GFI_VLEN];
@@ -6115,7 +6204,7 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
     gfi_matmul_run(job, GFI_FN(gfi_matmul_part), GFI_VLEN);
 }
 
-// ---- sums and updates, per pass ----------------------------------------------------------------------
+// ---- sums, per pass --------------------------------------------------------------------------------
 // Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest
 // float. Lanes and order are fixed, so the result depends on the instruction set alone.
 GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
@@ -6445,6 +6534,7 @@ GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_re
     if (height % 2) memset(dx + 2 * OH * width, 0, (size_t)width * sizeof *dx);
 }
 
+// ---- optimiser updates, per pass -------------------------------------------------------------------
 // The constants of a step, alike in every lane.
 typedef struct GFI_FN(gfi_factors) {
     gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
@@ -6521,7 +6611,7 @@ GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, 
     }
 }
 
-// ---- part B, in every pass -----------------------------------------------------------------------------------------
+// ---- activations, per pass -------------------------------------------------------------------------
 // Elementary functions in a handful of multiply-adds, on whatever a gfi_v is. Each φ below returns h and sets *slope to
 // φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN
 // are false, and every GFI_SELECT, GFI_MAX and GFI_MIN below keeps z in that case.
@@ -6910,3 +7000,46 @@ static const gfi_kernels GFI_FN(gfi_table) = {
 #pragma GCC diagnostic pop
 #endif
 #endif  // GFI_PASS
+
+// =====================================================================================================================
+// Licence
+// =====================================================================================================================
+// gradflow is available under two licenses. Choose the one you prefer; neither asks anything of the other.
+//
+// ---------------------------------------------------------------------------------------------------------------------
+// ALTERNATIVE A - MIT License
+//
+// Copyright (c) 2026 gradflow authors
+//
+// Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+// documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+// rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to
+// permit persons to whom the Software is furnished to do so, subject to the following conditions:
+//
+// The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+// Software.
+//
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+// WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+// COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+// OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+//
+// ---------------------------------------------------------------------------------------------------------------------
+// ALTERNATIVE B - Public Domain (www.unlicense.org)
+//
+// This is free and unencumbered software released into the public domain.
+//
+// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code form
+// or
+// as a compiled binary, for any purpose, commercial or non-commercial, and by any means.
+//
+// In jurisdictions that recognize copyright laws, the author or authors of this software dedicate any and all copyright
+// interest in the software to the public domain. We make this dedication for the benefit of the public at large and to
+// the detriment of our heirs and successors. We intend this dedication to be an overt act of relinquishment in
+// perpetuity
+// of all present and future rights to this software under copyright law.
+//
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+// WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE
+// LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+// OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
