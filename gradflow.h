@@ -1356,14 +1356,16 @@ typedef struct gfi_kernels {
     // dz = dh·φ'(z), with the slope that forward stored or, where that is NULL, found again from z
     void (*act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh, gf_real *dz, size_t n);
     // p = softmax of each row of x[rows,K]: loss[row] = -ln p_label, dx = (p - onehot)·scale
-    void (*softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss, gf_real *dx, size_t rows, size_t classes);
+    void (*softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss, gf_real *dx, size_t rows,
+                         size_t classes);
     void (*column_sums)(const gf_real *x, int rows, int columns, ptrdiff_t stride, gf_real *sums, int accumulate);
     void (*axpy)(gf_real *y, double a, const gf_real *x, size_t n);  // y += a·x
     void (*scale)(gf_real *x, double a, size_t n);                   // x *= a
     double (*prelu_grad)(const gf_real *z, const gf_real *dh, size_t n);  // Σ dh·z over z < 0
     double (*sum_squares)(const gf_real *x, size_t n);
     void (*sums)(const gf_real *x, size_t n, gfi_sums *out);
-    void (*update)(const gfi_update *update, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n, gfi_change *change);
+    void (*update)(const gfi_update *update, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n,
+                   gfi_change *change);
     void (*conv_forward)(const gfi_conv *job);
     void (*conv_backward)(const gfi_conv *job);
     void (*channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares);          // Σ(x - shift), its square
@@ -1651,8 +1653,8 @@ static int gfi_act_stores_slope(gf_act_kind kind) {
 // Element i of tensor t is a function of (seed, t, i): two nets with one seed start from the same weights even when their
 // activations or norms differ, so that what is compared is the activation and not the luck of the draw.
 
-static const char *const gfi_init_names[GF_INIT_COUNT] = {"default", "xavier",     "xavier_uniform", "kaiming", "kaiming_uniform",
-                                                          "lecun",   "orthogonal", "normal",         "constant"};
+static const char *const gfi_init_names[GF_INIT_COUNT] = {
+    "default", "xavier", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal", "normal", "constant"};
 
 GFDEF gf_init gf_init_with(gf_init_kind kind, double gain) {
     gf_init init;
@@ -1715,8 +1717,10 @@ static void gfi_orthonormalise(gf_real *w, int rows, int cols, size_t row_step, 
             for (q = 0; q < r; q++) {
                 const gf_real *other = w + (size_t)q * row_step;
                 double dot = 0;
-                for (c = 0; c < cols; c++) dot += (double)row[(size_t)c * col_step] * (double)other[(size_t)c * col_step];
-                for (c = 0; c < cols; c++) row[(size_t)c * col_step] -= (gf_real)(dot * (double)other[(size_t)c * col_step]);
+                for (c = 0; c < cols; c++)
+                    dot += (double)row[(size_t)c * col_step] * (double)other[(size_t)c * col_step];
+                for (c = 0; c < cols; c++)
+                    row[(size_t)c * col_step] -= (gf_real)(dot * (double)other[(size_t)c * col_step]);
             }
         for (c = 0; c < cols; c++) norm += (double)row[(size_t)c * col_step] * (double)row[(size_t)c * col_step];
         norm = sqrt(norm);
@@ -1745,13 +1749,17 @@ static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
     }
 }
 
-GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed, uint64_t stream) {
-    int uniform = init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
+GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed,
+                             uint64_t stream) {
+    int uniform =
+        init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
     double std;
     size_t i;
     if (!w || fan_in < 1 || fan_out < 1 || (int)init.kind < 0 || init.kind >= GF_INIT_COUNT)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d; needs an array, fans of at least 1 "
-                        "and a kind of gf_init_kind", w ? "given" : "NULL", fan_in, fan_out, (int)init.kind);
+        return gfi_fail(GF_ERROR_ARGUMENT,
+                        "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d; needs an array, fans of at least 1 "
+                        "and a kind of gf_init_kind",
+                        w ? "given" : "NULL", fan_in, fan_out, (int)init.kind);
     std = gfi_init_std(init, fan_in, fan_out);
     for (i = 0; i < n; i++) {
         if (init.kind == GF_INIT_CONSTANT) w[i] = (gf_real)init.gain;
@@ -1882,7 +1890,9 @@ static int gfi_ready(gf_net *net, int phase, const char *function) {
     if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function), 0;
     if (net->status != GF_OK) return 0;
     if (net->phase < phase)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function, needs[net->phase + 1]), 0;
+        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function,
+                            needs[net->phase + 1]),
+               0;
     return 1;
 }
 
@@ -1909,9 +1919,12 @@ static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const c
     size_t length = strlen(base);
     if (!gfi_ready(net, GFI_NEW, base)) return NULL;
     if (net->phase != GFI_NEW)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: added after gf_net_build; add all layers first", base), (gfi_layer *)0;
+        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: added after gf_net_build; add all layers first", base),
+               (gfi_layer *)0;
     grown = gfi_grow(net->layers, net->layer_count, &net->layer_capacity, sizeof *layer);
-    if (!grown) return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for layer %d", base, net->layer_count + 1), (gfi_layer *)0;
+    if (!grown)
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for layer %d", base, net->layer_count + 1),
+               (gfi_layer *)0;
     net->layers = (gfi_layer *)grown;
     for (i = 0; i < net->layer_count; i++)
         if (strncmp(net->layers[i].name, base, length) == 0 && net->layers[i].name[length] <= '9') number++;
@@ -1936,12 +1949,13 @@ static void gfi_set_output(gfi_layer *layer, gf_shape out) {
 }
 
 // Declare a parameter tensor of the newest layer. `trained` 0: a running statistic, kept with the state.
-static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int rank, const int *dims, int trained, gf_init init,
-                        int fan_in, int fan_out, uint64_t stream) {
+static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int rank, const int *dims, int trained,
+                        gf_init init, int fan_in, int fan_out, uint64_t stream) {
     gfi_tensor *tensor;
     size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
     int i;
-    void *grown = net->status == GF_OK ? gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor) : NULL;
+    void *grown =
+        net->status == GF_OK ? gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor) : NULL;
     if (grown) net->tensors = (gfi_tensor *)grown;
     for (i = 0; i < rank && size > 0; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
     if (!grown || size == 0 || *total > SIZE_MAX / 16 - size) {
@@ -1961,7 +1975,9 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     layer->tensors++;
 }
 
-static gf_tensor *gfi_param(gf_net *net, const gfi_layer *layer, int i) { return &net->tensors[layer->tensor + i].view; }
+static gf_tensor *gfi_param(gf_net *net, const gfi_layer *layer, int i) {
+    return &net->tensors[layer->tensor + i].view;
+}
 
 // A matrix [rows, cols] as data and two strides, so that a transpose costs nothing.
 typedef struct gfi_matrix {
@@ -2005,7 +2021,8 @@ static size_t gfi_piece(size_t n, size_t start) { return n - start < GFI_PIECE ?
 // --- dense: z[B,O] = h[B,I]·Wᵀ + b ---
 
 static void gfi_dense_forward(gf_net *net, gfi_layer *layer) {
-    const gf_real *w = gfi_param(net, layer, 0)->value, *b = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
+    const gf_real *w = gfi_param(net, layer, 0)->value,
+                  *b = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
     size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
     gfi_product(net, layer->y, gfi_view(layer->x, batch, I), gfi_transposed(gfi_view(w, O, I)), b, 0);
 }
@@ -2017,7 +2034,8 @@ static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
     size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
     gfi_matrix dz = gfi_view(layer->dy, batch, O);
     gfi_product(net, w->grad, gfi_transposed(dz), gfi_view(layer->x, batch, I), NULL, 0);
-    if (layer->tensors > 1) net->kernels->column_sums(layer->dy, net->batch, (int)O, (ptrdiff_t)O, gfi_param(net, layer, 1)->grad, 0);
+    if (layer->tensors > 1)
+        net->kernels->column_sums(layer->dy, net->batch, (int)O, (ptrdiff_t)O, gfi_param(net, layer, 1)->grad, 0);
     if (layer->dx) gfi_product(net, layer->dx, dz, gfi_view(w->value, O, I), NULL, 0);
 }
 
@@ -2029,7 +2047,8 @@ static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const in
     layer->ordinal = ++net->affine_count;
     stream = 256 * (uint64_t)layer->ordinal;
     gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, fan_in, fan_out, stream + GF_STREAM_WEIGHT);
-    if (!net->no_bias) gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GF_STREAM_BIAS);
+    if (!net->no_bias)
+        gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GF_STREAM_BIAS);
 }
 
 GFDEF void gf_net_dense(gf_net *net, int outputs) {
@@ -2042,8 +2061,8 @@ GFDEF void gf_net_dense(gf_net *net, int outputs) {
         return;
     }
     if (layer->in_size > INT32_MAX) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d dense: an input of %lu values is too large; pool or crop before it", net->layer_count,
-                     (unsigned long)layer->in_size);
+        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d dense: an input of %lu values is too large; pool or crop before it",
+                     net->layer_count, (unsigned long)layer->in_size);
         gfi_drop_layer(net);
         return;
     }
@@ -2054,7 +2073,9 @@ GFDEF void gf_net_dense(gf_net *net, int outputs) {
 
 // --- activation: h = φ(z) elementwise, so dz = dh·φ'(z) ---
 
-static const char *gfi_act_label(gf_act act) { return act.kind == GF_ACT_CUSTOM && act.name ? act.name : gf_act_name(act.kind); }
+static const char *gfi_act_label(gf_act act) {
+    return act.kind == GF_ACT_CUSTOM && act.name ? act.name : gf_act_name(act.kind);
+}
 
 static gf_act gfi_layer_act(gf_net *net, const gfi_layer *layer) {
     gf_act act = layer->act;
@@ -2110,21 +2131,25 @@ static uint64_t gfi_act_layer_branch(gf_net *net, gfi_layer *layer) {
     return any ? gfi_branch_mix(hash, n) : 0;
 }
 
-static const gfi_layer_kind gfi_activation = {"act", gfi_act_layer_forward, gfi_act_layer_backward, gfi_act_layer_branch, 0};
+static const gfi_layer_kind gfi_activation = {"act", gfi_act_layer_forward, gfi_act_layer_backward,
+                                              gfi_act_layer_branch, 0};
 
 GFDEF void gf_net_activation(gf_net *net, gf_act act) {
     gfi_layer *layer;
     int one = 1;
     if ((int)act.kind < 0 || act.kind >= GF_ACT_COUNT) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: kind %d is not one of gf_act_kind's 0..%d", (int)act.kind, GF_ACT_COUNT - 1);
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: kind %d is not one of gf_act_kind's 0..%d",
+                     (int)act.kind, GF_ACT_COUNT - 1);
         return;
     }
     if (act.kind == GF_ACT_CUSTOM && (!act.value || !act.derivative)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: a custom activation needs both functions; make it with gf_act_custom");
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_net_activation: a custom activation needs both functions; make it with gf_act_custom");
         return;
     }
     if (!(fabs(act.param) <= DBL_MAX) || (act.kind == GF_ACT_CELU && act.param == 0)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: %s with parameter %g; needs a finite one, and celu's not 0",
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_net_activation: %s with parameter %g; needs a finite one, and celu's not 0",
                      gfi_act_label(act), act.param);
         return;
     }
@@ -2132,7 +2157,8 @@ GFDEF void gf_net_activation(gf_net *net, gf_act act) {
     if (!layer) return;
     layer->act = act;
     if (gfi_act_stores_slope(act.kind)) layer->save_size = layer->out_size;
-    if (act.kind == GF_ACT_PRELU) gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
+    if (act.kind == GF_ACT_PRELU)
+        gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
 }
 
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_activation(net, gf_act_default(kind)); }
@@ -2433,7 +2459,8 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     double count = (double)net->batch * (double)(layer->in_size / (size_t)C);
     layer->normalised = net->mode == GF_TRAIN;
     if (layer->normalised && count < 2) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
+        gfi_net_fail(net, GF_ERROR_SHAPE,
+                     "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
         return;
     }
 #ifdef _OPENMP
@@ -2448,7 +2475,8 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
         net->kernels->channel_scale(&channel, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
         if (!layer->normalised || net->frozen) continue;  // PyTorch keeps the unbiased variance
         running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
-        running_var[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
+        running_var[c] =
+            (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
     }
 }
 
@@ -2467,7 +2495,9 @@ static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
         net->kernels->channel_products(&channel, mean[c], &sum, &products);
         beta->grad[c] = (gf_real)sum, gamma->grad[c] = (gf_real)(products * s);
         if (!layer->normalised) sum = products = 0;
-        if (layer->dx) net->kernels->channel_back(&channel, mean[c], (double)gamma->value[c] * s, sum / count, products * s * s / count);
+        if (layer->dx)
+            net->kernels->channel_back(&channel, mean[c], (double)gamma->value[c] * s, sum / count,
+                                       products * s * s / count);
     }
 }
 
@@ -2499,7 +2529,8 @@ static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
         gfi_batch_moments(net, &row, &mean[b], &var);
         inverse_std[b] = 1 / sqrt(var + GFI_NORM_EPS);
         for (i = 0; i < n; i++)
-            layer->y[b * n + i] = (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
+            layer->y[b * n + i] =
+                (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
     }
 }
 
@@ -2533,8 +2564,8 @@ GFDEF void gf_net_layer_norm(gf_net *net) {
     int features;
     if (!layer) return;
     if (layer->in_size < 2 || layer->in_size > INT32_MAX) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d layer_norm: %lu features have no variance; needs at least 2", net->layer_count,
-                     (unsigned long)layer->in_size);
+        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d layer_norm: %lu features have no variance; needs at least 2",
+                     net->layer_count, (unsigned long)layer->in_size);
         gfi_drop_layer(net);
         return;
     }
@@ -2678,7 +2709,8 @@ GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
     net->weight_init = net->bias_init = gf_init_default();
     net->kernels = gfi_kernels_best();
     if (gf_shape_size(input) == 0)
-        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_create: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory",
+        gfi_net_fail(net, GF_ERROR_SHAPE,
+                     "gf_net_create: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory",
                      input.channels, input.height, input.width);
     else if (max_batch < 1)
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_create: max_batch is %d; needs at least 1", max_batch);
@@ -2696,15 +2728,17 @@ GFDEF void gf_net_free(gf_net *net) {
 // Settings that must come before build.
 static int gfi_settable(gf_net *net, const char *function) {
     if (!gfi_ready(net, GFI_NEW, function)) return 0;
-    if (net->phase != GFI_NEW) return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function), 0;
+    if (net->phase != GFI_NEW)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function), 0;
     return 1;
 }
 
 GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias) {
     if (!gfi_settable(net, "gf_net_init")) return;
-    if ((int)weight.kind < 0 || weight.kind >= GF_INIT_COUNT || (int)bias.kind < 0 || bias.kind >= GF_INIT_COUNT || weight.gain != weight.gain ||
-        bias.gain != bias.gain) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; use gf_init_kaiming() and the like",
+    if ((int)weight.kind < 0 || weight.kind >= GF_INIT_COUNT || (int)bias.kind < 0 || bias.kind >= GF_INIT_COUNT ||
+        weight.gain != weight.gain || bias.gain != bias.gain) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; use gf_init_kaiming() and the like",
                      (int)weight.kind, weight.gain, (int)bias.kind, bias.gain);
         return;
     }
@@ -2729,13 +2763,15 @@ GFDEF void gf_net_threads(gf_net *net, int threads) {
     net->threads = threads;
 #else
     if (threads > 1)
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp", threads);
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_net_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp", threads);
 #endif
 }
 
 GFDEF void gf_net_probe(gf_net *net, unsigned what) {
     if (!gfi_settable(net, "gf_net_probe")) return;
-    if (what & ~(unsigned)GF_PROBE_ALL) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
+    if (what & ~(unsigned)GF_PROBE_ALL)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
     else net->probe = what;
 }
 
@@ -2817,13 +2853,15 @@ GFDEF gf_status gf_net_build(gf_net *net) {
     gfi_arena arena;
     int i;
     if (!gfi_settable(net, "gf_net_build")) return gf_net_status(net);
-    if (net->layer_count == 0) return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
+    if (net->layer_count == 0)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
     memset(&arena, 0, sizeof arena);
     gfi_lay_out(net, &arena);
     net->bytes = arena.used;
     net->memory = arena.overflow ? NULL : (unsigned char *)gfi_alloc(arena.used + 64, 1);
     if (!net->memory)
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_net_build: out of memory for %lu MB; use smaller layers or a smaller batch than %d",
+        return gfi_net_fail(net, GF_ERROR_MEMORY,
+                            "gf_net_build: out of memory for %lu MB; use smaller layers or a smaller batch than %d",
                             (unsigned long)(arena.used >> 20), net->max_batch);
     memset(net->memory, 0, arena.used + 64);
     arena.base = net->memory + (64 - (uintptr_t)net->memory % 64) % 64;
@@ -2831,8 +2869,8 @@ GFDEF gf_status gf_net_build(gf_net *net) {
     gfi_lay_out(net, &arena);
     for (i = 0; i < net->tensor_count; i++) {
         gfi_tensor *tensor = &net->tensors[i];
-        gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in, tensor->fan_out, net->seed,
-                                        tensor->stream);
+        gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in,
+                                        tensor->fan_out, net->seed, tensor->stream);
         if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
         if (tensor->init.kind == GF_INIT_ORTHOGONAL && tensor->view.size != (size_t)tensor->fan_in * (size_t)tensor->fan_out &&
             tensor->view.rank == 4)  // a filter is a row
@@ -2859,8 +2897,10 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
     int i;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_forward")) return NULL;
     if (!x || batch < 1 || batch > net->max_batch || (mode != GF_TRAIN && mode != GF_EVAL)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
-                     "gf_net_create), GF_TRAIN or GF_EVAL", x ? "given" : "NULL", batch, (int)mode, net->max_batch);
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
+                     "gf_net_create), GF_TRAIN or GF_EVAL",
+                     x ? "given" : "NULL", batch, (int)mode, net->max_batch);
         return NULL;
     }
     net->batch = batch, net->mode = mode, net->norm_known = 0;
@@ -2897,7 +2937,10 @@ GFDEF double gf_net_grad_norm(gf_net *net) {
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     double norm = gf_net_grad_norm(net);
     if (!net || net->status != GF_OK) return NAN;
-    if (!(max_norm > 0)) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0", max_norm), NAN;
+    if (!(max_norm > 0))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
+                            max_norm),
+               NAN;
     if (norm > max_norm && norm <= DBL_MAX) {
         net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // PyTorch's: stays just below max_norm
         net->norm_known = 0;
@@ -2939,7 +2982,9 @@ GFDEF const char *gf_net_kernels(const gf_net *net) { return net ? net->kernels-
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
     if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at")) return NULL;
     if (index < 0 || index >= net->tensor_count)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index, net->tensor_count - 1), (gf_tensor *)0;
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index,
+                            net->tensor_count - 1),
+               (gf_tensor *)0;
     return &net->tensors[index].view;
 }
 
@@ -2951,8 +2996,8 @@ GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
         if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
     for (i = 0; i < net->tensor_count && strlen(names) + sizeof net->tensors[i].name < sizeof names; i++)
         strcat(strcat(names, i ? ", " : ""), net->tensors[i].name);
-    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%s\"; there are %s%s", name ? name : "(NULL)", names,
-                 i < net->tensor_count ? ", …" : "");
+    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%s\"; there are %s%s", name ? name : "(NULL)",
+                 names, i < net->tensor_count ? ", …" : "");
     return NULL;
 }
 
@@ -2980,13 +3025,16 @@ GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer) {
     return at && net->phase >= GFI_BACKWARDED ? at->dy : NULL;
 }
 
-GFDEF const gf_real *gf_net_input_gradient(gf_net *net) { return net && net->phase >= GFI_BACKWARDED ? net->input_grad : NULL; }
+GFDEF const gf_real *gf_net_input_gradient(gf_net *net) {
+    return net && net->phase >= GFI_BACKWARDED ? net->input_grad : NULL;
+}
 
 GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name) {
     const gfi_kernels *kernels = name ? gfi_kernels_named(name) : NULL;
     if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_net_force_kernels: net is NULL; make one with gf_net_create");
     if (!kernels)
-        return gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_force_kernels: no kernels \"%s\" here; plain is always there, the best is %s",
+        return gfi_net_fail(net, GF_ERROR_NOT_FOUND,
+                            "gf_net_force_kernels: no kernels \"%s\" here; plain is always there, the best is %s",
                             name ? name : "(NULL)", gfi_kernels_best()->name);
     net->kernels = kernels;
     return GF_OK;
@@ -3010,7 +3058,8 @@ GFDEF void gf_net_summary(const gf_net *net) {
                layer->kind == &gfi_activation ? gfi_act_label(layer->act) : "");
     }
     printf("%lu parameters, %.1f MB for batches of %d, %s kernels, %d thread%s\n", (unsigned long)net->param_count,
-           (double)net->bytes / 1048576, net->max_batch, net->kernels->name, net->threads, net->threads == 1 ? "" : "s");
+           (double)net->bytes / 1048576, net->max_batch, net->kernels->name, net->threads,
+           net->threads == 1 ? "" : "s");
 }
 #endif
 
@@ -3079,9 +3128,13 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
     out = gfi_output(net), batch = (size_t)net->batch, K = out->out_size;
     for (b = 0; b < batch; b++)
         if (!labels || labels[b] < 0 || (size_t)labels[b] >= K) {
-            if (!labels) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_cross_entropy: labels is NULL; needs one class for each sample");
-            else gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_cross_entropy: label %d of sample %lu; the net's output has classes 0..%lu",
-                              labels[b], (unsigned long)b, (unsigned long)(K - 1));
+            if (!labels)
+                gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                             "gf_loss_cross_entropy: labels is NULL; needs one class for each sample");
+            else
+                gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                             "gf_loss_cross_entropy: label %d of sample %lu; the net's output has classes 0..%lu",
+                             labels[b], (unsigned long)b, (unsigned long)(K - 1));
             return NAN;
         }
     net->kernels->softmax_rows(out->y, labels, (gf_real)(1.0 / (double)batch), net->row_loss, out->dy, batch, K);
@@ -3102,8 +3155,11 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
     out = gfi_output(net), n = (size_t)net->batch * out->out_size;
     for (i = 0; i < n; i++)
         if (!targets || !(targets[i] >= 0 && targets[i] <= 1)) {
-            if (!targets) gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: targets is NULL; needs one for each output");
-            else gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %lu is %g; needs 0 to 1", (unsigned long)i, (double)targets[i]);
+            if (!targets)
+                gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: targets is NULL; needs one for each output");
+            else
+                gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %lu is %g; needs 0 to 1", (unsigned long)i,
+                             (double)targets[i]);
             return NAN;
         }
     net->kernels->act_forward(gf_act_default(GF_ACT_SIGMOID), out->y, out->dy, NULL, n);
@@ -3123,7 +3179,8 @@ GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
     size_t i, n;
     double sum = 0;
     if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_mse")) return NAN;
-    if (!targets) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_mse: targets is NULL; needs one for each output"), NAN;
+    if (!targets)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_mse: targets is NULL; needs one for each output"), NAN;
     out = gfi_output(net), n = (size_t)net->batch * out->out_size;
     for (i = 0; i < n; i++) {
         double difference = (double)out->y[i] - (double)targets[i];
@@ -3179,11 +3236,13 @@ GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out) 
 
 // GF_OK, or what is wrong with a configuration: it may have been changed since the last step.
 static gf_status gfi_optim_config_check(gf_net *net, const char *function, const gf_optim_config *c) {
-    if ((int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 && c->momentum >= 0 &&
-        c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0)
+    if ((int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 &&
+        c->momentum >= 0 && c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0)
         return GF_OK;
-    return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
-                        "at least 0, betas below 1", function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
+    return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                        "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
+                        "at least 0, betas below 1",
+                        function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
 }
 
 // Which moments does this configuration keep?
@@ -3195,7 +3254,8 @@ static int gfi_optim_needs_v(const gf_optim_config *config) { return config->kin
 
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config) {
     int needs_m, needs_v;
-    if (!optim) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
+    if (!optim)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
     memset(optim, 0, sizeof *optim);
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
     if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
@@ -3205,7 +3265,8 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
     if (needs_v) optim->v = (gf_real *)gfi_alloc(optim->size, sizeof(gf_real));
     if ((needs_m && !optim->m) || (needs_v && !optim->v)) {
         gf_optim_free(optim);
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_optim_init: out of memory for the moments of %lu parameters", (unsigned long)net->param_count);
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_optim_init: out of memory for the moments of %lu parameters",
+                            (unsigned long)net->param_count);
     }
     if (needs_m) memset(optim->m, 0, optim->size * sizeof(gf_real));
     if (needs_v) memset(optim->v, 0, optim->size * sizeof(gf_real));
@@ -3251,14 +3312,16 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
             const gf_tensor *tensor = gfi_param(net, &net->layers[i], t);
             gf_stats before;
             gfi_change change = {0, 0};
-            gf_layer_probe *probe = net->layers[i].kind->affine && t == 0 ? &net->probes[net->layers[i].ordinal - 1] : NULL;
+            gf_layer_probe *probe =
+                net->layers[i].kind->affine && t == 0 ? &net->probes[net->layers[i].ordinal - 1] : NULL;
             double mean, n = (double)tensor->size;
             if (!tensor->grad) continue;
             before = gf_stats_of(tensor->value, tensor->size);
             gfi_update_range(net, optim, tensor->offset, tensor->size, &change);
             mean = change.sum / n;
             if (!probe) continue;
-            probe->update_ratio = sqrt(fmax(0, change.sum_squares / n - mean * mean) / (before.rms * before.rms - before.mean * before.mean));
+            probe->update_ratio = sqrt(fmax(0, change.sum_squares / n - mean * mean) /
+                                       (before.rms * before.rms - before.mean * before.mean));
             probe->adam_starved = gfi_adam_starved(optim, tensor);
         }
     net->measured = 0;
@@ -3269,8 +3332,10 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     long piece, pieces;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
     if (!optim || optim->size != net->param_count)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
-                            (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
+        return gfi_net_fail(
+            net, GF_ERROR_ORDER,
+            "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
+            (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
     if (gfi_optim_config_check(net, "gf_optim_step", &optim->config) != GF_OK) return net->status;
     if (net->param_count > 0 && ((gfi_optim_needs_m(&optim->config) && !optim->m) ||
                                  (gfi_optim_needs_v(&optim->config) && !optim->v)))
@@ -3279,9 +3344,11 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
         gfi_find_nonfinite(net);
-        return gfi_net_fail(net, GF_ERROR_NONFINITE, "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
-                            "%s; no parameter was changed: lower the learning rate, clip, or initialise smaller", norm,
-                            net->nonfinite.step, net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
+        return gfi_net_fail(net, GF_ERROR_NONFINITE,
+                            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
+                            "%s; no parameter was changed: lower the learning rate, clip, or initialise smaller",
+                            norm, net->nonfinite.step, net->nonfinite.layer,
+                            net->nonfinite.backward ? "backward" : "forward");
     }
     optim->step++;
     if (net->measured) {
@@ -3343,9 +3410,11 @@ static gf_status gfi_write_file(const char *path, const unsigned char *data, siz
     FILE *file;
     int written;
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path, (int)sizeof temporary - 5);
+        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path,
+                        (int)sizeof temporary - 5);
     file = fopen(temporary, "wb");
-    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
+    if (!file)
+        return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
     written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
     written = fclose(file) == 0 && written;
 #ifdef _WIN32
@@ -3457,8 +3526,11 @@ GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *sc
 GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n) {
     size_t i, half;
     if (!histogram || !histogram->count || histogram->high <= histogram->low || histogram->per_decade < 1 ||
-        histogram->bins != 2 * (size_t)(histogram->high - histogram->low) * (size_t)histogram->per_decade + 1 || (!x && n))
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: needs count[bins], low < high, bins = 2·(high - low)·per_decade + 1, and data");
+        histogram->bins != 2 * (size_t)(histogram->high - histogram->low) * (size_t)histogram->per_decade + 1 ||
+        (!x && n))
+        return gfi_fail(
+            GF_ERROR_ARGUMENT,
+            "gf_histogram_add: needs count[bins], low < high, bins = 2·(high - low)·per_decade + 1, and data");
     half = histogram->bins / 2;
     for (i = 0; i < n; i++) {
         double magnitude = fabs((double)x[i]), position;
@@ -3568,7 +3640,9 @@ static void gfi_measure_noise(gf_net *net, const gfi_layer *layer, double grad_l
 GFDEF gf_status gf_net_measure(gf_net *net) {
     int l;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_measure")) return gf_net_status(net);
-    if (!net->probe) return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
+    if (!net->probe)
+        return gfi_net_fail(net, GF_ERROR_ORDER,
+                            "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
     for (l = 1; l <= net->affine_count; l++) {
         const gfi_layer *layer = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
         const gf_tensor *w = gfi_param(net, layer, 0), *b = layer->tensors > 1 ? gfi_param(net, layer, 1) : NULL;
@@ -3583,7 +3657,8 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
             if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
         }
         if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
-        if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense) gfi_measure_noise(net, layer, gf_stats_of(w->grad, w->size).l2, probe);
+        if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense)
+            gfi_measure_noise(net, layer, gf_stats_of(w->grad, w->size).l2, probe);
     }
     net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
     return GF_OK;
@@ -3610,7 +3685,9 @@ static const struct {
 };
 enum { GFI_PROBE_FIELD_COUNT = sizeof gfi_probe_fields / sizeof gfi_probe_fields[0] };
 
-GFDEF const char *gf_probe_field_name(int i) { return i >= 0 && i < GFI_PROBE_FIELD_COUNT ? gfi_probe_fields[i].name : NULL; }
+GFDEF const char *gf_probe_field_name(int i) {
+    return i >= 0 && i < GFI_PROBE_FIELD_COUNT ? gfi_probe_fields[i].name : NULL;
+}
 
 static double gfi_probe_number(const gf_layer_probe *probe, int i) {
     double number;
@@ -3631,18 +3708,23 @@ GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name) {
 
 GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity) {
     size_t cells;
-    if (!recorder) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_recorder_init: recorder is NULL; pass the address of a gf_recorder");
+    if (!recorder)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "gf_recorder_init: recorder is NULL; pass the address of a gf_recorder");
     memset(recorder, 0, sizeof *recorder);
     if (!gfi_ready(net, GFI_BUILT, "gf_recorder_init")) return net ? net->status : GF_ERROR_ARGUMENT;
     if (capacity < 2 || !net->probes)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_recorder_init: room for %d rows, %s; needs at least 2, and gf_net_probe before gf_net_build",
-                            capacity, net->probes ? "probes declared" : "no probes");
+        return gfi_net_fail(
+            net, GF_ERROR_ARGUMENT,
+            "gf_recorder_init: room for %d rows, %s; needs at least 2, and gf_net_probe before gf_net_build", capacity,
+            net->probes ? "probes declared" : "no probes");
     cells = (size_t)capacity * (size_t)net->affine_count;
     recorder->probe = (gf_layer_probe *)gfi_alloc(cells, sizeof *recorder->probe);
     recorder->step = (double *)gfi_alloc((size_t)capacity, sizeof *recorder->step);
     if (!recorder->probe || !recorder->step) {
         gf_recorder_free(recorder);
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_recorder_init: out of memory for %d rows of %d layers", capacity, net->affine_count);
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_recorder_init: out of memory for %d rows of %d layers", capacity,
+                            net->affine_count);
     }
     recorder->layers = net->affine_count, recorder->capacity = capacity, recorder->every = 1;
     return GF_OK;
@@ -3664,7 +3746,8 @@ GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
     row = (size_t)recorder->layers;
     if (recorder->rows == recorder->capacity) {
         for (i = 0; 2 * i < recorder->rows; i++) {
-            memmove(recorder->probe + (size_t)i * row, recorder->probe + 2 * (size_t)i * row, row * sizeof *recorder->probe);
+            memmove(recorder->probe + (size_t)i * row, recorder->probe + 2 * (size_t)i * row,
+                    row * sizeof *recorder->probe);
             recorder->step[i] = recorder->step[2 * i];
         }
         recorder->rows = i, recorder->every *= 2;
@@ -3677,9 +3760,12 @@ GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
 GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out) {
     int i = field ? gfi_probe_find(field) : -1, row;
     if (!recorder || !out || i < 0 || l < 1 || l > recorder->layers)
-        return gfi_fail(GF_ERROR_NOT_FOUND, "gf_recorder_series: field \"%s\" of layer %d; there are layers 1 to %d and fields such as delta.rms",
-                        field ? field : "(NULL)", l, recorder ? recorder->layers : 0);
-    for (row = 0; row < recorder->rows; row++) out[row] = gfi_probe_number(&recorder->probe[row * recorder->layers + l - 1], i);
+        return gfi_fail(
+            GF_ERROR_NOT_FOUND,
+            "gf_recorder_series: field \"%s\" of layer %d; there are layers 1 to %d and fields such as delta.rms",
+            field ? field : "(NULL)", l, recorder ? recorder->layers : 0);
+    for (row = 0; row < recorder->rows; row++)
+        out[row] = gfi_probe_number(&recorder->probe[row * recorder->layers + l - 1], i);
     return GF_OK;
 }
 
@@ -3691,10 +3777,12 @@ GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
     gf_status status;
     char number[64];
     int row, l, i;
-    if (!recorder || !recorder->probe || !path) return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: needs an initialised recorder and a path");
+    if (!recorder || !recorder->probe || !path)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: needs an initialised recorder and a path");
     memset(&bytes, 0, sizeof bytes);
     gfi_put_text(&bytes, "step,layer,name");
-    for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++) gfi_put_text(&bytes, ","), gfi_put_text(&bytes, gfi_probe_fields[i].name);
+    for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++)
+        gfi_put_text(&bytes, ","), gfi_put_text(&bytes, gfi_probe_fields[i].name);
     for (row = 0; row < recorder->rows; row++)
         for (l = 1; l <= recorder->layers; l++) {
             const gf_layer_probe *probe = &recorder->probe[row * recorder->layers + l - 1];
@@ -3707,7 +3795,8 @@ GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
             }
         }
     gfi_put_text(&bytes, "\n");
-    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_recorder_csv: out of memory for %s", path) : gfi_write_file(path, bytes.data, bytes.size);
+    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_recorder_csv: out of memory for %s", path)
+                          : gfi_write_file(path, bytes.data, bytes.size);
     GF_FREE(bytes.data);
     return status;
 }
@@ -3760,7 +3849,8 @@ GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
     size_t plane, planes, i, k;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_gradient_map")) return gf_net_status(net);
     if (!at || !map)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
                             layer, map ? "given" : "NULL", net->layer_count - 1);
     plane = gfi_conv_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
     memset(map, 0, plane * sizeof *map);
@@ -3777,10 +3867,13 @@ GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_filter_norms")) return gf_net_status(net);
     index = l < 1 ? -1 : gfi_affine_index(net, l);
     if (index < 0 || !norms)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_filter_norms: affine layer %d, norms %s; needs a layer of 1 to %d and room for a "
-                            "norm per filter", l, norms ? "given" : "NULL", net->affine_count);
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "gf_net_filter_norms: affine layer %d, norms %s; needs a layer of 1 to %d and room for a "
+                            "norm per filter",
+                            l, norms ? "given" : "NULL", net->affine_count);
     weight = gfi_param(net, &net->layers[index], 0), each = weight->size / (size_t)weight->dims[0];
-    for (o = 0; o < weight->dims[0]; o++) norms[o] = sqrt(net->kernels->sum_squares(weight->grad + (size_t)o * each, each));
+    for (o = 0; o < weight->dims[0]; o++)
+        norms[o] = sqrt(net->kernels->sum_squares(weight->grad + (size_t)o * each, each));
     return GF_OK;
 }
 
@@ -3820,8 +3913,8 @@ static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
             snprintf(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
         return text;
     }
-    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0, sum < 0 ? "decay" : "growth", d->phi,
-                      100 * d->weight / sum);
+    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0,
+                      sum < 0 ? "decay" : "growth", d->phi, 100 * d->weight / sum);
     if (d->rest / sum > 0.005 && length > 0 && (size_t)length < size)
         snprintf(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
     return text;
@@ -3839,23 +3932,27 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
                             "GF_PROBE_SIGNALS");
     d = gfi_diagnose(net), last = net->affine_count;
     if (net->nonfinite.found)
-        snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step, net->nonfinite.layer,
-                 net->nonfinite.backward ? "backward" : "forward");
+        snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step,
+                 net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
     else if (net->probes[last - 1].delta.rms == 0)
         snprintf(text, size, "no gradient: the loss sends none into layer %d", last);
     else if (d.ratio == 0)
-        snprintf(text, size, "dead: layer 1 receives exactly no gradient; %.0f %% of layer %d's δ are 0: its %s units are off", 100 * d.zero,
-                 d.zero_layer, d.phi);
+        snprintf(text, size,
+                 "dead: layer 1 receives exactly no gradient; %.0f %% of layer %d's δ are 0: its %s units are off",
+                 100 * d.zero, d.zero_layer, d.phi);
     else if (d.zero > 0.9 && !(d.ratio > 1e3))
-        snprintf(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient", 100 * d.zero, d.zero_layer, d.phi);
+        snprintf(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
+                 100 * d.zero, d.zero_layer, d.phi);
     else if (d.ratio < 1e-3 || d.ratio > 1e3)
-        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s", d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last,
-                 gfi_cause(&d, cause, sizeof cause), d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
+        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
+                 d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, gfi_cause(&d, cause, sizeof cause),
+                 d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
     else if (d.starved > 0.5)
         snprintf(text, size, "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink with the gradient",
                  100 * d.starved, d.starved_layer);
     else if (d.flat > 0.75)
-        snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum", 100 * d.flat, d.flat_layer, d.phi);
+        snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
+                 100 * d.flat, d.flat_layer, d.phi);
     else
         snprintf(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
     return GF_OK;
@@ -3888,7 +3985,8 @@ static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
     else if (run->loss == GF_LOSS_BCE) loss = gf_loss_bce(net, (const gf_real *)run->targets);
     else if (run->loss == GF_LOSS_MSE) loss = gf_loss_mse(net, (const gf_real *)run->targets);
     for (i = 0; i < net->layer_count; i++)
-        if (net->layers[i].kind->branch) *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
+        if (net->layers[i].kind->branch)
+            *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
     return loss;
 }
 
@@ -3902,10 +4000,12 @@ static int gfi_name_listed(const char *names, const char *name) {
 }
 
 // Compare analytic[0..n) with differences along value[0..n); folds the relative error into the result under this name.
-static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real *value, const gf_real *analytic, size_t n, gf_check *check) {
+static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real *value, const gf_real *analytic,
+                            size_t n, gf_check *check) {
     double difference = 0, norm_a = 0, norm_n = 0, error;
     int declared = gfi_name_listed(check->zero_tensors, name);
-    size_t count = check->max_per_tensor > 0 && (size_t)check->max_per_tensor < n ? (size_t)check->max_per_tensor : n, j;
+    size_t count = check->max_per_tensor > 0 && (size_t)check->max_per_tensor < n ? (size_t)check->max_per_tensor : n,
+           j;
     size_t skipped_before = check->skipped;
     for (j = 0; j < count; j++) {
         size_t i = j * n / count;
@@ -3944,7 +4044,8 @@ static int gfi_check_analytic(const gfi_check_run *run, gf_real *copy, gf_real *
     return loss == loss;
 }
 
-GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss, const void *targets, gf_check *check) {
+GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
+                              const void *targets, gf_check *check) {
     gfi_check_run run;
     size_t inputs;
     gf_real *memory, *analytic, *grads, *x_copy, *input_copy;
@@ -3953,12 +4054,15 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     int i, norm_known, counting;
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: needs x, targets, check, a loss and a batch of 1 to %d; found batch %d, loss %d",
-                            net->max_batch, batch, (int)loss);
+        return gfi_net_fail(
+            net, GF_ERROR_ARGUMENT,
+            "gf_grad_check: needs x, targets, check, a loss and a batch of 1 to %d; found batch %d, loss %d",
+            net->max_batch, batch, (int)loss);
     inputs = (size_t)batch * gf_shape_size(net->input);
     memory = (gf_real *)gfi_alloc(2 * net->param_count + 2 * inputs, sizeof(gf_real));
     if (!memory) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_grad_check: out of memory for a copy of the gradients");
-    analytic = memory, grads = analytic + net->param_count, x_copy = grads + net->param_count, input_copy = x_copy + inputs;
+    analytic = memory, grads = analytic + net->param_count, x_copy = grads + net->param_count,
+    input_copy = x_copy + inputs;
     memcpy(grads, net->grads, net->param_count * sizeof(gf_real));
     memcpy(x_copy, x, inputs * sizeof(gf_real));
     run.net = net, run.x = x_copy, run.batch = batch, run.mode = mode, run.loss = loss, run.targets = targets;
@@ -3970,7 +4074,8 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     if (gfi_check_analytic(&run, analytic, input_copy, inputs)) {
         for (i = 0; i < net->tensor_count; i++) {
             const gf_tensor *tensor = &net->tensors[i].view;
-            if (tensor->grad) gfi_check_array(&run, tensor->name, tensor->value, analytic + tensor->offset, tensor->size, check);
+            if (tensor->grad)
+                gfi_check_array(&run, tensor->name, tensor->value, analytic + tensor->offset, tensor->size, check);
         }
         if (net->input_grad) gfi_check_array(&run, "input", x_copy, input_copy, inputs, check);
     } else {
@@ -5247,10 +5352,13 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     size = gf_shape_size(net->input), K = gfi_output(net)->out_size;
     if (!data || data->count == 0 || gf_shape_size(data->shape) != size ||
         (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets || (size_t)data->outputs != K)) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "gf_net_evaluate: the data has %lu samples of %lu values, %s labels, %d targets each; the net takes "
-                     "%lu values, gives %lu and this loss needs %s", (unsigned long)(data ? data->count : 0),
-                     (unsigned long)(data ? gf_shape_size(data->shape) : 0), data && data->labels ? "with" : "without",
-                     data ? data->outputs : 0, (unsigned long)size, (unsigned long)K, loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
+        gfi_net_fail(
+            net, GF_ERROR_SHAPE,
+            "gf_net_evaluate: the data has %lu samples of %lu values, %s labels, %d targets each; the net takes "
+            "%lu values, gives %lu and this loss needs %s",
+            (unsigned long)(data ? data->count : 0), (unsigned long)(data ? gf_shape_size(data->shape) : 0),
+            data && data->labels ? "with" : "without", data ? data->outputs : 0, (unsigned long)size, (unsigned long)K,
+            loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
         return score;
     }
     if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
@@ -5272,7 +5380,8 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     }
     score.count = data->count;
     score.loss = sum / (double)data->count;
-    if (loss != GF_LOSS_MSE) score.accuracy = (double)correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
+    if (loss != GF_LOSS_MSE)
+        score.accuracy = (double)correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
     return score;
 }
 
@@ -5346,7 +5455,8 @@ static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
     size_t i;
     int bit;
     for (i = 0; i < 16; i++)
-        for (table[i] = (uint32_t)i, bit = 0; bit < 4; bit++) table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xEDB88320u : table[i] >> 1;
+        for (table[i] = (uint32_t)i, bit = 0; bit < 4; bit++)
+            table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xEDB88320u : table[i] >> 1;
     for (i = 0; i < n; i++) {
         crc ^= data[i];
         crc = crc >> 4 ^ table[crc & 15];
@@ -5363,8 +5473,8 @@ static void gfi_architecture(const gf_net *net, char *text, size_t size) {
     for (i = -1; i < net->layer_count && used < size; i++) {
         gf_shape out = i < 0 ? net->input : net->layers[i].out;
         const gfi_layer *layer = i < 0 ? NULL : &net->layers[i];
-        int n = snprintf(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input", out.channels,
-                         out.height, out.width);
+        int n = snprintf(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input",
+                         out.channels, out.height, out.width);
         used += n > 0 ? (size_t)n : 0;
         if (used >= size || !layer) continue;
         if (layer->kind == &gfi_activation)
@@ -5373,7 +5483,8 @@ static void gfi_architecture(const gf_net *net, char *text, size_t size) {
         else if (layer->kind == &gfi_add) n = snprintf(text + used, size - used, " %s", net->layers[layer->mark].name);
         else if (layer->window.kernel_h > 0)
             n = snprintf(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h, layer->window.kernel_w,
-                         layer->window.stride_h, layer->window.stride_w, layer->window.padding_h, layer->window.padding_w);
+                         layer->window.stride_h, layer->window.stride_w, layer->window.padding_h,
+                         layer->window.padding_w);
         else n = 0;
         used += n > 0 ? (size_t)n : 0;
     }
@@ -5411,10 +5522,12 @@ GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches
     gf_status status;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_save")) return gf_net_status(net);
     if (!path || (optim && optim->size != net->param_count))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_save: %s", path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_save: %s",
+                            path ? "the optimiser belongs to another net" : "path is NULL; name a file");
     memset(&bytes, 0, sizeof bytes);
     gfi_put_checkpoint(&bytes, net, optim, batches);
-    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_net_save: out of memory for %s", path) : gfi_write_file(path, bytes.data, bytes.size);
+    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_net_save: out of memory for %s", path)
+                          : gfi_write_file(path, bytes.data, bytes.size);
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }
@@ -5447,41 +5560,48 @@ static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint
                         "; name a file that gf_net_save wrote", path);
     bytes->at = bytes->size - 8;
     if (bytes->size < 16 || gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
-        return gfi_fail(GF_ERROR_FORMAT, "%s: its checksum is wrong: the file was damaged or cut off; use an earlier one", path);
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%s: its checksum is wrong: the file was damaged or cut off; use an earlier one", path);
     bytes->at = 8;
     version = gfi_get_u64(bytes), width = gfi_get_u64(bytes);
     if (!bytes->failed && version != GFI_SAVE_VERSION)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: version %lu, this program reads version %d; write it again", path, (unsigned long)version, GFI_SAVE_VERSION);
+        return gfi_fail(GF_ERROR_FORMAT, "%s: version %lu, this program reads version %d; write it again", path,
+                        (unsigned long)version, GFI_SAVE_VERSION);
     if (!bytes->failed && width != sizeof(gf_real))
-        return gfi_fail(GF_ERROR_FORMAT, "%s: numbers of %lu bytes, this program was built with %d; set GF_REAL alike", path, (unsigned long)width,
-                        (int)sizeof(gf_real));
+        return gfi_fail(GF_ERROR_FORMAT, "%s: numbers of %lu bytes, this program was built with %d; set GF_REAL alike",
+                        path, (unsigned long)width, (int)sizeof(gf_real));
     head->words = gfi_get_u64(bytes), head->params = gfi_get_u64(bytes), head->state = gfi_get_u64(bytes);
-    head->seed = gfi_get_u64(bytes), head->step = gfi_get_u64(bytes), head->optim = gfi_get_u64(bytes), head->moments = gfi_get_u64(bytes);
+    head->seed = gfi_get_u64(bytes), head->step = gfi_get_u64(bytes), head->optim = gfi_get_u64(bytes),
+    head->moments = gfi_get_u64(bytes);
     head->optim_step = gfi_get_u64(bytes), head->lr = gfi_get_double(bytes), head->has_batches = gfi_get_u64(bytes);
     head->epoch = gfi_get_u64(bytes), head->position = gfi_get_u64(bytes);
     if (bytes->failed || head->words > bytes->size - bytes->at)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was not written by gf_net_save", path,
-                        (unsigned long)bytes->size);
+        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was not written by gf_net_save",
+                        path, (unsigned long)bytes->size);
     return GF_OK;
 }
 
 // Does the head fit this net, optimiser and batches?
-static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, gfi_bytes *bytes, const char *path, const gfi_checkpoint *head) {
+static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, gfi_bytes *bytes, const char *path,
+                                const gfi_checkpoint *head) {
     char words[4096] = "";
     size_t arrays = 1 + (head->moments & 1) + (head->moments >> 1 & 1), wanted;
     gfi_architecture(net, words, sizeof words);
-    if (strlen(words) != head->words || memcmp(bytes->data + bytes->at, words, strlen(words)) != 0 || head->params != net->param_count ||
-        head->state != net->state_count)
-        return gfi_fail(GF_ERROR_SHAPE, "%s: is of another net: \"%.*s\" with %lu parameters; this one is \"%.120s\" with %lu", path,
-                        head->words < 120 ? (int)head->words : 120, (const char *)bytes->data + bytes->at, (unsigned long)head->params, words,
-                        (unsigned long)net->param_count);
+    if (strlen(words) != head->words || memcmp(bytes->data + bytes->at, words, strlen(words)) != 0 ||
+        head->params != net->param_count || head->state != net->state_count)
+        return gfi_fail(GF_ERROR_SHAPE,
+                        "%s: is of another net: \"%.*s\" with %lu parameters; this one is \"%.120s\" with %lu", path,
+                        head->words < 120 ? (int)head->words : 120, (const char *)bytes->data + bytes->at,
+                        (unsigned long)head->params, words, (unsigned long)net->param_count);
     wanted = bytes->at + (size_t)head->words + (arrays * net->param_count + net->state_count) * sizeof(gf_real) + 8;
     if (bytes->size != wanted)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: has %lu bytes, should have %lu; it was cut off or overwritten", path, (unsigned long)bytes->size,
-                        (unsigned long)wanted);
-    if (optim && (head->optim != 1 + (uint64_t)optim->config.kind || head->moments != (uint64_t)((optim->m != NULL) + 2 * (optim->v != NULL))))
+        return gfi_fail(GF_ERROR_FORMAT, "%s: has %lu bytes, should have %lu; it was cut off or overwritten", path,
+                        (unsigned long)bytes->size, (unsigned long)wanted);
+    if (optim && (head->optim != 1 + (uint64_t)optim->config.kind ||
+                  head->moments != (uint64_t)((optim->m != NULL) + 2 * (optim->v != NULL))))
         return gfi_fail(GF_ERROR_SHAPE, "%s: was saved with optimiser %s, this one is %s; initialise the same", path,
-                        head->optim ? gf_optim_name((gf_optim_kind)(head->optim - 1)) : "none", gf_optim_name(optim->config.kind));
+                        head->optim ? gf_optim_name((gf_optim_kind)(head->optim - 1)) : "none",
+                        gf_optim_name(optim->config.kind));
     return GF_OK;
 }
 
@@ -5512,7 +5632,8 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
     gf_status status;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_load")) return gf_net_status(net);
     if (!path || (optim && optim->size != net->param_count))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_load: %s", path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_load: %s",
+                            path ? "the optimiser belongs to another net" : "path is NULL; name a file");
     status = gfi_read_file(path, &bytes);
     if (status == GF_OK) status = gfi_load(net, optim, batches, &bytes, path);
     GF_FREE(bytes.data);
@@ -5648,8 +5769,8 @@ static int gfi_kernels_run_here(const gfi_kernels *kernels) {
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (kernels == &gfi_table_avx2) return avx2;
     if (kernels == &gfi_table_avx512)
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512bw");
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 #endif
     return kernels != NULL;
 }
@@ -5663,7 +5784,8 @@ static const gfi_kernels *gfi_kernels_best(void) {
 static const gfi_kernels *gfi_kernels_named(const char *name) {
     size_t i;
     for (i = 0; i < sizeof gfi_kernel_tables / sizeof gfi_kernel_tables[0]; i++)
-        if (strcmp(gfi_kernel_tables[i]->name, name) == 0 && gfi_kernels_run_here(gfi_kernel_tables[i])) return gfi_kernel_tables[i];
+        if (strcmp(gfi_kernel_tables[i]->name, name) == 0 && gfi_kernels_run_here(gfi_kernel_tables[i]))
+            return gfi_kernel_tables[i];
     return NULL;
 }
 
@@ -6142,7 +6264,8 @@ GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdi
     if (b_row == 1) {
         for (int j = 0; j < width; j += GFI_VLEN)
             for (int k = 0; k < depth; k += GFI_VLEN)
-                GFI_FN(gfi_transpose)(b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width, GFI_VLEN);
+                GFI_FN(gfi_transpose)
+                (b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width, GFI_VLEN);
     } else if (b_col == 1) {
         for (int k = 0; k < depth; k++)
             for (int j = 0; j < width; j += GFI_VLEN)
@@ -6989,12 +7112,26 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
 }
 #undef GFI_EACH
 
-static const gfi_kernels GFI_FN(gfi_table) = {
-    GFI_TEXT(GFI_PASS),     GFI_FN(gfi_matmul), GFI_FN(gfi_act_forward), GFI_FN(gfi_act_backward), GFI_FN(gfi_softmax_rows),
-    GFI_FN(gfi_column_sums), GFI_FN(gfi_axpy),   GFI_FN(gfi_scale),       GFI_FN(gfi_prelu_grad),   GFI_FN(gfi_sum_squares),
-    GFI_FN(gfi_tensor_sums), GFI_FN(gfi_update_step), GFI_FN(gfi_conv_forward), GFI_FN(gfi_conv_backward),
-    GFI_FN(gfi_channel_moments), GFI_FN(gfi_channel_products), GFI_FN(gfi_channel_scale), GFI_FN(gfi_channel_back),
-    GFI_FN(gfi_max_pool2), GFI_FN(gfi_max_pool2_back)};
+static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
+                                              GFI_FN(gfi_matmul),
+                                              GFI_FN(gfi_act_forward),
+                                              GFI_FN(gfi_act_backward),
+                                              GFI_FN(gfi_softmax_rows),
+                                              GFI_FN(gfi_column_sums),
+                                              GFI_FN(gfi_axpy),
+                                              GFI_FN(gfi_scale),
+                                              GFI_FN(gfi_prelu_grad),
+                                              GFI_FN(gfi_sum_squares),
+                                              GFI_FN(gfi_tensor_sums),
+                                              GFI_FN(gfi_update_step),
+                                              GFI_FN(gfi_conv_forward),
+                                              GFI_FN(gfi_conv_backward),
+                                              GFI_FN(gfi_channel_moments),
+                                              GFI_FN(gfi_channel_products),
+                                              GFI_FN(gfi_channel_scale),
+                                              GFI_FN(gfi_channel_back),
+                                              GFI_FN(gfi_max_pool2),
+                                              GFI_FN(gfi_max_pool2_back)};
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
