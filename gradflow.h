@@ -1,4 +1,4 @@
-// gradflow.h: train small neural networks in C and see where their gradients go.  v0.1, public domain or MIT (at the end)
+// gradflow.h: train small neural networks in C and see where their gradients go.  v0.1, public domain or MIT (see end)
 //
 // One header, no dependency but libc and libm. Three uses: drop it into coursework, compile an example
 // with one command, read it from top to bottom as a course in backpropagation.
@@ -327,10 +327,10 @@ typedef struct gf_window {                                 // what a convolution
 
 GFDEF gf_window gf_window_square(int kernel, int stride, int padding);
 // z[b,o,y,x] = b_o + Σ_cij w[o,c,i,j]·h[b, c, y·stride - padding + i, x·stride - padding + j], h = 0 outside the image.
-// Weight [OC,IC,KH,KW]. A side of the output is ⌊(side + 2·padding - kernel)/stride⌋ + 1, of a pool likewise: as PyTorch.
+// Weight [OC,IC,KH,KW]. A side of the output is ⌊(side + 2·padding - kernel)/stride⌋ + 1, of a pool likewise.
 GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding);
 GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window);  // rectangular kernels and the like
-GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride);  // largest of each window, the first of equals; NaN if any
+GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride);  // largest of each window, first of equals; or NaN
 GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride);  // mean of each window
 GFDEF void gf_net_global_avg_pool(gf_net *net);                     // mean of each channel: [C,H,W] → [C,1,1]
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);      // h = φ(z) elementwise, PyTorch's default parameter
@@ -676,9 +676,9 @@ GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const do
 GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also);
 // Shuffle by seed, then copy round(share·count) samples to first and the others to rest; neither may be empty.
 GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest);
-GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);                      // keep only the first count samples
-GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x);  // one normalised sample into x[C·H·W]
-GFDEF void gf_data_free(gf_dataset *data);                                         // NULL and zeroed are allowed
+GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);  // keep only the first count samples
+GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x);  // normalised, into x[C·H·W]
+GFDEF void gf_data_free(gf_dataset *data);  // NULL and zeroed are allowed
 
 // GF_FLIP: left-right, half the time. GF_CROP: 4 black pixels around, then a random cut of the old size.
 enum { GF_SHUFFLE = 1, GF_FLIP = 2, GF_CROP = 4 };
@@ -817,9 +817,9 @@ static void *gfi_alloc(size_t count, size_t size) {
 // [GF:RNG] Counter-based randomness
 // ---------------------------------------------------------------------------------------------------------------------
 // splitmix64 walks a counter in steps of γ = 2⁶⁴/golden ratio and scrambles it with mix64, so that any element can be
-// reached at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream both pass through mix64 on their way into the key:
-// the neighbours 0, 1, 2, … of either lie far apart on the counter. Only integers, exact products and correctly rounded
-// operations (+ - * / √) are used: the same numbers on every machine.
+// reached at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream both pass through mix64 on their way into the
+// key: the neighbours 0, 1, 2, … of either lie far apart on the counter. Only integers, exact products and correctly
+// rounded operations (+ - * / √) are used: the same numbers on every machine.
 
 #define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
@@ -935,8 +935,10 @@ GFDEF size_t gf_shape_size(gf_shape shape) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What the layers ask of the kernels
 // ---------------------------------------------------------------------------------------------------------------------
-// Nearly all time goes into the few functions of this table. Each exists once for every instruction set, see [GF:KERNEL];
-// to understand what they compute, read gfi_matmul_naive here and gfi_act_eval below.
+// Nearly all time goes into the few functions of the table gfi_kernels, at this section's end. Each exists once for
+// every instruction set, see [GF:KERNEL]. What they compute is said here, by plain loops that are the tests' oracles:
+// gfi_matmul_naive, gfi_conv_forward_naive, gfi_conv_backward_naive, and gfi_act_eval in the next section. Read these
+// and pass over the rest.
 
 #define GFI_CAT2(a, b) a##b
 #define GFI_CAT(a, b) GFI_CAT2(a, b)
@@ -1320,11 +1322,12 @@ typedef struct gfi_sums {
 
 enum { GFI_UPDATE_SGD, GFI_UPDATE_ADAM, GFI_UPDATE_RMSPROP };
 
-// One optimiser step as PyTorch documents it (torch.optim.SGD with dampening 0, Adam, AdamW, RMSprop not centered), for n
-// parameters that lie together. g is the gradient, w the parameter, t = 1, 2, … the step:
+// One optimiser step as PyTorch documents it (torch.optim.SGD with dampening 0, Adam, AdamW, RMSprop not centered), for
+// n parameters that lie together. g is the gradient, w the parameter, t = 1, 2, … the step:
 //   all      g += weight_decay w;  AdamW (decoupled): w *= 1 - lr weight_decay instead
 //   SGD      m = momentum m + g;  w -= lr m,  Nesterov: w -= lr (g + momentum m)
-//   Adam     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;  w -= lr m̂ / (√v̂ + eps), m̂ = m/(1 - beta1^t), v̂ = v/(1 - beta2^t)
+//   Adam     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
+//            w -= lr m̂ / (√v̂ + eps),  m̂ = m/(1 - beta1^t),  v̂ = v/(1 - beta2^t)
 //   RMSprop  v = alpha v + (1 - alpha) g²;  m = momentum m + g/(√v + eps);  w -= lr m
 typedef struct gfi_update {
     int kind;
@@ -1368,11 +1371,14 @@ typedef struct gfi_kernels {
                    gfi_change *change);
     void (*conv_forward)(const gfi_conv *job);
     void (*conv_backward)(const gfi_conv *job);
-    void (*channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares);          // Σ(x - shift), its square
-    void (*channel_products)(const gfi_channel *channel, double mean, double *sum, double *products);         // Σ dy, Σ dy·(x - mean)
-    void (*channel_scale)(const gfi_channel *channel, double mean, double scale, double shift);               // (x - mean)·scale + shift
-    void (*channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope);  // gfi_batch_norm_backward
-    void (*max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *place);  // 2×2, stride 2, of one plane
+    // Of a channel: Σ(x - shift) and Σ(x - shift)²; Σ dy and Σ dy·(x - mean); out = (x - mean)·scale + shift; and
+    // out = dx as gfi_batch_norm_backward says
+    void (*channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares);
+    void (*channel_products)(const gfi_channel *channel, double mean, double *sum, double *products);
+    void (*channel_scale)(const gfi_channel *channel, double mean, double scale, double shift);
+    void (*channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope);
+    // One plane, windows of 2×2, stride 2; place = 0…3, where in its window the maximum stood
+    void (*max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *place);
     void (*max_pool2_back)(const gf_real *dy, const gf_real *place, int height, int width, gf_real *dx);
 } gfi_kernels;
 
@@ -1650,8 +1656,8 @@ static int gfi_act_stores_slope(gf_act_kind kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:INIT] Initialisers
 // ---------------------------------------------------------------------------------------------------------------------
-// Element i of tensor t is a function of (seed, t, i): two nets with one seed start from the same weights even when their
-// activations or norms differ, so that what is compared is the activation and not the luck of the draw.
+// Element i of tensor t is a function of (seed, t, i): two nets with one seed start from the same weights even when
+// their activations or norms differ, so that what is compared is the activation and not the luck of the draw.
 
 static const char *const gfi_init_names[GF_INIT_COUNT] = {
     "default", "xavier", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal", "normal", "constant"};
@@ -1706,7 +1712,7 @@ GFDEF int gf_init_from_name(const char *name, gf_init *out) {
     return 1;
 }
 
-// Make the rows of w[rows, cols], rows ≤ cols, orthonormal by Gram-Schmidt, each projection done twice against rounding.
+// Make the rows of w[rows, cols], rows ≤ cols, orthonormal by Gram-Schmidt, each projected twice against rounding.
 // Element (r, c) stands at w[r·row_step + c·col_step].
 static void gfi_orthonormalise(gf_real *w, int rows, int cols, size_t row_step, size_t col_step) {
     int r, q, c, pass;
@@ -1774,8 +1780,9 @@ GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:LAYER] Layers
 // ---------------------------------------------------------------------------------------------------------------------
-// Every kind of layer is four things that stand together below: a plan (check the input's shape, say the output's, declare
-// parameters), forward, backward, and an entry in the table gfi_layer_kind. The network's core knows nothing else of it.
+// Every kind of layer is four things that stand together below: forward, backward, their entry in a gfi_layer_kind, and
+// the public function that plans it: checks the input's shape, says the output's, declares parameters. The network's
+// core knows nothing else of it.
 // Backward is the chain rule read from right to left: a layer y = f(x; w) receives dy = ∂L/∂y and gives
 //     dx = (∂y/∂x)ᵀ·dy  to the layer before it      dw = (∂y/∂w)ᵀ·dy  to the optimiser.
 
@@ -1798,7 +1805,7 @@ struct gfi_layer {
     const gf_real *x;              // [B, in]   input: the output of the layer before
     gf_real *y, *y_buffer;         // [B, out]  output; y may be x itself where a layer only passes on
     gf_real *dy, *dx;              // [B, out], [B, in]   dx is the dy of the layer before
-    gf_real *save;                 // [B, save_size] kept by forward for backward: φ'(z), dropout's mask, a skip's gradient
+    gf_real *save;                 // [B, save_size] kept for backward: φ'(z), dropout's mask, a skip's gradient
     size_t save_size;
     double *channel;               // [channel_size] per-channel (or per-sample) statistics of norms
     size_t channel_size;
@@ -2427,8 +2434,8 @@ GFDEF void gf_net_dropout(gf_net *net, double p) {
 }
 
 // --- normalisation: y = γ·x̂ + β with x̂ = (x - mean)/√(var + ε) ---
-// Batch norm (Ioffe, Szegedy 2015) takes mean and variance of each channel over the batch, layer norm (Ba et al. 2016) of
-// each sample over its features. Both see x as groups; a group is `count` values whose mean and variance are shared:
+// Batch norm (Ioffe, Szegedy 2015) takes mean and variance of each channel over the batch, layer norm (Ba et al. 2016)
+// of each sample over its features. Both see x as groups; a group is `count` values whose mean and variance are shared:
 //     dx = 1/√(var + ε) · (g - mean(g) - x̂·mean(g·x̂))  with g = dy·γ; mean and variance depend on x: two more terms
 #define GFI_NORM_EPS 1e-5
 #define GFI_NORM_MOMENTUM 0.1
@@ -2442,7 +2449,8 @@ static gfi_channel gfi_channel_at(const gf_net *net, const gfi_layer *layer, siz
     return channel;
 }
 
-// Mean and variance (divided by count, not count - 1) of a channel. Sums of x - x_0: no cancellation when the mean is large.
+// Mean and variance (divided by count, not count - 1) of a channel. Sums of x - x_0: no cancellation when the mean is
+// large.
 static void gfi_batch_moments(const gf_net *net, const gfi_channel *channel, double *mean, double *var) {
     double shift = (double)channel->x[0], count = (double)channel->rows * (double)channel->n, sum, squares;
     net->kernels->channel_moments(channel, shift, &sum, &squares);
@@ -2872,8 +2880,8 @@ GFDEF gf_status gf_net_build(gf_net *net) {
         gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in,
                                         tensor->fan_out, net->seed, tensor->stream);
         if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
-        if (tensor->init.kind == GF_INIT_ORTHOGONAL && tensor->view.size != (size_t)tensor->fan_in * (size_t)tensor->fan_out &&
-            tensor->view.rank == 4)  // a filter is a row
+        if (tensor->init.kind == GF_INIT_ORTHOGONAL && tensor->view.rank == 4 &&  // a filter is a row
+            tensor->view.size != (size_t)tensor->fan_in * (size_t)tensor->fan_out)
             gfi_init_orthogonal(tensor->view.value, tensor->view.dims[0], tensor->fan_in, tensor->init.gain);
     }
     for (i = 0; i < net->layer_count && net->probe; i++)
@@ -2942,7 +2950,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
                             max_norm),
                NAN;
     if (norm > max_norm && norm <= DBL_MAX) {
-        net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // PyTorch's: stays just below max_norm
+        net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below max_norm
         net->norm_known = 0;
     }
     return norm;
@@ -3479,9 +3487,9 @@ static gf_real gfi_select(gf_real *x, size_t n, size_t k) {
     return x[k];
 }
 
-// What has rank k, from 0, among x[0..n) ≥ 0, and what has rank k + 1 (the same when k is the last). For numbers that are not
-// negative the order of the bits is the order of the values: a count of their leading bits tells in which bucket rank k
-// lies, and only that bucket needs a selection. Reorders x.
+// What has rank k, from 0, among x[0..n) ≥ 0, and what has rank k + 1 (the same when k is the last). For numbers that
+// are not negative the order of the bits is the order of the values: a count of their leading bits tells in which
+// bucket rank k lies, and only that bucket needs a selection. Reorders x.
 static gf_real gfi_ranked(gf_real *x, size_t n, size_t k, gf_real *next) {
     enum { LEADING = 12, BUCKETS = 1 << (LEADING - 1), SHIFT = 8 * (int)sizeof(gf_real) - LEADING };
     uint32_t count[BUCKETS] = {0};
@@ -3568,7 +3576,8 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     size_t i, n = (size_t)net->batch * layer->out_size, near_zero = 0, small = 0, limit = 0, flat = 0;
     gf_real *slope = net->probe_scratch[0], *h = net->probe_scratch[1];
     gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
-    double log_sum = 0, product = 1, flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
+    double log_sum = 0, product = 1;
+    double flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
     probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
     probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
     probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
@@ -3578,7 +3587,7 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     for (i = 0; i < n; i++) {
         double d = fabs((double)slope[i]), z_i = (double)layer->x[i];
         product *= d + 1e-12;
-        if (i % 8 == 7 || i + 1 == n) log_sum += log(product), product = 1;  // one logarithm for eight: no product leaves double
+        if (i % 8 == 7 || i + 1 == n) log_sum += log(product), product = 1;  // one for eight: they stay within double
         small += d < 1e-3;
         flat += d < flat_below;
         near_zero += fabs(z_i) <= 0.1;
@@ -3668,11 +3677,12 @@ GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
     return net && net->probes && l >= 1 && l <= net->affine_count ? &net->probes[l - 1] : NULL;
 }
 
-#define GFI_STATS_FIELDS(X, stats) X(stats.l2) X(stats.rms) X(stats.mean) X(stats.mean_abs) X(stats.max_abs) X(stats.zero_share)
-#define GFI_PROBE_FIELDS(X)                                                                                                    \
-    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                                 \
-    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope) X(decay_rest)        \
-    X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square)           \
+#define GFI_STATS_FIELDS(X, stats) \
+    X(stats.l2) X(stats.rms) X(stats.mean) X(stats.mean_abs) X(stats.max_abs) X(stats.zero_share)
+#define GFI_PROBE_FIELDS(X)                                                                                             \
+    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                          \
+    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope) X(decay_rest) \
+    X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square)    \
     X(dphi_p10) X(dphi_p01) X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
 
 static const struct {
@@ -3903,7 +3913,8 @@ static gfi_diagnosis gfi_diagnose(const gf_net *net) {
     return d;
 }
 
-// Who changed the gradient's norm: shares of its logarithm where all pulled the same way, factors where one undid the other.
+// Who changed the gradient's norm: shares of its logarithm where all pulled the same way, factors where one undid the
+// other.
 static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
     double sum = d->weight + d->slope + d->rest;
     int length;
@@ -3948,7 +3959,9 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
                  d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, gfi_cause(&d, cause, sizeof cause),
                  d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
     else if (d.starved > 0.5)
-        snprintf(text, size, "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink with the gradient",
+        snprintf(text, size,
+                 "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink "
+                 "with the gradient",
                  100 * d.starved, d.starved_layer);
     else if (d.flat > 0.75)
         snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
@@ -4318,7 +4331,8 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // [GF:DATA] Data sets and batches
 // ---------------------------------------------------------------------------------------------------------------------
 // Everything that makes a data set ends in gfi_data_alloc; everything that reads one goes through gfi_data_copy, where
-// pixels become x by a table of 256 entries a channel.
+// pixels become x by a table of 256 entries a channel. In order: data drawn by the program, files, splits, batches, and
+// gf_net_evaluate. A loader believes nothing that a file says of itself until the file's length bears it out.
 
 static gf_status gfi_null(const char *function, const char *parameter) {
     return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is NULL", function, parameter);
@@ -5388,8 +5402,9 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:SAVE] Checkpoints
 // ---------------------------------------------------------------------------------------------------------------------
-// A file is: magic "GRADFLOW", then numbers of 8 bytes each, lowest byte first on every machine, then the architecture in
-// words, then the arrays, then the CRC-32 of all before it. Written whole or not at all.
+// A file is: magic "GRADFLOW", then numbers of 8 bytes each, lowest byte first on every machine, then the architecture
+// in words, then the arrays, then the CRC-32 of all before it. Written whole or not at all. Next to read:
+// gfi_put_checkpoint, which lists the numbers; gfi_get_head and gfi_check_head, which trust none of them.
 #ifndef GF_NO_STDIO
 
 #define GFI_SAVE_MAGIC "GRADFLOW"
@@ -6232,8 +6247,8 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
     }
 }
 
-// Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector at
-// dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2.
+// Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector
+// at dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2.
 // Number the square's elements row by row, in binary the bits of the row and then those of the column: a round rotates
 // these bits left by one, so that log2(GFI_VLEN) rounds have exchanged row and column.
 GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
