@@ -235,7 +235,8 @@ GFDEF gf_act gf_act_with(gf_act_kind kind, double param);   // celu's α must no
 // its users.
 GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
 GFDEF const char *gf_act_name(gf_act_kind kind);            // "?" outside the list
-// By name, with a parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. 1 when known, else 0, *out untouched.
+// By name, with a decimal parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. 1 when known, else 0 and
+// *out untouched.
 GFDEF int gf_act_from_name(const char *name, gf_act *out);
 
 // φ(z) and φ'(z) in double by the textbook formulas. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
@@ -745,7 +746,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>   // with GF_NO_STDIO only vsnprintf and snprintf, for messages
-#include <stdlib.h>  // strtod; malloc and free unless you bring your own
+#include <stdlib.h>  // strtod for CSV; malloc and free unless you bring your own
 #include <string.h>
 #ifndef GF_NO_STDIO
 #include <errno.h>
@@ -811,6 +812,19 @@ static gf_status gfi_fail(gf_status status, const char *format, ...) {
 static void *gfi_alloc(size_t count, size_t size) {
     if (size != 0 && count > (SIZE_MAX - 1) / size) return NULL;
     return GF_MALLOC(count * size + (count * size == 0));
+}
+
+// A plain decimal such as "0.5" or "2", the parameter in a name such as "xavier_0.5"; the whole text must be one. 1 on
+// success. Independent of the locale, unlike strtod, and rounded once as long as the digits fit a double exactly.
+static int gfi_parse_decimal(const char *text, double *out) {
+    double value = 0, unit = 1;
+    int digits = 0;
+    for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0'), unit *= 10;
+    if (digits == 0 || *text != '\0' || !(value <= DBL_MAX)) return 0;
+    *out = value / unit;
+    return 1;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1518,8 +1532,7 @@ GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (
 
 GFDEF int gf_act_from_name(const char *name, gf_act *out) {
     size_t best = 0;
-    int i, kind = -1;
-    char *end;
+    int i, negative, kind = -1;
     double param;
     if (!name || !out) return 0;
     for (i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
@@ -1535,9 +1548,9 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         return 1;
     }
     name += best + 1;  // after the underscore
-    param = strtod(name, &end);
-    if (!strchr("-.0123456789", *name) || end == name || *end != '\0' || !(fabs(param) < HUGE_VAL)) return 0;
-    *out = gf_act_with((gf_act_kind)kind, param);
+    negative = *name == '-';
+    if (!gfi_parse_decimal(name + negative, &param)) return 0;
+    *out = gf_act_with((gf_act_kind)kind, negative ? -param : param);
     return 1;
 }
 
@@ -1675,18 +1688,6 @@ GFDEF gf_init gf_init_zero(void) { return gf_init_with(GF_INIT_CONSTANT, 0); }
 
 GFDEF const char *gf_init_name(gf_init_kind kind) {
     return (int)kind >= 0 && kind < GF_INIT_COUNT ? gfi_init_names[kind] : "?";
-}
-
-// A plain decimal such as "0.5" or "2"; the whole text must be one. 1 on success. Independent of the locale.
-static int gfi_parse_decimal(const char *text, double *out) {
-    double value = 0, unit = 1;
-    int digits = 0;
-    for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
-    if (*text == '.')
-        for (text++; *text >= '0' && *text <= '9'; text++, digits++) value += (unit /= 10) * (*text - '0');
-    if (digits == 0 || *text != '\0') return 0;
-    *out = value;
-    return 1;
 }
 
 GFDEF int gf_init_from_name(const char *name, gf_init *out) {
@@ -3679,11 +3680,11 @@ GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
 
 #define GFI_STATS_FIELDS(X, stats) \
     X(stats.l2) X(stats.rms) X(stats.mean) X(stats.mean_abs) X(stats.max_abs) X(stats.zero_share)
-#define GFI_PROBE_FIELDS(X)                                                                                             \
-    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                          \
-    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope) X(decay_rest) \
-    X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square)    \
-    X(dphi_p10) X(dphi_p01) X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
+#define GFI_PROBE_FIELDS(X)                                                                                        \
+    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                     \
+    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope)          \
+    X(decay_rest) X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std)             \
+    X(dphi_mean) X(dphi_square) X(dphi_p10) X(dphi_p01) X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
 
 static const struct {
     const char *name;
@@ -6273,14 +6274,21 @@ GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int 
     }
 }
 
+// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square; `whole` vectors are written, or no more
+// than there are rows.
+GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst,
+                                        ptrdiff_t dst_row, int whole) {
+    for (int r = 0; r < rows; r += GFI_VLEN)
+        for (int c = 0; c < columns; c += GFI_VLEN)
+            GFI_FN(gfi_transpose)(src + r * src_row + c, src_row, rows - r, columns - c, dst + c * dst_row + r, dst_row,
+                                  whole ? GFI_VLEN : rows - r);
+}
+
 // Packs B's rows 0 … depth-1, columns 0 … n-1 into panel[depth][width], whole vectors, zeros beyond n.
 GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth, int n, int width,
                                         gf_real *panel) {
     if (b_row == 1) {
-        for (int j = 0; j < width; j += GFI_VLEN)
-            for (int k = 0; k < depth; k += GFI_VLEN)
-                GFI_FN(gfi_transpose)
-                (b + j * b_col + k, b_col, n - j, depth - k, panel + k * width + j, width, GFI_VLEN);
+        GFI_FN(gfi_flip)(b, b_col, n < width ? n : width, depth, panel, width, 1);
     } else if (b_col == 1) {
         for (int k = 0; k < depth; k++)
             for (int j = 0; j < width; j += GFI_VLEN)
@@ -6425,13 +6433,6 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
 }
 
 // ---- convolution, per pass -------------------------------------------------------------------------
-// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square.
-GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst, ptrdiff_t dst_row) {
-    for (int r = 0; r < rows; r += GFI_VLEN)
-        for (int c = 0; c < columns; c += GFI_VLEN)
-            GFI_FN(gfi_transpose)(src + r * src_row + c, src_row, rows - r, columns - c, dst + c * dst_row + r, dst_row, rows - r);
-}
-
 // All of C[m,n] by tiles, starting from `start` or (NULL) zero. B lies ready; whole vectors may be read past its last column.
 GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n) {
     const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS), tiles = gfi_ceil_div(m, GFI_TILE_ROWS);
@@ -6454,7 +6455,7 @@ GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int
 GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images, gf_real *block) {
     const int plane = shape.height * shape.width, C = shape.channels;
     for (int i = 0; i < images; i++)
-        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C);
+        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C, 0);
 }
 
 // A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
@@ -6471,7 +6472,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
     for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
         const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
         for (int i = 0; i < images && job->accumulate; i++)
-            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C, (ptrdiff_t)images * C);
+            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C, (ptrdiff_t)images * C, 0);
         for (int p = 0; p < count; p++) {
             const int y = (start + p) / to.width, x = (start + p) % to.width;
             tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
@@ -6481,7 +6482,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
             GFI_FN(gfi_tile_grid)(&tile, images, C);
         }
         for (int i = 0; i < images; i++)
-            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C, out + (ptrdiff_t)i * C * plane + start, plane);
+            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C, out + (ptrdiff_t)i * C * plane + start, plane, 0);
     }
 }
 
@@ -6537,8 +6538,8 @@ GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back, gf_r
     const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
     const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
     for (int k = 0; k < (back ? O : C); k++) {
-        if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width);
-        else GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width);
+        if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
+        else GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width, 0);
     }
 }
 
@@ -6556,7 +6557,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_backward)(const gfi_conv *job) {
     if (job->dx) GFI_FN(gfi_conv_pack)(job, 1, packed);
     gfi_conv_backward_run(job, GFI_FN(gfi_conv_backward_part), GFI_FN(gfi_axpy));
     for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
-        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps, (ptrdiff_t)C * taps);
+        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps, (ptrdiff_t)C * taps, 0);
 }
 
 // ---- norms, per pass -------------------------------------------------------------------------------
