@@ -317,16 +317,17 @@ GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int
 // [GF:LAYER] Layers
 // ---------------------------------------------------------------------------------------------------------------------
 // Layers are added in order to a net that is not yet built. Each takes the shape of the one before; a shape that does
-// not fit is the net's sticky error, with layer, sizes and a remedy. All return void: check gf_net_status when done.
+// not fit is the net's sticky error, with layer, sizes and a remedy: check gf_net_status when done. z = W·h + b and
+// h = φ(z) are layers of their own; going back, each hands ∂L/∂(its input) to the one before it.
 
 typedef struct gf_net gf_net;
 
-GFDEF void gf_net_dense(gf_net *net, int outputs);         // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
-typedef struct gf_window {                                 // what a convolution looks through, in pixels
+typedef struct gf_window {    // what a convolution looks through, in pixels
     int kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
 } gf_window;
+GFDEF gf_window gf_window_square(int kernel, int stride, int padding);  // the same both ways
 
-GFDEF gf_window gf_window_square(int kernel, int stride, int padding);
+GFDEF void gf_net_dense(gf_net *net, int outputs);         // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
 // z[b,o,y,x] = b_o + Σ_cij w[o,c,i,j]·h[b, c, y·stride - padding + i, x·stride - padding + j], h = 0 outside the image.
 // Weight [OC,IC,KH,KW]. A side of the output is ⌊(side + 2·padding - kernel)/stride⌋ + 1, of a pool likewise.
 GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding);
@@ -466,7 +467,9 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);
 // [GF:PROBE] Instruments: where do gradients go?
 // ---------------------------------------------------------------------------------------------------------------------
 // Declare with gf_net_probe before build, read with gf_net_measure after backward, before clipping and before the step.
-// Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output z_l.
+// Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output z_l. It
+// may vanish while ∇W_l looks flat: look at both. Norms and means are summed in double: behind 20 sigmoid layers δ is
+// near 1e-21, and its squares underflow float.
 
 enum {                            // what to measure; or them together
     GF_PROBE_GRADIENTS = 1,       // ∇W, ∇b, δ of every layer
@@ -527,7 +530,8 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l);
 GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map);
 // norms[o] = ‖∇w_o‖ of every filter (conv) or unit (dense) o of affine layer l, 1 ≤ l ≤ L, after backward.
 GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms);
-// One sentence: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what causes it.
+// One sentence into text[size]: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what
+// causes it. GF_ERROR_ORDER unless gf_net_measure has run with GF_PROBE_GRADIENTS and GF_PROBE_SIGNALS.
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
 
 // Every number of a gf_layer_probe by name, "dw.l2" … "flat_share", for files and charts. i from 0; NULL at the end.
@@ -3419,7 +3423,7 @@ static gf_status gfi_write_file(const char *path, const unsigned char *data, siz
     FILE *file;
     int written;
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes", path,
+        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes; use a shorter one", path,
                         (int)sizeof temporary - 5);
     file = fopen(temporary, "wb");
     if (!file)
@@ -4307,14 +4311,16 @@ GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_in
 
 GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_layer *layers, int count) {
     if (!layers || count < 1)
-        return gfi_fail(GF_ERROR_ARGUMENT, "theory: %d layers%s; expected 1 or more", count, layers ? "" : " (NULL)");
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: %d layers%s; expected 1 or more", count,
+                        layers ? "" : " (NULL)");
     if (!(input_square >= 0.0) || isinf(input_square))
-        return gfi_fail(GF_ERROR_ARGUMENT, "theory: mean square of the input is %g; expected 0 or more", input_square);
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: mean square of the input is %g; expected 0 or more",
+                        input_square);
     for (int l = 0; l < count; l++) {
         double w = layers[l].weight_variance, b = layers[l].bias_variance;
         if (layers[l].width < 1 || !(w >= 0.0) || !(b >= 0.0) || isinf(w) || isinf(b))
-            return gfi_fail(GF_ERROR_ARGUMENT, "theory: layer %d has width %d and variances %g, %g; expected a width "
-                            "of 1 or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
+            return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: layer %d has width %d and variances %g, %g; "
+                            "expected a width of 1 or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
     }
     layers[0].q = layers[0].weight_variance * input_square + layers[0].bias_variance;
     for (int l = 1; l < count; l++)
@@ -5365,6 +5371,11 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     score.loss = score.accuracy = NAN, score.count = 0;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_evaluate")) return score;
     size = gf_shape_size(net->input), K = gfi_output(net)->out_size;
+    if ((int)loss < 0 || loss >= GF_LOSS_COUNT) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_evaluate: loss %d; needs one of gf_loss_kind's 0..%d", (int)loss,
+                     GF_LOSS_COUNT - 1);
+        return score;
+    }
     if (!data || data->count == 0 || gf_shape_size(data->shape) != size ||
         (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets || (size_t)data->outputs != K)) {
         gfi_net_fail(
