@@ -6,7 +6,9 @@
 // The patient  784-128, twenty times 128-128, 10; sigmoid after every layer but the last; PyTorch's default
 //              initialisation; plain SGD. MNIST scaled to [0, 1], 30000 images once, batches of 128
 // Remedies     activation, initialisation, batch norm, layer norm, skip connections, optimiser: all 320 combinations
-// Look for     rescue.png, from left to right: what reaches layer 1 before the first step, then what came of it
+// Look for     rescue.png, from left to right: what reaches layer 1 before the first step, then what came of it. Blue cells
+//              stay at chance whatever the optimiser; batch norm mends all; layer norm never the sigmoid; skip connections
+//              explode with large gains or plain SGD; rmsprop, whose first steps are ten times Adam's, spoils healthy nets
 // Try next     --structures skip,batch_norm_skip · --inits lecun --activations sigmoid,selu · --seeds 3 · --images 60000
 #include "experiment.h"
 #define GRADFLOW_IMPLEMENTATION
@@ -27,6 +29,7 @@ typedef struct cell {  // one combination of remedies, and what became of it
     double acc[MAX_SEEDS];    // test accuracy in % at the end; NaN: diverged
     double first[MAX_SEEDS];  // RMS ∇W_1 at the first step, before any weight has moved
     double ratio[MAX_SEEDS];  // RMS δ_1/RMS δ_L there
+    double loss;              // of the last step
     char verdict[320];        // of the first seed, there
 } cell;
 
@@ -111,7 +114,7 @@ static void train(const study *st, cell *c, int run) {
     for (int epoch = 1; epoch <= st->s.epochs; epoch++)
         while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
             gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
-            gf_loss_cross_entropy(net, batches.labels);
+            c->loss = gf_loss_cross_entropy(net, batches.labels);
             gf_net_backward(net);
             if (step++ == 0) {
                 gf_net_measure(net);
@@ -161,7 +164,7 @@ static void train_all(study *st) {
             ex_progress_note(&st->progress, "%-10s %-10s %-10s %-8s  test %6.2f %%  %.90s", st->structure.name[c->structure],
                              st->s.act_name[c->activation], st->init.name[c->init], st->optim.name[c->optim],
                              ex_mean(c->acc, (size_t)st->s.seeds), c->verdict);
-            ex_progress_step(&st->progress, "nets", 1, 1, c->acc[0]);
+            ex_progress_step(&st->progress, "nets:", 1, 1, c->loss);
         }
     }
 }
@@ -177,51 +180,43 @@ static void write_csv(const study *st) {
     ex_csv_close(&csv);
 }
 
-// One block of the picture: rows structure × activation, columns initialisations. optim -1: the gradient at the first
-// step, which no optimiser has touched yet.
-static void draw_block(const study *st, plot_axes *ax, int optim, const char *title) {
-    int rows = st->structure.count * st->s.act_count, columns = st->init.count;
-    double values[MAX_NAMES * EX_MAX_ACTIVATIONS * MAX_NAMES];
-    char text[MAX_NAMES * EX_MAX_ACTIVATIONS][64];
-    const char *names[MAX_NAMES * EX_MAX_ACTIVATIONS], *inits[MAX_NAMES];
-    for (int r = 0; r < rows; r++) {
-        int structure = r / st->s.act_count, activation = r % st->s.act_count;
-        snprintf(text[r], sizeof text[r], "%s   %s", activation ? "" : st->structure.name[structure], st->s.act_name[activation]);
-        for (char *c = text[r]; *c; c++) *c = *c == '_' ? ' ' : *c;
-        names[r] = optim < 0 ? text[r] : "";
-        for (int i = 0; i < columns; i++) {
-            const cell *c = cell_at(st, structure, activation, optim < 0 ? 0 : optim, i);
+// One panel of the picture: rows are activations, columns initialisations. optim -1: the gradient before the first step,
+// which no optimiser has touched yet.
+static void draw_panel(const study *st, plot_axes *ax, int structure, int optim) {
+    double values[EX_MAX_ACTIVATIONS * MAX_NAMES];
+    char title[64], label[32], init[MAX_NAMES][24];
+    const char *activations[EX_MAX_ACTIVATIONS], *inits[MAX_NAMES];
+    for (int a = 0; a < st->s.act_count; a++)
+        for (int i = 0; i < st->init.count; i++) {
+            const cell *c = cell_at(st, structure, a, optim < 0 ? 0 : optim, i);
             double mean = ex_mean(optim < 0 ? c->ratio : c->acc, (size_t)st->s.seeds);
-            inits[i] = st->init.name[i];
-            values[r * columns + i] = !c->done ? NAN : optim < 0 ? floor(log10(mean) + 0.5) + 0.0 : mean;  // + 0.0: no "-0"
+            values[a * st->init.count + i] = !c->done ? NAN : optim < 0 ? floor(log10(mean) + 0.5) + 0.0 : mean;  // + 0.0: no "-0"
+            activations[a] = optim < 0 ? st->s.act_name[a] : "";
+            snprintf(init[i], sizeof init[i], strlen(st->init.name[i]) > 7 ? "%.5s." : "%s", st->init.name[i]);
+            inits[i] = structure == st->structure.count - 1 ? init[i] : "";
         }
-    }
-    plot_labels(ax, title, NULL, NULL);
-    plot_heatmap(ax, values, rows, columns, optim < 0 ? PLOT_SIGNED : PLOT_VIRIDIS);
+    if (optim < 0) snprintf(title, sizeof title, "δ_{1} / δ_{22}, step 0");
+    else snprintf(title, sizeof title, "%s %g: test %%", st->optim.name[optim], usual_rate(st->optim.name[optim]));
+    snprintf(label, sizeof label, "%s", st->structure.name[structure]);
+    for (char *c = label; *c; c++) *c = *c == '_' ? ' ' : *c;
+    plot_labels(ax, structure ? NULL : title, NULL, optim < 0 ? label : NULL);
+    plot_heatmap(ax, values, st->s.act_count, st->init.count, optim < 0 ? PLOT_SIGNED : PLOT_VIRIDIS);
     plot_heatmap_values(ax, optim < 0 ? "10^{%.0f}" : "%.0f");
     plot_color_range(ax, optim < 0 ? -6 : 10, optim < 0 ? 6 : 100), plot_color_bar(ax, 0);
-    plot_names_x(ax, inits, columns), plot_names_y(ax, names, rows);
-    for (int k = 1; k < st->structure.count; k++) {
-        plot_style line = plot_solid(PLOT_BLACK);
-        line.width = 5;
-        plot_hline(ax, k * st->s.act_count - 0.5, NULL, line);
-    }
+    plot_names_x(ax, inits, st->init.count), plot_names_y(ax, activations, st->s.act_count);
 }
 
 static void draw(const study *st) {
     char text[200];
-    int rows = st->structure.count * st->s.act_count;
-    snprintf(text, sizeof text, "%d layers that do not train, and every remedy (%s)", DEPTH, st->data_name);
-    plot_figure *fig = plot_figure_create(300 + 310 * (1 + st->optim.count), 200 + 44 * rows, 1, 1 + st->optim.count, text);
-    plot_text_scale(fig, 1.15);
-    draw_block(st, plot_axes_at(fig, 0, 0), -1, "δ_{1} / δ_{22} before step 1");
-    for (int o = 0; o < st->optim.count; o++) {
-        snprintf(text, sizeof text, "test %%: %s %g", st->optim.name[o], usual_rate(st->optim.name[o]));
-        draw_block(st, plot_axes_at(fig, 0, o + 1), o, text);
-    }
-    snprintf(text, sizeof text, "left: RMS gradient at layer 1 over that at layer 22, blue vanishes, red explodes. Others: test accuracy "
-             "after %d epoch%s of %zu images, %d seed%s; 10 is chance, NaN diverged", st->s.epochs, st->s.epochs > 1 ? "s" : "",
-             st->data.count, st->s.seeds, st->s.seeds > 1 ? "s" : "");
+    snprintf(text, sizeof text, "Twenty layers on %s: no gradient, no learning, and what mends it", st->data_name);
+    plot_figure *fig = plot_figure_create(200 + 255 * (1 + st->optim.count), 140 + 38 * st->structure.count * st->s.act_count,
+                                          st->structure.count, 1 + st->optim.count, text);
+    plot_text_scale(fig, 1.25);
+    for (int structure = 0; structure < st->structure.count; structure++)
+        for (int o = -1; o < st->optim.count; o++) draw_panel(st, plot_axes_at(fig, structure, o + 1), structure, o);
+    snprintf(text, sizeof text, "left: gradient at layer 1 over that at layer 22; blue vanishes, red explodes. Right: accuracy after %d epoch%s of %zu "
+             "images, %d seed%s; 10 is chance, NaN diverged", st->s.epochs, st->s.epochs > 1 ? "s" : "", st->data.count, st->s.seeds,
+             st->s.seeds > 1 ? "s" : "");
     plot_caption(fig, text);
     ex_save_chart(fig, st->s.out, "rescue.png");
 }

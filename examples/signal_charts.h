@@ -26,13 +26,14 @@ static void chart_profile(plot_figure *fig, int column, const char *title, const
     for (int l = 0; l <= depth; l++) x[l] = l + 1;
     for (int k = 0; k < 3; k++) {
         plot_axes *ax = plot_axes_at(fig, k, column);
-        int n = k == 1 ? depth - 1 : depth;  // the last factor is that of the output layer, which is narrower
+        int n = k == 1 ? depth - 1 : depth, first = 0;  // the last factor is that of the output layer, which is narrower
+        while (first < n && isnan(series[k][1][first])) first++;
         plot_labels(ax, k ? NULL : title, k < 2 ? NULL : "layer (1 is next to the input)", column ? NULL : y_label[k]);
         if (k == 1) plot_limits_y(ax, 0, 1.4);
         else plot_log_y(ax), plot_limits_y(ax, k ? 1e-6 : 1e-36, k ? 1e4 : 1e6);
         plot_limits_x(ax, 0, depth + 1);
         plot_line(ax, x, series[k][0], n, name, plot_solid(color));
-        plot_scatter(ax, x, series[k][1], n, NULL, plot_points(color, PLOT_CIRCLE));
+        plot_scatter(ax, x + first, series[k][1] + first, n - first, NULL, plot_points(color, PLOT_CIRCLE));
     }
 }
 

@@ -87,8 +87,8 @@ static double mean_factor(const profile *p, int which, int depth) {
 // Factor per layer, gradient and q along the net, for four initialisations.
 static void layers(study *st) {
     static const char *const init[INITS] = {"default", "xavier", "kaiming", "critical"};
-    static const char *const title[INITS] = {"default: U(±1/√fan_in)", "xavier (square: LeCun's): σ_{w}^{2} = 1", "kaiming: σ_{w}^{2} = 2",
-                                             "each φ's own critical σ_{w}^{2} (sigmoid has none)"};
+    static const char *const title[INITS] = {"default: U(±1/√fan_in)", "xavier, lecun: σ_{w}^{2} = 1", "kaiming: σ_{w}^{2} = 2",
+                                             "each φ's own critical σ_{w}^{2}"};
     static ex_table table;
     ex_csv csv;
     profile p;
@@ -96,7 +96,7 @@ static void layers(study *st) {
     ex_csv_open(&csv, &st->s, "factors.csv", "activation,init,layer,q_theory,q,delta_theory,delta,factor_theory,factor");
     ex_table_row(&table, "activation|init|factor per layer, theory|measured|difference|worst layer");
     snprintf(text, sizeof text, "Predicted (lines) and measured (points): %d hidden layers of %d, before any training", st->depth, WIDTH);
-    plot_figure *fig = plot_figure_create(2000, 1300, 3, INITS, text);
+    plot_figure *fig = plot_figure_create(1500, 1000, 3, INITS, text);
     plot_shared_legend(fig), plot_caption(fig, "points end where the gradient leaves the numbers of float (10^{-35})");
     for (int i = 0; i < INITS; i++)
         for (int a = 0; a < st->s.act_count && !ex_stop; a++) {
@@ -107,7 +107,7 @@ static void layers(study *st) {
             else weight = weights_of(critical);
             measure(st, &p, st->s.act[a], st->depth, weight, bias);
             chart_profile(fig, i, title[i], &p, st->depth, st->s.act_name[a], a);
-            for (int l = 0; l < st->depth && !isnan(p.factor[1][l]); l++) {
+            for (int l = 0; l < st->depth; l++) {
                 double off = p.factor[1][l] / p.factor[0][l] - 1;
                 if (fabs(off) > fabs(worst) && l > 0 && l < st->depth - 1) worst = off;
             }
@@ -177,7 +177,7 @@ static void born_dead(const study *st) {
     ex_csv csv;
     ex_csv_open(&csv, &st->s, "dead.csv", "width,depth,one_input,formula,line,line_low,line_high,fifty_inputs");
     snprintf(title, sizeof title, "Born dead: relu nets, zero biases, %d random nets of each width", st->trials);
-    plot_figure *fig = plot_figure_create(1900, 650, 1, DEAD_KINDS, title);
+    plot_figure *fig = plot_figure_create(1500, 560, 1, DEAD_KINDS, title);
     plot_shared_legend(fig);
     plot_caption(fig, "points counted; left 1 - Π(1 - 2^{-N}), exact; middle the band between two bounds; right the same formula as upper bound");
     for (int w = 0; w < EX_COUNT(widths) && !ex_stop; w++) {
@@ -197,7 +197,7 @@ static void born_dead(const study *st) {
 }
 
 // Test accuracy of a net of this depth after so many steps of plain SGD; chance where its numbers stop being finite.
-static double train(const study *st, const spot *at) {
+static double train(const study *st, const spot *at, double *loss) {
     gf_net *net = random_net(gf_image(1, 28, 28), st->s.batch, st->phase, st->width, at->depth, 10, weights_of(at->weight),
                              biases_of(at->bias), st->s.seed);
     gf_optim sgd;
@@ -209,7 +209,7 @@ static double train(const study *st, const spot *at) {
     for (int step = 0; step < st->steps && !ex_stop && gf_net_status(net) == GF_OK; step++) {
         if (!gf_batches_next(&batches)) gf_batches_next(&batches);  // an epoch is over: on with the next one
         gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
-        gf_loss_cross_entropy(net, batches.labels);
+        *loss = gf_loss_cross_entropy(net, batches.labels);
         gf_net_backward(net);
         gf_optim_step(&sgd, net);
     }
@@ -227,11 +227,12 @@ static void train_all(study *st, spot *spots, int count) {
 #pragma omp parallel for schedule(dynamic) num_threads(st->s.threads)
 #endif
     for (int i = 0; i < count; i++) {
-        spots[i].accuracy = ex_stop ? NAN : train(st, &spots[i]);
+        double loss = NAN;
+        spots[i].accuracy = ex_stop ? NAN : train(st, &spots[i], &loss);
 #ifdef _OPENMP
 #pragma omp critical
 #endif
-        ex_progress_step(&st->progress, "phase diagram, nets:", 1, 1, spots[i].accuracy);
+        ex_progress_step(&st->progress, "phase diagram, nets:", 1, 1, loss);
     }
     ex_progress_note(&st->progress, "%d nets trained", count);
     for (int i = 0; i < count && !ex_stop; i++)
@@ -251,7 +252,7 @@ static void phases(study *st) {
         for (int c = 0; c < columns; c++, n++) {
             spots[n].weight = r.w0 + (r.w1 - r.w0) * (c + 0.5) / columns;
             spots[n].bias = row < depths ? st->bias_variance : r.b1 * (row - depths + 0.5) / biases;
-            spots[n].depth = row < depths ? step * (row + 1) : 32;
+            spots[n].depth = row < depths ? step * (row + 1) : 48;
         }
     train_all(st, spots, n);
     snprintf(title, sizeof title, "Where a deep %s net can learn (%s, %d steps of SGD %g, one seed)", st->phase_name, st->data_name, st->steps, st->s.lr);
