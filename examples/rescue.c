@@ -6,9 +6,9 @@
 // The patient  784-128, twenty times 128-128, 10; sigmoid after every layer but the last; PyTorch's default
 //              initialisation; plain SGD. MNIST scaled to [0, 1], 30000 images once, batches of 128
 // Remedies     activation, initialisation, batch norm, layer norm, skip connections, optimiser: all 320 combinations
-// Look for     rescue.png, from left to right: what reaches layer 1 before the first step, then what came of it. Blue cells
-//              stay at chance whatever the optimiser; batch norm mends all; layer norm never the sigmoid; skip connections
-//              explode with large gains or plain SGD; rmsprop, whose first steps are ten times Adam's, spoils healthy nets
+// Look for     rescue.png, from left to right: what reaches layer 1 before the first step, then what came of it. Below 1e-8
+//              no optimiser helps, above it Adam often does. Batch norm mends everything, layer norm never the sigmoid;
+//              skip connections explode with large gains and with plain SGD; rmsprop's first steps spoil healthy nets
 // Try next     --structures skip,batch_norm_skip · --inits lecun --activations sigmoid,selu · --seeds 3 · --images 60000
 #include "experiment.h"
 #define GRADFLOW_IMPLEMENTATION
