@@ -105,18 +105,18 @@ static void test_percentiles(void) {
 // The rule in the study's code calls resting arctan and softsign units saturated; tanh and relu have their own.
 static void test_code_rate(void) {
     static const gf_act_kind kinds[4] = {GF_ACT_RELU, GF_ACT_TANH, GF_ACT_ARCTAN, GF_ACT_SOFTSIGN};
-    static const double expected[4] = {0.5, 0.5, 0.75, 0.5};
+    static const double expected[4] = {2, 3, 5, 3};
     for (int k = 0; k < 4; k++) {
         xor_meter m;
-        gf_real x[8] = {-3, 0, -1, 0, 1, 0, 3, 0};
-        gf_net *net = gf_net_create(gf_vector(2), 4, 1);
+        gf_real x[12] = {-3, 0, -1, 0, (gf_real)0.04, 0, 1, 0, (gf_real)1.9, 0, 3, 0};
+        gf_net *net = gf_net_create(gf_vector(2), 6, 1);
         gf_net_init(net, gf_init_zero(), gf_init_zero());
         gf_net_dense(net, 1), gf_net_act(net, kinds[k]), gf_net_dense(net, 1), gf_net_build(net);
-        gf_net_tensor(net, "dense1.weight")->value[0] = 1;  // z = -3, -1, 1, 3
-        xor_meter_init(&m, net, gf_act_default(kinds[k]), 2, 4);
-        gf_net_forward(net, x, 4, GF_TRAIN);
-        // relu: two zeros. tanh: ±3 are beyond .95. arctan: -1.25, -.79, 1.25. softsign: -.75, -.5
-        CHECK_NEAR(xor_code_rate(&m, net), expected[k], 0);
+        gf_net_tensor(net, "dense1.weight")->value[0] = 1;  // z = x1
+        xor_meter_init(&m, net, gf_act_default(kinds[k]), 2, 6);
+        gf_net_forward(net, x, 6, GF_TRAIN);
+        // relu: two zeros. tanh: ±.995, .956. arctan: -1.25, -.79, .04, 1.09, 1.25. softsign: -.75, -.5, .038
+        CHECK_NEAR(xor_code_rate(&m, net), expected[k] / 6, 0);
         xor_meter_free(&m), gf_net_free(net);
     }
 }
