@@ -2025,6 +2025,8 @@ static void gfi_product(gf_net *net, gf_real *c, gfi_matrix a, gfi_matrix b, con
     net->kernels->matmul(&job);
 }
 
+#define GFI_SLOPE_BYTES ((size_t)1 << 20)  // the most that an activation layer keeps of φ'(z) from forward to backward
+
 // Elementwise work is cut into pieces of one fixed length, so that the bits do not depend on the number of threads.
 enum { GFI_PIECE = 8192 };
 
@@ -2168,7 +2170,9 @@ GFDEF void gf_net_activation(gf_net *net, gf_act act) {
     layer = gfi_add_layer(net, &gfi_activation, act.kind == GF_ACT_PRELU ? "prelu" : "act");
     if (!layer) return;
     layer->act = act;
-    if (gfi_act_stores_slope(act.kind)) layer->save_size = layer->out_size;
+    // A stored φ' that is gone from the cache by the time backward wants it saves nothing: large images do without.
+    if (gfi_act_stores_slope(act.kind) && layer->out_size <= GFI_SLOPE_BYTES / sizeof(gf_real) / (size_t)net->max_batch)
+        layer->save_size = layer->out_size;
     if (act.kind == GF_ACT_PRELU)
         gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
 }
@@ -5851,6 +5855,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 //   GFI_UNZIP_EVEN(a, b), _ODD   a0 a2 … b0 b2 …, a1 a3 … b1 b3 …
 //   GFI_AS_INT GFI_AS_REAL    reinterpret the bits
 //   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd, for which there are GFI_SET1_WIDE, GFI_FMA_WIDE,
+//   GFI_STORE_NARROW(p, v)    the way back: a gfi_vd rounded to GFI_VDLEN gf_reals
 //                             GFI_ABS_WIDE and gfi_sum_wide(v)
 // gfi_name inside a pass is a different function in each: GFI_FN(gfi_name) is gfi_name_avx2 …
 #undef GFI_FN
@@ -5897,6 +5902,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #undef GFI_AS_INT
 #undef GFI_AS_REAL
 #undef GFI_LOAD_WIDE
+#undef GFI_STORE_NARROW
 #undef GFI_SET1_WIDE
 #undef GFI_ZIP_LO
 #undef GFI_ZIP_HI
@@ -5946,6 +5952,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_AS_INT(v) gfi_real_bits(v)
 #define GFI_AS_REAL(v) gfi_bits_real(v)
 #define GFI_LOAD_WIDE(p) ((double)*(p))
+#define GFI_STORE_NARROW(p, v) ((void)(*(p) = (gf_real)(v)))
 #define GFI_SET1_WIDE(s) ((double)(s))
 #define GFI_FMA_WIDE(a, b, c) ((a) * (b) + (c))
 #define GFI_ZIP_LO(a, b) (a)
@@ -5978,6 +5985,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_CMP(a, b, how) _mm512_cmp_pd_mask(a, b, how)
 #define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi64(i))
 #define GFI_LOAD_WIDE(p) _mm512_loadu_pd(p)
+#define GFI_STORE_NARROW(p, v) _mm512_storeu_pd(p, v)
 #define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
 #define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
 #define GFI_UNZIP_EVEN(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b)
@@ -5989,6 +5997,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_CMP(a, b, how) _mm512_cmp_ps_mask(a, b, how)
 #define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi32(i))
 #define GFI_LOAD_WIDE(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define GFI_STORE_NARROW(p, v) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, v))
 #define GFI_ZIP_LO(a, b) \
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
 #define GFI_ZIP_HI(a, b) \
@@ -6025,6 +6034,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_CMP(a, b, how) _mm256_cmp_pd(a, b, how)
 #define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi64x(i))
 #define GFI_LOAD_WIDE(p) _mm256_loadu_pd(p)
+#define GFI_STORE_NARROW(p, v) _mm256_storeu_pd(p, v)
 #define GFI_FIRST_LANES(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))
 #define GFI_UNZIP_EVEN(a, b) _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xD8)
 #define GFI_UNZIP_ODD(a, b) _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xD8)
@@ -6034,6 +6044,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_CMP(a, b, how) _mm256_cmp_ps(a, b, how)
 #define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi32(i))
 #define GFI_LOAD_WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define GFI_STORE_NARROW(p, v) _mm_storeu_ps(p, _mm256_cvtpd_ps(v))
 #define GFI_FIRST_LANES(n) _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 #define GFI_UNZIP_EVEN(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0x88), 0xD8)
 #define GFI_UNZIP_ODD(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xDD), 0xD8)
@@ -6067,6 +6078,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_SET1I(i) vdupq_n_s64(i)
 #define GFI_SET1(s) vdupq_n_f64(s)
 #define GFI_LOAD_WIDE(p) vld1q_f64(p)
+#define GFI_STORE_NARROW(p, v) vst1q_f64(p, v)
 #define GFI_COUNT(m) ((int)vaddvq_u64(vshrq_n_u64(m, 63)))
 #else
 #define gfi_v float32x4_t
@@ -6075,6 +6087,7 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_SET1I(i) vdupq_n_s32(i)
 #define GFI_SET1(s) vdupq_n_f32(s)
 #define GFI_LOAD_WIDE(p) vcvt_f64_f32(vld1_f32(p))
+#define GFI_STORE_NARROW(p, v) vst1_f32(p, vcvt_f32_f64(v))
 #define GFI_COUNT(m) ((int)vaddvq_u32(vshrq_n_u32(m, 31)))
 #endif
 #define gfi_vd float64x2_t
@@ -6622,16 +6635,22 @@ GFI_TARGET static void GFI_FN(gfi_channel_scale)(const gfi_channel *channel, dou
     }
 }
 
-// dx = scale·(dy - mean_dy - (x - mean)·slope), likewise
-GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope) {
-    const gfi_v m = GFI_SET1((gf_real)mean), a = GFI_SET1((gf_real)scale), d = GFI_SET1((gf_real)mean_dy), s = GFI_SET1((gf_real)slope);
+// dx = scale·(dy - mean_dy - (x - mean)·slope), in double: dx sums to zero over the channel, so the bias before a batch norm has
+// no gradient, and Adam, which divides by a gradient's own size, would make steps of the rounding errors of these constants.
+GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy,
+                                                double slope) {
+    const gfi_vd factor = GFI_SET1_WIDE(-scale * slope), scales = GFI_SET1_WIDE(scale);
+    const double constant = scale * (slope * mean - mean_dy);
+    const gfi_vd constants = GFI_SET1_WIDE(constant);
     for (size_t r = 0; r < channel->rows; r++) {
         const gf_real *x = channel->x + r * channel->step, *dy = channel->dy + r * channel->step;
         gf_real *dx = channel->out + r * channel->step;
         size_t i = 0;
-        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN)
-            GFI_STORE(dx + i, GFI_FNMA(GFI_LOAD(x + i) - m, s, GFI_LOAD(dy + i) - d) * a);
-        for (; i < channel->n; i++) dx[i] = (gf_real)(scale * ((double)dy[i] - mean_dy - ((double)x[i] - mean) * slope));
+        for (; i + GFI_VDLEN <= channel->n; i += GFI_VDLEN) {
+            const gfi_vd line = GFI_FMA_WIDE(factor, GFI_LOAD_WIDE(x + i), constants);
+            GFI_STORE_NARROW(dx + i, GFI_FMA_WIDE(scales, GFI_LOAD_WIDE(dy + i), line));
+        }
+        for (; i < channel->n; i++) dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
     }
 }
 
@@ -7003,17 +7022,14 @@ GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real 
 }
 
 #define GFI_EACH for (i = 0; i < n; i += (size_t)GFI_VLEN)
-#define GFI_ACT_CASE(kind, phi)                                                          \
-    case kind:                                                                           \
-        if (slope) GFI_EACH {                                                            \
-            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);    \
-            GFI_FN(gfi_store_some)(h + i, y, n - i);                                     \
-            GFI_FN(gfi_store_some)(slope + i, s, n - i);                                 \
-        }                                                                                \
-        else GFI_EACH {                                                                  \
-            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);    \
-            GFI_FN(gfi_store_some)(h + i, y, n - i);                                     \
-        }                                                                                \
+// One loop for both wishes: a slope that nobody wants is written to h and overwritten there, cheaper than compiling twice.
+#define GFI_ACT_CASE(kind, phi)                                                      \
+    case kind:                                                                       \
+        GFI_EACH {                                                                   \
+            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s); \
+            GFI_FN(gfi_store_some)((slope ? slope : h) + i, s, n - i);               \
+            GFI_FN(gfi_store_some)(h + i, y, n - i);                                 \
+        }                                                                            \
         break;
 
 // h[n] = φ(z), and slope[n] = φ'(z) unless NULL. h may be z.
