@@ -1094,7 +1094,7 @@ static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lan
 }
 
 // ---- convolution -----------------------------------------------------------------------------------
-// y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db. With `accumulate` y and dx are added to.
+// y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db. `accumulate`: y and dx are added to.
 typedef struct gfi_conv {
     int batch, threads, accumulate;
     gf_shape in, out;
@@ -1104,17 +1104,19 @@ typedef struct gfi_conv {
     gf_real *workspace;                // gfi_conv_workspace gf_reals
 } gfi_conv;
 
-// Where does tap (i, j) of the window at output pixel (y, x) look? The place in the input's plane, -1 outside the image.
+// Where tap (i, j) of the window at output pixel (y, x) looks: the place in the input's plane, -1 outside the image.
 static inline ptrdiff_t gfi_conv_input(const gfi_conv *job, int y, int x, int i, int j) {
-    const int row = y * job->window.stride_h - job->window.padding_h + i, column = x * job->window.stride_w - job->window.padding_w + j;
+    const int row = y * job->window.stride_h - job->window.padding_h + i,
+              column = x * job->window.stride_w - job->window.padding_w + j;
     if (row < 0 || row >= job->in.height || column < 0 || column >= job->in.width) return -1;
     return (ptrdiff_t)row * job->in.width + column;
 }
 
-// The definition: seven loops, and going back the same seven, since every product w·x of the sum gives one term to dw and
-// one to dx. All fast versions are tested against these.
+// The definition: seven loops, and going back the same seven, since every product w·x of the sum gives one term to dw
+// and one to dx. All fast versions are tested against these.
 static inline void gfi_conv_forward_naive(const gfi_conv *job) {
-    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width, taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
+    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width,
+                    taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
     gf_real *out = job->y;
     for (int b = 0; b < job->batch; b++)
         for (int o = 0; o < job->out.channels; o++)
@@ -1124,7 +1126,8 @@ static inline void gfi_conv_forward_naive(const gfi_conv *job) {
                     for (int c = 0; c < job->in.channels; c++)
                         for (int i = 0; i < job->window.kernel_h; i++)
                             for (int j = 0; j < job->window.kernel_w; j++) {
-                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j), channel = (ptrdiff_t)o * job->in.channels + c;
+                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j),
+                                                channel = (ptrdiff_t)o * job->in.channels + c;
                                 if (at < 0) continue;
                                 sum += job->w[channel * taps + i * job->window.kernel_w + j] *
                                        job->x[((ptrdiff_t)b * job->in.channels + c) * plane + at];
@@ -1134,7 +1137,8 @@ static inline void gfi_conv_forward_naive(const gfi_conv *job) {
 }
 
 static inline void gfi_conv_backward_naive(const gfi_conv *job) {
-    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width, taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
+    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width,
+                    taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
     const size_t inputs = (size_t)job->batch * (size_t)job->in.channels * (size_t)plane;
     const gf_real *dy = job->dy;
     memset(job->dw, 0, (size_t)(taps * job->in.channels * job->out.channels) * sizeof(gf_real));
@@ -1148,7 +1152,8 @@ static inline void gfi_conv_backward_naive(const gfi_conv *job) {
                     for (int c = 0; c < job->in.channels; c++)
                         for (int i = 0; i < job->window.kernel_h; i++)
                             for (int j = 0; j < job->window.kernel_w; j++) {
-                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j), channel = (ptrdiff_t)o * job->in.channels + c;
+                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j),
+                                                channel = (ptrdiff_t)o * job->in.channels + c;
                                 const ptrdiff_t tap = channel * taps + i * job->window.kernel_w + j;
                                 const ptrdiff_t pixel = ((ptrdiff_t)b * job->in.channels + c) * plane + at;
                                 if (at < 0) continue;
@@ -1158,9 +1163,10 @@ static inline void gfi_conv_backward_naive(const gfi_conv *job) {
                 }
 }
 
-// The fast versions work on blocks of a few images, turned so that the channels of a pixel lie together: [pixel][image][channel].
-// An output pixel of a block is then a matrix multiply, images × taps·C × O, whose taps are pieces of the block where they lie:
-// no matrix of columns is ever written, and taps outside the image are not multiplied by zero but left out.
+// The fast versions work on blocks of a few images, turned so that the channels of a pixel lie together:
+// [pixel][image][channel]. An output pixel of a block is then a matrix multiply, images × taps·C × O, whose taps are
+// pieces of the block where they lie: no matrix of columns is ever written, and taps outside the image are not
+// multiplied by zero but left out.
 enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
 
 typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
@@ -1175,7 +1181,9 @@ static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t gfi_conv_plane(gf_shape shape) { return (size_t)shape.height * (size_t)shape.width; }
 static size_t gfi_conv_taps(const gfi_conv *job) { return (size_t)job->window.kernel_h * (size_t)job->window.kernel_w; }
-static size_t gfi_conv_weights(const gfi_conv *job) { return gfi_conv_taps(job) * (size_t)job->in.channels * (size_t)job->out.channels; }
+static size_t gfi_conv_weights(const gfi_conv *job) {
+    return gfi_conv_taps(job) * (size_t)job->in.channels * (size_t)job->out.channels;
+}
 
 // Channels rounded up to whole vectors of the widest kind.
 static size_t gfi_conv_width(int channels) { return ((size_t)channels + 15) / 16 * 16; }
@@ -1225,9 +1233,10 @@ static gfi_conv_room gfi_conv_room_of(const gfi_conv *job, int thread) {
     return room;
 }
 
-// The taps of output pixel (y, x) that lie inside the image: where their input stands in a block of `images`, and their weights.
+// The taps of output pixel (y, x) that lie inside the image: where their input stands in a block, and their weights.
 static int gfi_conv_taps_of_output(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
-    const ptrdiff_t a = (ptrdiff_t)images * job->in.channels, b = job->in.channels * (ptrdiff_t)gfi_conv_width(job->out.channels);
+    const ptrdiff_t a = (ptrdiff_t)images * job->in.channels,
+                    b = job->in.channels * (ptrdiff_t)gfi_conv_width(job->out.channels);
     int count = 0;
     for (int i = 0; i < job->window.kernel_h; i++)
         for (int j = 0; j < job->window.kernel_w; j++) {
@@ -1239,9 +1248,10 @@ static int gfi_conv_taps_of_output(const gfi_conv *job, int y, int x, int images
     return count;
 }
 
-// The output pixels that input pixel (y, x) went into, by which tap: going back, the input gradient is a convolution too.
+// The output pixels that input pixel (y, x) went into, by which tap: the input gradient is a convolution too.
 static int gfi_conv_taps_of_input(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
-    const ptrdiff_t a = (ptrdiff_t)images * job->out.channels, b = job->out.channels * (ptrdiff_t)gfi_conv_width(job->in.channels);
+    const ptrdiff_t a = (ptrdiff_t)images * job->out.channels,
+                    b = job->out.channels * (ptrdiff_t)gfi_conv_width(job->in.channels);
     const gf_window *w = &job->window;
     int count = 0;
     for (int i = 0; i < w->kernel_h; i++) {
@@ -1258,7 +1268,8 @@ static int gfi_conv_taps_of_input(const gfi_conv *job, int y, int x, int images,
 }
 
 // All pairs (input pixel, output pixel) in output rows y0 … y1 that weight (i, j) joins.
-static int gfi_conv_pairs(const gfi_conv *job, int y0, int y1, int i, int j, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
+static int gfi_conv_pairs(const gfi_conv *job, int y0, int y1, int i, int j, int images, ptrdiff_t *a_tap,
+                          ptrdiff_t *b_tap) {
     int count = 0;
     for (int y = y0; y < y1; y++)
         for (int x = 0; x < job->out.width; x++) {
@@ -1292,9 +1303,11 @@ static void gfi_conv_forward_run(const gfi_conv *job, gfi_conv_part *part) {
     }
 }
 
-// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is summed
-// alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a share of dw.
-static void gfi_conv_backward_run(const gfi_conv *job, gfi_conv_part *part, void (*axpy)(gf_real *, double, const gf_real *, size_t)) {
+// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is
+// summed alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a
+// share of dw.
+static void gfi_conv_backward_run(const gfi_conv *job, gfi_conv_part *part,
+                                  void (*axpy)(gf_real *, double, const gf_real *, size_t)) {
     const size_t weights = gfi_conv_weights(job);
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
@@ -1314,7 +1327,8 @@ static void gfi_conv_backward_run(const gfi_conv *job, gfi_conv_part *part, void
 #pragma omp parallel for num_threads(job->threads) schedule(static, 1)
 #endif
         for (int t = 0; t < job->threads; t++) {
-            const size_t from = weights * (size_t)t / (size_t)job->threads, to = weights * ((size_t)t + 1) / (size_t)job->threads;
+            const size_t from = weights * (size_t)t / (size_t)job->threads,
+                         to = weights * ((size_t)t + 1) / (size_t)job->threads;
             for (int k = 0; k < done; k++) axpy(dw + from, 1, gfi_conv_room_of(job, k).dw + from, to - from);
         }
         for (int k = 0; k < done && job->db; k++) {
@@ -2183,29 +2197,39 @@ GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_activation(net, gf
 
 GFDEF gf_window gf_window_square(int kernel, int stride, int padding) {
     gf_window window;
-    window.kernel_h = window.kernel_w = kernel, window.stride_h = window.stride_w = stride, window.padding_h = window.padding_w = padding;
+    window.kernel_h = window.kernel_w = kernel, window.stride_h = window.stride_w = stride,
+    window.padding_h = window.padding_w = padding;
     return window;
 }
 
 // Output shape of a window that slides over the layer's input; 0, with the net's error set, when it does not fit.
-static int gfi_window_fits(gf_net *net, const gfi_layer *layer, const char *kind, gf_window w, int channels, gf_shape *out) {
+static int gfi_window_fits(gf_net *net, const gfi_layer *layer, const char *kind, gf_window w, int channels,
+                           gf_shape *out) {
     const int most = 1 << 15;
     const gf_shape in = layer->in;
-    if (channels < 1 || w.kernel_h < 1 || w.kernel_w < 1 || w.stride_h < 1 || w.stride_w < 1 || w.padding_h < 0 || w.padding_w < 0 ||
-        channels > 1 << 24 || w.kernel_h > most || w.kernel_w > most || w.stride_h > most || w.stride_w > most || w.padding_h > most ||
-        w.padding_w > most || in.height > 1 << 24 || in.width > 1 << 24)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and "
-                            "stride must be at least 1, padding at least 0, none above %d", net->layer_count, kind, channels, w.kernel_h,
-                            w.kernel_w, w.stride_h, w.stride_w, w.padding_h, w.padding_w, most), 0;
+    if (channels < 1 || w.kernel_h < 1 || w.kernel_w < 1 || w.stride_h < 1 || w.stride_w < 1 || w.padding_h < 0 ||
+        w.padding_w < 0 || channels > 1 << 24 || w.kernel_h > most || w.kernel_w > most || w.stride_h > most ||
+        w.stride_w > most || w.padding_h > most || w.padding_w > most || in.height > 1 << 24 || in.width > 1 << 24)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and "
+                            "stride must be at least 1, padding at least 0, none above %d",
+                            net->layer_count, kind, channels, w.kernel_h, w.kernel_w, w.stride_h, w.stride_w,
+                            w.padding_h, w.padding_w, most),
+               0;
     if (w.kernel_h > in.height + 2 * w.padding_h || w.kernel_w > in.width + 2 * w.padding_w)
-        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s", net->layer_count, kind,
-                            w.kernel_h, w.kernel_w, in.height, in.width, in.height == 1 && in.width == 1 && net->layer_count == 1
-                            ? "create the net with gf_image(channels, height, width)" : "add padding or drop a pool"), 0;
+        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s",
+                            net->layer_count, kind, w.kernel_h, w.kernel_w, in.height, in.width,
+                            in.height == 1 && in.width == 1 && net->layer_count == 1
+                                ? "create the net with gf_image(channels, height, width)"
+                                : "add padding or drop a pool"),
+               0;
     *out = gf_image(channels, (in.height + 2 * w.padding_h - w.kernel_h) / w.stride_h + 1,
                     (in.width + 2 * w.padding_w - w.kernel_w) / w.stride_w + 1);
     if (gf_shape_size(*out) == 0)
-        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride",
-                            net->layer_count, kind, out->channels, out->height, out->width), 0;
+        return gfi_net_fail(net, GF_ERROR_SHAPE,
+                            "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride",
+                            net->layer_count, kind, out->channels, out->height, out->width),
+               0;
     return 1;
 }
 
@@ -2224,7 +2248,8 @@ static void gfi_conv_forward(gf_net *net, gfi_layer *layer) {
     net->kernels->conv_forward(&job);
 }
 
-// Each product w·h of the sum z gives dw += dz·h and dh += dz·w, at every place that the weight was used: gfi_conv_backward_naive.
+// Each product w·h in z gives dw += dz·h and dh += dz·w, at every place that the weight was used: see
+// gfi_conv_backward_naive.
 static void gfi_conv_backward(gf_net *net, gfi_layer *layer) {
     gfi_conv job = gfi_conv_of(net, layer);
     job.x = layer->x, job.dy = layer->dy, job.dx = layer->dx;
@@ -2248,7 +2273,8 @@ GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window)
     dims[0] = out_channels, dims[1] = layer->in.channels, dims[2] = window.kernel_h, dims[3] = window.kernel_w;
     fan_in = (double)dims[1] * dims[2] * dims[3], fan_out = (double)dims[0] * dims[2] * dims[3];
     if (fan_in > INT32_MAX || fan_out > INT32_MAX) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
+        gfi_net_fail(net, GF_ERROR_SHAPE,
+                     "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
                      net->layer_count, fan_in, fan_out);
         gfi_drop_layer(net);
         return;
@@ -2262,7 +2288,7 @@ GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, 
     gf_net_conv2d_window(net, out_channels, gf_window_square(kernel, stride, padding));
 }
 
-// --- pools: each output is the maximum or the mean of a window; going back, the gradient goes where the value came from ---
+// --- pools: each output is the maximum or the mean of a window; the gradient goes back where the value came from ---
 
 static int gfi_pool_is_2x2(const gfi_layer *layer) {
     const gf_window *w = &layer->window;
@@ -2332,7 +2358,8 @@ static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
     return hash;
 }
 
-static const gfi_layer_kind gfi_max_pool = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward, gfi_max_pool_branch, 0};
+static const gfi_layer_kind gfi_max_pool = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward,
+                                            gfi_max_pool_branch, 0};
 
 static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
     const gf_window *w = &layer->window;
@@ -2347,7 +2374,8 @@ static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
         int r, c, i, j;
         for (r = 0; r < layer->out.height; r++)
             for (c = 0; c < layer->out.width; c++) {
-                const gf_real *corner = layer->x + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
+                const gf_real *corner =
+                    layer->x + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
                 double sum = 0;
                 for (i = 0; i < w->kernel_h; i++)
                     for (j = 0; j < w->kernel_w; j++) sum += (double)corner[(size_t)i * width + (size_t)j];
@@ -2370,7 +2398,8 @@ static void gfi_avg_pool_backward(gf_net *net, gfi_layer *layer) {
         memset(layer->dx + (size_t)plane * in, 0, in * sizeof(gf_real));
         for (r = 0; r < layer->out.height; r++)
             for (c = 0; c < layer->out.width; c++, dy++) {
-                gf_real *corner = layer->dx + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
+                gf_real *corner =
+                    layer->dx + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
                 for (i = 0; i < w->kernel_h; i++)
                     for (j = 0; j < w->kernel_w; j++) corner[(size_t)i * width + (size_t)j] += *dy * share;
             }
@@ -2593,7 +2622,7 @@ GFDEF void gf_net_layer_norm(gf_net *net) {
 }
 
 // --- skip connections (He et al. 2016): mark remembers h, add gives y = x + h_mark or x + P·h_mark ---
-// A value used twice receives the sum of both gradients: add leaves its share in the mark's save, mark adds it to its own.
+// A value used twice gets the sum of both gradients: add leaves its share in the mark's save, mark adds it to its own.
 
 static void gfi_mark_forward(gf_net *net, gfi_layer *layer) {
     (void)net;
@@ -2611,7 +2640,8 @@ static void gfi_add_backward(gf_net *net, gfi_layer *layer);
 
 // A projection of images is a convolution, one of vectors a matrix multiply.
 static int gfi_add_convolves(const gf_net *net, const gfi_layer *layer) {
-    return layer->kind->backward == gfi_add_backward && layer->tensors && gfi_conv_plane(net->layers[layer->mark].out) > 1;
+    return layer->kind->backward == gfi_add_backward && layer->tensors &&
+           gfi_conv_plane(net->layers[layer->mark].out) > 1;
 }
 
 static gfi_conv gfi_add_conv(const gf_net *net, const gfi_layer *layer) {
@@ -2678,7 +2708,8 @@ static void gfi_add_skip(gf_net *net, int mark, int projected) {
     const gfi_layer *from;
     if (!layer) return;
     if (mark < 1 || mark >= net->layer_count || net->layers[mark - 1].kind != &gfi_mark) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned", layer->name, mark);
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned",
+                     layer->name, mark);
         gfi_drop_layer(net);
         return;
     }
@@ -2691,9 +2722,11 @@ static void gfi_add_skip(gf_net *net, int mark, int projected) {
     if ((!projected && (from->out.height != layer->in.height || from->out.width != layer->in.width ||
                         from->out.channels != layer->in.channels)) ||
         layer->window.stride_h == 0 || layer->window.stride_w == 0) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", layer->name, from->name,
-                     from->out.channels, from->out.height, from->out.width, layer->in.channels, layer->in.height, layer->in.width,
-                     projected ? "heights and widths must agree, or come from it by one stride" : "make them equal or use gf_net_add_projected");
+        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", layer->name,
+                     from->name, from->out.channels, from->out.height, from->out.width, layer->in.channels,
+                     layer->in.height, layer->in.width,
+                     projected ? "heights and widths must agree, or come from it by one stride"
+                               : "make them equal or use gf_net_add_projected");
         gfi_drop_layer(net);
         return;
     }
@@ -4323,8 +4356,10 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
     for (int l = 0; l < count; l++) {
         double w = layers[l].weight_variance, b = layers[l].bias_variance;
         if (layers[l].width < 1 || !(w >= 0.0) || !(b >= 0.0) || isinf(w) || isinf(b))
-            return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: layer %d has width %d and variances %g, %g; "
-                            "expected a width of 1 or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
+            return gfi_fail(GF_ERROR_ARGUMENT,
+                            "gf_theory_profile: layer %d has width %d and variances %g, %g; "
+                            "expected a width of 1 or more, finite variances of 0 or more",
+                            l + 1, layers[l].width, w, b);
     }
     layers[0].q = layers[0].weight_variance * input_square + layers[0].bias_variance;
     for (int l = 1; l < count; l++)
@@ -6273,7 +6308,7 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
 }
 
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector
-// at dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves row i with row i + GFI_VLEN/2.
+// at dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves rows i and i + GFI_VLEN/2.
 // Number the square's elements row by row, in binary the bits of the row and then those of the column: a round rotates
 // these bits left by one, so that log2(GFI_VLEN) rounds have exchanged row and column.
 GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
@@ -6298,8 +6333,8 @@ GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int 
     }
 }
 
-// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square; `whole` vectors are written, or no more
-// than there are rows.
+// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square; `whole` vectors are written, or no
+// more than there are rows.
 GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst,
                                         ptrdiff_t dst_row, int whole) {
     for (int r = 0; r < rows; r += GFI_VLEN)
@@ -6457,15 +6492,17 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
 }
 
 // ---- convolution, per pass -------------------------------------------------------------------------
-// All of C[m,n] by tiles, starting from `start` or (NULL) zero. B lies ready; whole vectors may be read past its last column.
+// All of C[m,n] by tiles, from `start` or (NULL) zero on. B lies ready; whole vectors may be read past its last column.
 GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n) {
-    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS), tiles = gfi_ceil_div(m, GFI_TILE_ROWS);
+    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS),
+              tiles = gfi_ceil_div(m, GFI_TILE_ROWS);
     GFI_FN(gfi_tile) tile = *whole;
     for (int t = 0; t < tiles; t++) {
         const int m0 = gfi_share(m, tiles, t), rows = gfi_share(m, tiles, t + 1) - m0;
         tile.a = whole->a + m0 * tile.a_row;
         for (int p = 0; p < panels; p++) {
-            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0, left = n - v0 * GFI_VLEN;
+            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0,
+                      left = n - v0 * GFI_VLEN;
             tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
             tile.b = whole->b + v0 * GFI_VLEN;
             tile.c = whole->c + m0 * tile.c_row + v0 * GFI_VLEN;
@@ -6476,15 +6513,17 @@ GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int
 }
 
 // Images [C,H·W] into a block [H·W][image][C].
-GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images, gf_real *block) {
+GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images,
+                                               gf_real *block) {
     const int plane = shape.height * shape.width, C = shape.channels;
     for (int i = 0; i < images; i++)
-        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C, 0);
+        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C,
+                         0);
 }
 
 // A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
-GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int first, int images, const gf_real *block,
-                                              const gf_real *packed, const gfi_conv_room *room) {
+GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int first, int images,
+                                              const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
     const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
     const int plane = to.height * to.width, C = to.channels;
     gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
@@ -6496,7 +6535,8 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
     for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
         const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
         for (int i = 0; i < images && job->accumulate; i++)
-            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C, (ptrdiff_t)images * C, 0);
+            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C,
+                             (ptrdiff_t)images * C, 0);
         for (int p = 0; p < count; p++) {
             const int y = (start + p) / to.width, x = (start + p) % to.width;
             tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
@@ -6506,11 +6546,13 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
             GFI_FN(gfi_tile_grid)(&tile, images, C);
         }
         for (int i = 0; i < images; i++)
-            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C, out + (ptrdiff_t)i * C * plane + start, plane, 0);
+            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
+                             out + (ptrdiff_t)i * C * plane + start, plane, 0);
     }
 }
 
-GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
+GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int first, int images,
+                                                     const gfi_conv_room *room) {
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
     for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
@@ -6522,7 +6564,8 @@ GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int fi
 
 // room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins; room->db += Σ dy.
 // A few output rows at a time, so that they stay in the cache for all taps.
-GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
+GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int images, int fresh,
+                                                    const gfi_conv_room *room) {
     const int C = job->in.channels, O = job->out.channels, width = job->out.width;
     const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
     GFI_FN(gfi_tile) tile;
@@ -6540,12 +6583,14 @@ GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int ima
                 GFI_FN(gfi_tile_grid)(&tile, C, O);
             }
         if (!job->db) continue;
-        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)y * width * images * O, (end - y) * width * images, O, O, room->pixels, 0);
+        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)y * width * images * O, (end - y) * width * images, O, O,
+                                room->pixels, 0);
         for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
     }
 }
 
-GFI_TARGET static void GFI_FN(gfi_conv_backward_part)(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
+GFI_TARGET static void GFI_FN(gfi_conv_backward_part)(const gfi_conv *job, int first, int images,
+                                                      const gfi_conv_room *room) {
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
     for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
@@ -6563,7 +6608,9 @@ GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back, gf_r
     const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
     for (int k = 0; k < (back ? O : C); k++) {
         if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
-        else GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width, 0);
+        else
+            GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width,
+                             0);
     }
 }
 
@@ -6581,12 +6628,14 @@ GFI_TARGET static void GFI_FN(gfi_conv_backward)(const gfi_conv *job) {
     if (job->dx) GFI_FN(gfi_conv_pack)(job, 1, packed);
     gfi_conv_backward_run(job, GFI_FN(gfi_conv_backward_part), GFI_FN(gfi_axpy));
     for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
-        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps, (ptrdiff_t)C * taps, 0);
+        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps,
+                         (ptrdiff_t)C * taps, 0);
 }
 
 // ---- norms, per pass -------------------------------------------------------------------------------
 // Σ(x - shift) and Σ(x - shift)² of a channel, in double.
-GFI_TARGET static void GFI_FN(gfi_channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares) {
+GFI_TARGET static void GFI_FN(gfi_channel_moments)(const gfi_channel *channel, double shift, double *sum,
+                                                   double *squares) {
     const gfi_vd shifts = GFI_SET1_WIDE(shift);
     gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, q0 = s0, q1 = s0;
     double s = 0, q = 0;
@@ -6606,7 +6655,8 @@ GFI_TARGET static void GFI_FN(gfi_channel_moments)(const gfi_channel *channel, d
 }
 
 // Σ dy and Σ dy·(x - mean) of a channel, in double.
-GFI_TARGET static void GFI_FN(gfi_channel_products)(const gfi_channel *channel, double mean, double *sum, double *products) {
+GFI_TARGET static void GFI_FN(gfi_channel_products)(const gfi_channel *channel, double mean, double *sum,
+                                                    double *products) {
     const gfi_vd means = GFI_SET1_WIDE(mean);
     gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, p0 = s0, p1 = s0;
     double s = 0, p = 0;
@@ -6616,7 +6666,8 @@ GFI_TARGET static void GFI_FN(gfi_channel_products)(const gfi_channel *channel, 
         for (; i + 2 * GFI_VDLEN <= channel->n; i += 2 * GFI_VDLEN) {
             const gfi_vd d0 = GFI_LOAD_WIDE(dy + i), d1 = GFI_LOAD_WIDE(dy + i + GFI_VDLEN);
             s0 += d0, s1 += d1;
-            p0 = GFI_FMA_WIDE(d0, GFI_LOAD_WIDE(x + i) - means, p0), p1 = GFI_FMA_WIDE(d1, GFI_LOAD_WIDE(x + i + GFI_VDLEN) - means, p1);
+            p0 = GFI_FMA_WIDE(d0, GFI_LOAD_WIDE(x + i) - means, p0),
+            p1 = GFI_FMA_WIDE(d1, GFI_LOAD_WIDE(x + i + GFI_VDLEN) - means, p1);
         }
         for (; i < channel->n; i++) s += (double)dy[i], p += (double)dy[i] * ((double)x[i] - mean);
     }
@@ -6630,13 +6681,14 @@ GFI_TARGET static void GFI_FN(gfi_channel_scale)(const gfi_channel *channel, dou
         const gf_real *x = channel->x + r * channel->step;
         gf_real *y = channel->out + r * channel->step;
         size_t i = 0;
-        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN) GFI_STORE(y + i, GFI_FMA(GFI_LOAD(x + i) - m, a, b));
+        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN)
+            GFI_STORE(y + i, GFI_FMA(GFI_LOAD(x + i) - m, a, b));
         for (; i < channel->n; i++) y[i] = (gf_real)(((double)x[i] - mean) * scale + shift);
     }
 }
 
-// dx = scale·(dy - mean_dy - (x - mean)·slope), in double: dx sums to zero over the channel, so the bias before a batch norm has
-// no gradient, and Adam, which divides by a gradient's own size, would make steps of the rounding errors of these constants.
+// dx = scale·(dy - mean_dy - (x - mean)·slope), in double: dx sums to zero over the channel, so that a bias before a
+// batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of its rounding errors.
 GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy,
                                                 double slope) {
     const gfi_vd factor = GFI_SET1_WIDE(-scale * slope), scales = GFI_SET1_WIDE(scale);
@@ -6650,7 +6702,8 @@ GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, doub
             const gfi_vd line = GFI_FMA_WIDE(factor, GFI_LOAD_WIDE(x + i), constants);
             GFI_STORE_NARROW(dx + i, GFI_FMA_WIDE(scales, GFI_LOAD_WIDE(dy + i), line));
         }
-        for (; i < channel->n; i++) dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
+        for (; i < channel->n; i++)
+            dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
     }
 }
 
@@ -6669,7 +6722,8 @@ GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, int height, int w
                 t1 = GFI_FN(gfi_load_n)(top + GFI_VLEN, wide - GFI_VLEN);
                 b1 = GFI_FN(gfi_load_n)(bottom + GFI_VLEN, wide - GFI_VLEN);
             }
-            v[0] = GFI_UNZIP_EVEN(t0, t1), v[1] = GFI_UNZIP_ODD(t0, t1), v[2] = GFI_UNZIP_EVEN(b0, b1), v[3] = GFI_UNZIP_ODD(b0, b1);
+            v[0] = GFI_UNZIP_EVEN(t0, t1), v[1] = GFI_UNZIP_ODD(t0, t1), v[2] = GFI_UNZIP_EVEN(b0, b1),
+            v[3] = GFI_UNZIP_ODD(b0, b1);
             best = v[0];
             GFI_UNROLL
             for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays
@@ -6682,7 +6736,8 @@ GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, int height, int w
 }
 
 // dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
-GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, int height, int width, gf_real *dx) {
+GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, int height, int width,
+                                                  gf_real *dx) {
     const int OH = height / 2, OW = width / 2;
     for (int r = 0; r < OH; r++, dy += OW, which += OW) {
         gf_real *top = dx + 2 * r * width, *bottom = top + width;
@@ -7022,7 +7077,8 @@ GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real 
 }
 
 #define GFI_EACH for (i = 0; i < n; i += (size_t)GFI_VLEN)
-// One loop for both wishes: a slope that nobody wants is written to h and overwritten there, cheaper than compiling twice.
+// One loop for both wishes: a slope that nobody wants is written to h and overwritten there, cheaper than compiling
+// twice.
 #define GFI_ACT_CASE(kind, phi)                                                      \
     case kind:                                                                       \
         GFI_EACH {                                                                   \
