@@ -1483,6 +1483,8 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
         int x_ok = plotp_visible(&ax->x, x), y_ok = plotp_visible(&ax->y, y);
         if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
         if (item->kind == PLOTP_BARS || item->kind == PLOTP_HIST) y_ok = plotp_finite(y);
+        if (item->kind == PLOTP_HLINE) x_ok = 1; // a line across has no x of its own, one upright no y
+        if (item->kind == PLOTP_VLINE) y_ok = 1;
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
         if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND) {

@@ -845,6 +845,20 @@ static void test_full_disk(void) {
 }
 #endif
 
+// A line right across a panel is not a point that a log axis could lose.
+static void test_lines_across_log_axes(void) {
+    const double x[3] = {1, 10, 100}, y[3] = {1, 2, 3};
+    plot_figure *fig = plot_figure_create(600, 400, 1, 1, "lines across");
+    plot_axes *ax = plot_axes_at(fig, 0, 0);
+    TEST("hline and vline on log axes are not lost points");
+    plot_log_x(ax), plot_log_y(ax);
+    plot_line(ax, x, y, 3, "data", plot_solid(0));
+    plot_hline(ax, 2, "two", plot_dashed(1)), plot_vline(ax, 10, "ten", plot_dashed(2));
+    CHECK(plot_check(fig, message, (int)sizeof message));
+    CHECK(!ax->has_nonpositive && !ax->has_lost);
+    plot_figure_free(fig);
+}
+
 int main(void) {
     name_file();
     fill_data();
@@ -872,5 +886,6 @@ int main(void) {
 #endif
     TEST("plot: nothing is leaked");
     CHECK(held == 0);
+    test_lines_across_log_axes();
     return test_report();
 }
