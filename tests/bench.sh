@@ -24,7 +24,7 @@ compare() {
         a=$(./build/bench "$1" "$2")
         echo "$a" >> build/ours
         if [ -n "$python" ]; then
-            b=$("$python" tests/bench_torch.py "$1" "$3")
+            b=$(OPENBLAS_NUM_THREADS=$3 "$python" tests/bench_torch.py "$1" "$3")
             echo "$b" >> build/theirs
             echo "$a $b" | awk '{ print $1 / $2 }' >> build/ratio
         fi
