@@ -3648,13 +3648,15 @@ static double gfi_layer_grad_norm(gf_net *net, const gfi_layer *layer) {
     return sqrt(net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size));
 }
 
-// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it.
+// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it. The two
+// ends are measured already: probe[0] is layer l's, probe[1] the next one's.
 static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
     int i = gfi_affine_index(net, l + 1), end = gfi_affine_index(net, l);
-    double after = gfi_layer_grad_norm(net, &net->layers[i]);
+    double after = probe[1].delta.l2;
     probe->decay = probe->decay_weight = probe->decay_slope = probe->decay_rest = 0;
     for (; i > end; i--) {
-        double before = gfi_layer_grad_norm(net, &net->layers[i - 1]), part = log(before / after);
+        double before = i - 1 == end ? probe->delta.l2 : gfi_layer_grad_norm(net, &net->layers[i - 1]);
+        double part = log(before / after);
         if (net->layers[i].kind->affine) probe->decay_weight += part;
         else if (net->layers[i].kind == &gfi_activation) probe->decay_slope += part;
         else probe->decay_rest += part;
@@ -3694,7 +3696,7 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
     if (!net->probe)
         return gfi_net_fail(net, GF_ERROR_ORDER,
                             "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
-    for (l = 1; l <= net->affine_count; l++) {
+    for (l = net->affine_count; l >= 1; l--) {  // backward, as the gradient goes: a decay needs the layer above
         const gfi_layer *layer = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
         const gf_tensor *w = gfi_param(net, layer, 0), *b = layer->tensors > 1 ? gfi_param(net, layer, 1) : NULL;
         gf_layer_probe *probe = &net->probes[l - 1];
@@ -3709,7 +3711,7 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
         }
         if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
         if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense)
-            gfi_measure_noise(net, layer, gf_stats_of(w->grad, w->size).l2, probe);
+            gfi_measure_noise(net, layer, sqrt(net->kernels->sum_squares(w->grad, w->size)), probe);
     }
     net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
     return GF_OK;
