@@ -381,7 +381,7 @@ GFDEF double gf_net_grad_norm(gf_net *net);
 // Scale all gradients so that their norm is at most max_norm; returns the norm before. NaN on error.
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
 // The class of one sample x[I], by a net trained with cross entropy; its probabilities (softmax of the output) into
-// probabilities[K], which may be NULL. -1 on error. Runs a forward in GF_EVAL.
+// probabilities[K], which may be NULL. -1 on error, such as an output that is not finite. Runs a forward in GF_EVAL.
 GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 
 GFDEF size_t gf_net_param_count(const gf_net *net);         // 0 before build
@@ -810,6 +810,12 @@ static gf_status gfi_fail(gf_status status, const char *format, ...) {
     vsnprintf(gfi_last_error, sizeof gfi_last_error, format, args);
     va_end(args);
     return status;
+}
+
+// What a function that looks a name up says when it finds none.
+static void gfi_unknown(const char *function, const char *name, const void *out, const char *known) {
+    gfi_fail(name && !out ? GF_ERROR_ARGUMENT : GF_ERROR_NOT_FOUND, "%s: %s \"%.60s\"; there are%s", function,
+             name && !out ? "out is NULL for" : "no", name ? name : "(NULL)", known);
 }
 
 // malloc of count elements of `size` bytes, checked for overflow; NULL when it fails. count 0 gives a valid pointer.
@@ -1506,7 +1512,9 @@ static double gfi_act_eval(gf_act act, double z, double *slope) {
         return act.value(z);
     case GF_ACT_COUNT: break;
     }
-    return *slope = NAN;  // no such activation
+    gfi_fail(GF_ERROR_ARGUMENT, "gf_act_value: kind %d%s; take one of gf_act_kind or gf_act_custom with two functions",
+             (int)act.kind, act.kind == GF_ACT_CUSTOM ? " (custom) lacks a function" : " is no activation");
+    return *slope = NAN;
 }
 
 GFDEF double gf_act_value(gf_act act, double z) {
@@ -1548,11 +1556,16 @@ GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (
     return act;
 }
 
+// The names to choose from, for messages.
+#define GFI_ACT_LISTED(kind, name, param, kinks, kink1, kink2, formula, derivative, source) " " name
+static const char gfi_act_names[] = GF_ACT_LIST(GFI_ACT_LISTED) ", with a parameter like leaky_relu_0.2";
+#undef GFI_ACT_LISTED
+
 GFDEF int gf_act_from_name(const char *name, gf_act *out) {
     size_t best = 0;
     int i, negative, kind = -1;
     double param;
-    if (!name || !out) return 0;
+    if (!name || !out) return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
     for (i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
         const char *known = i < (int)GF_ACT_CUSTOM ? gf_act_name((gf_act_kind)i) : "swish";
         size_t length = strlen(known);
@@ -1560,14 +1573,14 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         if (name[length] != '\0' && name[length] != '_') continue;
         best = length, kind = i < (int)GF_ACT_CUSTOM ? i : (int)GF_ACT_SILU;
     }
-    if (kind < 0) return 0;
+    if (kind < 0) return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
     if (name[best] == '\0') {
         *out = gf_act_default((gf_act_kind)kind);
         return 1;
     }
-    name += best + 1;  // after the underscore
-    negative = *name == '-';
-    if (!gfi_parse_decimal(name + negative, &param)) return 0;
+    negative = name[best + 1] == '-';  // after the underscore
+    if (!gfi_parse_decimal(name + best + 1 + negative, &param))
+        return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
     *out = gf_act_with((gf_act_kind)kind, negative ? -param : param);
     return 1;
 }
@@ -1708,11 +1721,10 @@ GFDEF const char *gf_init_name(gf_init_kind kind) {
     return (int)kind >= 0 && kind < GF_INIT_COUNT ? gfi_init_names[kind] : "?";
 }
 
-GFDEF int gf_init_from_name(const char *name, gf_init *out) {
+// The initialiser that a whole name stands for; 0 when it is none.
+static int gfi_init_parse(const char *name, gf_init *init) {
     int kind, best = -1;
     size_t best_length = 0;
-    gf_init init;
-    if (!name || !out) return 0;
     for (kind = 0; kind < GF_INIT_COUNT; kind++) {  // the longest name that starts the text
         size_t length = strlen(gfi_init_names[kind]);
         if (length > best_length && strncmp(name, gfi_init_names[kind], length) == 0) best = kind, best_length = length;
@@ -1720,11 +1732,17 @@ GFDEF int gf_init_from_name(const char *name, gf_init *out) {
     if (best < 0) return 0;
     name += best_length;
     if (strncmp(name, "_normal", 7) == 0 && best != GF_INIT_NORMAL) name += 7;
-    init = gf_init_with((gf_init_kind)best, 1);
-    if (best == GF_INIT_KAIMING_NORMAL || best == GF_INIT_KAIMING_UNIFORM) init.gain = sqrt(2.0);
-    if (*name == '_') {
-        if (!gfi_parse_decimal(name + 1, &init.gain)) return 0;
-    } else if (*name != '\0') {
+    *init = gf_init_with((gf_init_kind)best, 1);
+    if (best == GF_INIT_KAIMING_NORMAL || best == GF_INIT_KAIMING_UNIFORM) init->gain = sqrt(2.0);
+    return *name == '_' ? gfi_parse_decimal(name + 1, &init->gain) : *name == '\0';
+}
+
+GFDEF int gf_init_from_name(const char *name, gf_init *out) {
+    gf_init init;
+    if (!name || !out || !gfi_init_parse(name, &init)) {
+        gfi_unknown("gf_init_from_name", name, out,
+                    " default xavier xavier_uniform kaiming kaiming_uniform lecun orthogonal normal constant, with a "
+                    "gain like xavier_0.5");
         return 0;
     }
     *out = init;
@@ -1780,11 +1798,12 @@ GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int
         init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
     double std;
     size_t i;
-    if (!w || fan_in < 1 || fan_out < 1 || (int)init.kind < 0 || init.kind >= GF_INIT_COUNT)
+    if (!w || fan_in < 1 || fan_out < 1 || (int)init.kind < 0 || init.kind >= GF_INIT_COUNT ||
+        init.gain != init.gain)
         return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d; needs an array, fans of at least 1 "
-                        "and a kind of gf_init_kind",
-                        w ? "given" : "NULL", fan_in, fan_out, (int)init.kind);
+                        "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d, gain %g; needs an array, fans of at "
+                        "least 1, a kind of gf_init_kind and a gain that is a number",
+                        w ? "given" : "NULL", fan_in, fan_out, (int)init.kind, init.gain);
     std = gfi_init_std(init, fan_in, fan_out);
     for (i = 0; i < n; i++) {
         if (init.kind == GF_INIT_CONSTANT) w[i] = (gf_real)init.gain;
@@ -2788,7 +2807,8 @@ GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias) {
     if ((int)weight.kind < 0 || weight.kind >= GF_INIT_COUNT || (int)bias.kind < 0 || bias.kind >= GF_INIT_COUNT ||
         weight.gain != weight.gain || bias.gain != bias.gain) {
         gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; use gf_init_kaiming() and the like",
+                     "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; gains must be numbers, the kinds "
+                     "those of gf_init_kaiming() and the like",
                      (int)weight.kind, weight.gain, (int)bias.kind, bias.gain);
         return;
     }
@@ -2954,6 +2974,7 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
         return NULL;
     }
     net->batch = batch, net->mode = mode, net->norm_known = 0;
+    net->phase = GFI_BUILT;  // should a layer refuse: nothing of the step before may be taken for this one's
     for (i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         layer->x = i == 0 ? x : net->layers[i - 1].y;
@@ -2998,6 +3019,9 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     return norm;
 }
 
+static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n);
+static void gfi_find_nonfinite(gf_net *net);
+
 // Index of the largest of y[0..K), the first of equals.
 static size_t gfi_argmax(const gf_real *y, size_t K) {
     size_t k, best = 0;
@@ -3013,6 +3037,13 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
     if (!y) return -1;
     K = net->layers[net->layer_count - 1].out_size;
     best = gfi_argmax(y, K);
+    if (gfi_has_nonfinite(net, y, K)) {
+        gfi_find_nonfinite(net);
+        gfi_net_fail(net, GF_ERROR_NONFINITE,
+                     "gf_net_predict: the output is not finite; the first NaN or infinity is in %s: check the sample x "
+                     "and the weights", net->nonfinite.layer);
+        return -1;
+    }
     for (k = 0; k < K; k++) sum += exp((double)y[k] - (double)y[best]);
     for (k = 0; k < K && probabilities; k++) probabilities[k] = exp((double)y[k] - (double)y[best]) / sum;
     return (int)best;
@@ -3052,7 +3083,18 @@ GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
 }
 
 static const gfi_layer *gfi_layer_at(const gf_net *net, int layer) {
-    return net && layer >= 0 && layer < net->layer_count ? &net->layers[layer] : NULL;
+    if (net && layer >= 0 && layer < net->layer_count) return &net->layers[layer];
+    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_layer: layer %d of %s; it has layers 0 to %d", layer,
+             net ? "this net" : "NULL", gf_net_layer_count(net) - 1);
+    return NULL;
+}
+
+// What a layer holds once this phase is reached; too early it is NULL, which is no error of the net.
+static const gf_real *gfi_layer_array(const gf_net *net, const gf_real *array, int phase) {
+    if (net->phase >= phase) return array;
+    gfi_fail(GF_ERROR_ORDER, "gf_net_layer: not there before %s; call that first",
+             phase == GFI_FORWARDED ? "gf_net_forward" : "gf_net_backward");
+    return NULL;
 }
 
 GFDEF const char *gf_net_layer_name(const gf_net *net, int layer) {
@@ -3067,12 +3109,12 @@ GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer) {
 
 GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer) {
     const gfi_layer *at = gfi_layer_at(net, layer);
-    return at && net->phase >= GFI_FORWARDED ? at->y : NULL;
+    return at ? gfi_layer_array(net, at->y, GFI_FORWARDED) : NULL;
 }
 
 GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer) {
     const gfi_layer *at = gfi_layer_at(net, layer);
-    return at && net->phase >= GFI_BACKWARDED ? at->dy : NULL;
+    return at ? gfi_layer_array(net, at->dy, GFI_BACKWARDED) : NULL;
 }
 
 GFDEF const gf_real *gf_net_input_gradient(gf_net *net) {
@@ -3274,24 +3316,26 @@ GFDEF const char *gf_optim_name(gf_optim_kind kind) {
 }
 
 GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out) {
-    if (!name || !out) return 0;
+    static const char known[] = " sgd momentum adam adamw rmsprop";
+    if (!name || !out) return gfi_unknown("gf_optim_from_name", name, out, known), 0;
     if (strcmp(name, "sgd") == 0) *out = gf_sgd(lr);
     else if (strcmp(name, "momentum") == 0) *out = gf_sgd(lr), out->momentum = 0.9;
     else if (strcmp(name, "adam") == 0) *out = gf_adam(lr);
     else if (strcmp(name, "adamw") == 0) *out = gf_adamw(lr);
     else if (strcmp(name, "rmsprop") == 0) *out = gf_rmsprop(lr);
-    else return 0;
+    else return gfi_unknown("gf_optim_from_name", name, out, known), 0;
     return 1;
 }
 
 // GF_OK, or what is wrong with a configuration: it may have been changed since the last step.
 static gf_status gfi_optim_config_check(gf_net *net, const char *function, const gf_optim_config *c) {
     if ((int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 &&
-        c->momentum >= 0 && c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0)
+        c->weight_decay <= DBL_MAX && c->momentum >= 0 && c->momentum <= DBL_MAX && c->beta1 >= 0 && c->beta1 < 1 &&
+        c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0 && c->eps <= DBL_MAX)
         return GF_OK;
     return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                         "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
-                        "at least 0, betas below 1",
+                        "at least 0 and finite, betas below 1, the kind one of gf_optim_kind",
                         function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
 }
 
@@ -3418,11 +3462,18 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
 }
 
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor) {
-    return every < 1 || epoch < 0 ? NAN : lr * pow(factor, (double)(epoch / every));
+    if (every < 1 || epoch < 0)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_step: epoch %ld, every %ld; needs an epoch of 0 or more, every of 1 "
+                        "or more", epoch, every),
+               NAN;
+    return lr * pow(factor, (double)(epoch / every));
 }
 
 GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
-    if (steps < 1 || step < 0) return NAN;
+    if (steps < 1 || step < 0)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_cosine: step %ld of %ld; needs a step of 0 or more, steps of 1 or "
+                        "more", step, steps),
+               NAN;
     if (step > steps) step = steps;
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
@@ -3565,7 +3616,12 @@ static double gfi_percentile(gf_real *x, size_t n, double p) {
 
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
     size_t i;
-    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100)) return NAN;
+    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100))
+        return gfi_fail(GF_ERROR_ARGUMENT,
+                        "gf_percentile_abs: x is %s, scratch %s, n %lu, p %g; needs two arrays of at least 1 element "
+                        "and p from 0 to 100",
+                        x ? "given" : "NULL", scratch ? "given" : "NULL", (unsigned long)n, p),
+               NAN;
     for (i = 0; i < n; i++) {
         if (x[i] != x[i]) return NAN;
         scratch[i] = (gf_real)fabs((double)x[i]);
@@ -3575,12 +3631,15 @@ GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *sc
 
 GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n) {
     size_t i, half;
-    if (!histogram || !histogram->count || histogram->high <= histogram->low || histogram->per_decade < 1 ||
-        histogram->bins != 2 * (size_t)(histogram->high - histogram->low) * (size_t)histogram->per_decade + 1 ||
+    if (!histogram) return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: histogram is NULL; pass a gf_histogram");
+    if (!histogram->count || histogram->high <= histogram->low || histogram->per_decade < 1 ||
+        (double)histogram->bins != 2 * ((double)histogram->high - histogram->low) * histogram->per_decade + 1 ||
         (!x && n))
-        return gfi_fail(
-            GF_ERROR_ARGUMENT,
-            "gf_histogram_add: needs count[bins], low < high, bins = 2·(high - low)·per_decade + 1, and data");
+        return gfi_fail(GF_ERROR_ARGUMENT,
+                        "gf_histogram_add: x is %s, count %s, low %d, high %d, per_decade %d, bins %lu; needs data, "
+                        "count[bins], low < high, bins = 2·(high - low)·per_decade + 1",
+                        x ? "given" : "NULL", histogram->count ? "given" : "NULL", histogram->low, histogram->high,
+                        histogram->per_decade, (unsigned long)histogram->bins);
     half = histogram->bins / 2;
     for (i = 0; i < n; i++) {
         double magnitude = fabs((double)x[i]), position;
@@ -3718,7 +3777,11 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
 }
 
 GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
-    return net && net->probes && l >= 1 && l <= net->affine_count ? &net->probes[l - 1] : NULL;
+    if (net && net->probes && l >= 1 && l <= net->affine_count) return &net->probes[l - 1];
+    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_probe_at: layer %d of a net %s; layers are 1 to %d, and probes are declared "
+             "with gf_net_probe before gf_net_build", l, net && net->probes ? "with probes" : "without probes",
+             gf_net_affine_count(net));
+    return NULL;
 }
 
 #define GFI_STATS_FIELDS(X, stats) \
@@ -3757,7 +3820,11 @@ static int gfi_probe_find(const char *name) {  // -1: no such field
 
 GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name) {
     int i = probe && name ? gfi_probe_find(name) : -1;
-    return i < 0 ? NAN : gfi_probe_number(probe, i);
+    if (i >= 0) return gfi_probe_number(probe, i);
+    return gfi_fail(GF_ERROR_NOT_FOUND, "gf_probe_field: no field \"%.60s\" of a probe that is %s; "
+                    "gf_probe_field_name lists them, such as delta.rms", name ? name : "(NULL)",
+                    probe ? "given" : "NULL"),
+           NAN;
 }
 
 GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity) {
@@ -3794,7 +3861,11 @@ GFDEF void gf_recorder_free(gf_recorder *recorder) {
 GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
     size_t row;
     int i;
-    if (!recorder || !recorder->probe || !net || net->affine_count != recorder->layers || !net->probes) return;
+    if (!recorder || !recorder->probe || !net || net->affine_count != recorder->layers || !net->probes) {
+        gfi_fail(GF_ERROR_ORDER, "gf_recorder_add: the recorder has %d layers, the net %d; call gf_recorder_init with "
+                 "this net", recorder && recorder->probe ? recorder->layers : 0, gf_net_affine_count(net));
+        return;
+    }
     if (recorder->layers == 0 || !net->probes[0].name) return;  // nothing measured yet
     if (recorder->offered++ % recorder->every != 0) return;
     row = (size_t)recorder->layers;
@@ -3832,7 +3903,9 @@ GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
     char number[64];
     int row, l, i;
     if (!recorder || !recorder->probe || !path)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: needs an initialised recorder and a path");
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: recorder is %s, path %s; needs one made by "
+                        "gf_recorder_init and a file to write", recorder && recorder->probe ? "given" : "empty",
+                        path ? "given" : "NULL");
     memset(&bytes, 0, sizeof bytes);
     gfi_put_text(&bytes, "step,layer,name");
     for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++)
@@ -3891,7 +3964,12 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l) {
     const unsigned char *alive = net ? net->alive : NULL;
     size_t units, u, dead = 0;
     int k;
-    if (!alive || !net->dead_seen || l < 1 || l > net->affine_count || !gfi_activation_behind(net, l)) return NAN;
+    if (!alive || !net->dead_seen || l < 1 || l > net->affine_count || !gfi_activation_behind(net, l))
+        return gfi_fail(GF_ERROR_ORDER,
+                        "gf_net_dead_share: layer %d of %d is not counted; needs gf_net_probe, "
+                        "gf_net_dead_reset(net, 1), a forward in GF_EVAL and an activation behind the layer",
+                        l, gf_net_affine_count(net)),
+               NAN;
     for (k = 1; k < l; k++) alive += net->layers[gfi_affine_index(net, k)].out.channels;
     units = (size_t)net->layers[gfi_affine_index(net, l)].out.channels;
     for (u = 0; u < units; u++) dead += !alive[u];
@@ -3979,9 +4057,12 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     gfi_diagnosis d;
     char cause[160];
     int last;
-    if (!text || size == 0) return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: no room for the text");
+    if (!text || size == 0)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %lu; needs room, 200 bytes serve",
+                            text ? "given" : "NULL", (unsigned long)size);
     text[0] = '\0';
-    if (!net || !net->probes || net->affine_count == 0 || !net->probes[0].name ||
+    if (!gfi_ready(net, GFI_NEW, "gf_net_verdict")) return gf_net_status(net);
+    if (!net->probes || net->affine_count == 0 || !net->probes[0].name ||
         !(net->probe & GF_PROBE_GRADIENTS) || !(net->probe & GF_PROBE_SIGNALS))
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and "
                             "GF_PROBE_SIGNALS");
@@ -4113,8 +4194,14 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
         return gfi_net_fail(
             net, GF_ERROR_ARGUMENT,
-            "gf_grad_check: needs x, targets, check, a loss and a batch of 1 to %d; found batch %d, loss %d",
-            net->max_batch, batch, (int)loss);
+            "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs all three, a batch of 1 to %d and "
+            "one of gf_loss_kind",
+            x ? "given" : "NULL", targets ? "given" : "NULL", check ? "given" : "NULL", batch, (int)loss,
+            net->max_batch);
+    if (!(check->step >= 0 && check->step <= DBL_MAX) || check->max_per_tensor < 0)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the default) or more",
+                            check->step, check->max_per_tensor);
     inputs = (size_t)batch * gf_shape_size(net->input);
     memory = (gf_real *)gfi_alloc(2 * net->param_count + 2 * inputs, sizeof(gf_real));
     if (!memory) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_grad_check: out of memory for a copy of the gradients");
@@ -4224,6 +4311,11 @@ static double gfi_theory_next_edge(const gfi_expectation *e, const gf_act_proper
     return next;
 }
 
+static double gfi_theory_refuse(const char *name, double value) {
+    gfi_fail(GF_ERROR_ARGUMENT, "gf_theory: %s is %g; a variance must be 0 or more", name, value);
+    return NAN;
+}
+
 // E[f(√q·Z)²]
 static double gfi_theory_expectation(gfi_theory_function *f, gf_act act, double q) {
     const gf_act_properties *properties = gf_act_describe(act.kind);
@@ -4231,7 +4323,7 @@ static double gfi_theory_expectation(gfi_theory_function *f, gf_act act, double 
     gfi_expectation e;
     double total = 0.0, refined = 0.0;
     int count = 0;
-    if (!(q >= 0.0)) return NAN;
+    if (!(q >= 0.0)) return gfi_theory_refuse("q", q);
     if (q == 0.0 || isinf(q)) {      // one point: φ is continuous at 0, φ' has two sides there
         double x = isinf(q) ? INFINITY : f == gf_act_value ? 0.0 : 1e-30;
         double left = f(act, -x), right = f(act, x);
@@ -4258,12 +4350,12 @@ GFDEF double gf_theory_mean_square_slope(gf_act act, double q) {
 
 // Variance times mean square; 0·∞ is 0 here: weights that are all zero carry nothing on, however large q is.
 static double gfi_theory_scaled(double weight_variance, double mean_square) {
-    if (!(weight_variance >= 0.0)) return NAN;
+    if (!(weight_variance >= 0.0)) return gfi_theory_refuse("weight_variance", weight_variance);
     return weight_variance == 0.0 && isinf(mean_square) ? 0.0 : weight_variance * mean_square;
 }
 
 GFDEF double gf_theory_q_next(gf_act act, double q, double weight_variance, double bias_variance) {
-    if (!(bias_variance >= 0.0)) return NAN;
+    if (!(bias_variance >= 0.0)) return gfi_theory_refuse("bias_variance", bias_variance);
     return gfi_theory_scaled(weight_variance, gf_theory_mean_square(act, q)) + bias_variance;
 }
 
@@ -4323,7 +4415,7 @@ static int gfi_theory_chaotic(gf_act act, double weight_variance, double bias_va
 
 GFDEF double gf_theory_critical(gf_act act, double bias_variance) {
     double low = 0.0, high = 0.01;
-    if (!(bias_variance >= 0.0) || isinf(bias_variance)) return NAN;
+    if (!(bias_variance >= 0.0) || isinf(bias_variance)) return gfi_theory_refuse("bias_variance", bias_variance);
     while (!gfi_theory_chaotic(act, high, bias_variance)) {
         if (high >= 100.0) return NAN;
         low = high, high = high * 1.25 < 100.0 ? high * 1.25 : 100.0;
@@ -4339,6 +4431,9 @@ GFDEF double gf_theory_critical(gf_act act, double bias_variance) {
 
 GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_init weight, gf_init bias) {
     gf_theory_layer layer;
+    if (fan_in < 1 || fan_out < 1 || width < 1)
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_affine: fan_in %d, fan_out %d, width %d; all must be at least 1", fan_in,
+                 fan_out, width);
     double w = gfi_init_std(weight, fan_in, fan_out), b = gfi_init_std(bias, fan_in, fan_out);
     if (weight.kind == GF_INIT_ORTHOGONAL) w /= sqrt(fan_in > fan_out ? fan_in : fan_out);
     layer.width = width;
@@ -4383,7 +4478,11 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // gf_net_evaluate. A loader believes nothing that a file says of itself until the file's length bears it out.
 
 static gf_status gfi_null(const char *function, const char *parameter) {
-    return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is NULL", function, parameter);
+    return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is NULL; it must point to something", function, parameter);
+}
+
+static gf_status gfi_too_many(const char *function, size_t count) {
+    return gfi_fail(GF_ERROR_ARGUMENT, "%s: %zu samples are more than 2^32 - 1; gf_data_take fewer", function, count);
 }
 
 GFDEF void gf_data_free(gf_dataset *data) {
@@ -4682,8 +4781,8 @@ GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed) 
 GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed) {
     if (!data) return gfi_null("gf_data_xor", "data");
     memset(data, 0, sizeof *data);
-    if (!(noise >= 0) || !isfinite(noise)) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_xor: noise is %g; it is a standard deviation, 0 or more", noise);
+    if (!(noise >= 0) || !(noise <= 1e30)) {  // beyond, x would overflow a float
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_xor: noise is %g; it is a standard deviation, 0 to 1e30", noise);
     }
     gf_status status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, 1);
     if (status != GF_OK) return status;
@@ -5168,7 +5267,7 @@ GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed
     if (!all) return gfi_null(me, "all");
     gf_status status = gfi_data_check(me, all);
     if (status != GF_OK) return status;
-    if ((uint64_t)all->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
+    if ((uint64_t)all->count > UINT32_MAX) return gfi_too_many(me, all->count);
     double exact = floor(share * (double)all->count + 0.5);
     if (!(exact >= 1) || !(exact <= (double)all->count - 1)) {
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: share %g of %zu samples leaves a part empty; expected between 0 and 1",
@@ -5297,7 +5396,7 @@ GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int
     gf_status status = gfi_data_check(me, data);
     if (status != GF_OK) return status;
     if (size < 1) return gfi_fail(GF_ERROR_ARGUMENT, "%s: size is %d; a batch needs at least 1 sample", me, size);
-    if ((uint64_t)data->count > UINT32_MAX) return gfi_fail(GF_ERROR_ARGUMENT, "%s: more than 2^32 - 1 samples", me);
+    if ((uint64_t)data->count > UINT32_MAX) return gfi_too_many(me, data->count);
     if (flags & ~(GF_SHUFFLE | GF_FLIP | GF_CROP)) {
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me,
                         flags);
@@ -5426,6 +5525,10 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
             (unsigned long)(data ? data->count : 0), (unsigned long)(data ? gf_shape_size(data->shape) : 0),
             data && data->labels ? "with" : "without", data ? data->outputs : 0, (unsigned long)size, (unsigned long)K,
             loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
+        return score;
+    }
+    if (gfi_data_check("gf_net_evaluate", data) != GF_OK) {
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s", gf_last_error());
         return score;
     }
     if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
@@ -5585,13 +5688,26 @@ static void gfi_put_checkpoint(gfi_bytes *bytes, const gf_net *net, const gf_opt
     gfi_put_u64(bytes, bytes->failed ? 0 : gfi_crc32(bytes->data, bytes->size));
 }
 
+// Do these belong together? 1, or 0 and the net's error.
+static int gfi_savable(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path,
+                       const char *function) {
+    if (!gfi_ready(net, GFI_BUILT, function)) return 0;
+    if (!path) gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: path is NULL; name a file", function);
+    else if (optim && optim->size != net->param_count)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "%s: the optimiser is for %lu parameters, the net has %lu: it belongs to another net; call "
+                     "gf_optim_init with this one",
+                     function, (unsigned long)optim->size, (unsigned long)net->param_count);
+    else if (batches && !batches->order)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: batches are not initialised; call gf_batches_init, or pass NULL",
+                     function);
+    return net->status == GF_OK;
+}
+
 GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path) {
     gfi_bytes bytes;
     gf_status status;
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_save")) return gf_net_status(net);
-    if (!path || (optim && optim->size != net->param_count))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_save: %s",
-                            path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+    if (!gfi_savable(net, optim, batches, path, "gf_net_save")) return gf_net_status(net);
     memset(&bytes, 0, sizeof bytes);
     gfi_put_checkpoint(&bytes, net, optim, batches);
     status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_net_save: out of memory for %s", path)
@@ -5698,10 +5814,7 @@ static gf_status gfi_load(gf_net *net, gf_optim *optim, gf_batches *batches, gfi
 GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path) {
     gfi_bytes bytes;
     gf_status status;
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_load")) return gf_net_status(net);
-    if (!path || (optim && optim->size != net->param_count))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_load: %s",
-                            path ? "the optimiser belongs to another net" : "path is NULL; name a file");
+    if (!gfi_savable(net, optim, batches, path, "gf_net_load")) return gf_net_status(net);
     status = gfi_read_file(path, &bytes);
     if (status == GF_OK) status = gfi_load(net, optim, batches, &bytes, path);
     GF_FREE(bytes.data);
