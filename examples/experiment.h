@@ -129,12 +129,26 @@ static inline void ex_make_folder(const char *folder) {
     }
 }
 
-// Give a finished temporary file its name.
-static inline void ex_rename(const char *temporary, const char *path) {
+// A file under its temporary name, path.tmp, until ex_file_end has found it whole and gives it its own.
+static inline FILE *ex_file_begin(const char *path) {
+    char temporary[EX_PATH + 8];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    FILE *file = fopen(temporary, "w");
+    if (file == NULL) ex_die("cannot write %s: %s", temporary, strerror(errno));
+    return file;
+}
+
+static inline void ex_file_end(FILE *file, const char *path) {
+    char temporary[EX_PATH + 8];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int failed = fflush(file) != 0 || ferror(file);
+    failed = fclose(file) != 0 || failed;
 #ifdef _WIN32
-    remove(path);  // rename does not replace there
+    if (!failed) remove(path);  // rename does not replace there
 #endif
-    if (rename(temporary, path) != 0) ex_die("cannot write %s: %s", path, strerror(errno));
+    if (!failed && rename(temporary, path) == 0) return;
+    remove(temporary);
+    ex_die("cannot write %s: %s", path, strerror(errno));
 }
 
 // Write the chart as folder/name, say so, and free it.
@@ -322,8 +336,8 @@ static inline void ex_parse_activations(ex_settings *s) {
         char *name = s->act_name[s->act_count];
         snprintf(name, sizeof s->act_name[0], "%.*s", (int)length, at);
         if (length >= sizeof s->act_name[0] || !gf_act_from_name(name, &s->act[s->act_count]))
-            ex_usage("--activations: unknown '%.*s'; there are %s, and swish; with a parameter: leaky_relu_0.2", (int)length,
-                     at, known);
+            ex_usage("--activations: unknown '%.*s'; there are %s, and swish; with a parameter: leaky_relu_0.2",
+                     (int)length, at, known);
         s->act_count++;
         at += length;
         if (*at == '\0') return;
@@ -419,9 +433,9 @@ typedef struct ex_progress {
     int live, width;          // on a terminal; length of the line that stands there
 } ex_progress;
 
-static inline void ex_progress_start(ex_progress *p, long total, long done) {
+static inline void ex_progress_start(ex_progress *p, long total) {
     p->total = total;
-    p->done = p->first = done;
+    p->done = p->first = 0;
     p->start = p->shown = ex_now();
     p->width = 0;
 #ifdef _WIN32
@@ -446,6 +460,12 @@ static inline void ex_progress_step(ex_progress *p, const char *label, int epoch
     fflush(stdout);
 }
 
+// Steps that an earlier run has already made.
+static inline void ex_progress_skip(ex_progress *p, long steps) {
+    p->done += steps;
+    p->first += steps;
+}
+
 // A line that stays.
 EX_PRINTF(2, 3) static inline void ex_progress_note(ex_progress *p, const char *format, ...) {
     va_list args;
@@ -464,9 +484,10 @@ EX_PRINTF(2, 3) static inline void ex_progress_note(ex_progress *p, const char *
 
 typedef struct ex_csv {
     FILE *file;
-    char path[EX_PATH], temporary[EX_PATH + 8];
-    int columns;
-    char line[4096];  // the row being put together
+    char path[EX_PATH];
+    const char *header;
+    int columns, keep;  // keep: the finished file's rows are part of this run
+    char line[4096];    // the row being put together
     size_t length;
 } ex_csv;
 
@@ -502,36 +523,73 @@ static inline void ex_csv_end(ex_csv *csv) {
 
 #define ex_csv_row(csv, ...) (ex_csv_add(csv, __VA_ARGS__), ex_csv_end(csv))
 
-// Begin folder/name with this header. With --resume the rows that an earlier run left are kept.
-static inline void ex_csv_open(ex_csv *csv, const ex_settings *s, const char *name, const char *header) {
-    FILE *old;
-    memset(csv, 0, sizeof *csv);
-    ex_path(csv->path, s->out, name);
-    snprintf(csv->temporary, sizeof csv->temporary, "%s.tmp", csv->path);
-    csv->columns = ex_columns(header);
-    csv->file = fopen(csv->temporary, "w");
-    if (csv->file == NULL) ex_die("cannot write %s: %s", csv->temporary, strerror(errno));
-    fprintf(csv->file, "%s\n", header);
-    old = s->resume ? fopen(csv->path, "r") : NULL;
+// Does a row belong to this run ("activation,init,seed") and to a later epoch?
+static inline int ex_csv_is_after(const char *row, const char *run, int epoch) {
+    size_t length = strlen(run);
+    return strncmp(row, run, length) == 0 && row[length] == ',' && atoi(row + length + 1) > epoch;
+}
+
+// Begin the temporary file with the rows that stand in the finished one, but for those of `run` (may be NULL) after
+// `epoch`.
+static inline void ex_csv_continue(ex_csv *csv, const char *run, int epoch) {
+    csv->file = ex_file_begin(csv->path);
+    fprintf(csv->file, "%s\n", csv->header);
+    FILE *old = csv->keep ? fopen(csv->path, "r") : NULL;
     if (old == NULL) return;
     for (int row = 0; fgets(csv->line, sizeof csv->line, old) != NULL; row++) {
         csv->line[strcspn(csv->line, "\r\n")] = '\0';
-        if (row == 0 && strcmp(csv->line, header) != 0) ex_die("%s has other columns; cannot resume it", csv->path);
-        if (row > 0) ex_csv_end(csv);
+        if (row == 0 && strcmp(csv->line, csv->header) != 0)
+            ex_die("%s has other columns; cannot resume it", csv->path);
+        if (row > 0 && (run == NULL || !ex_csv_is_after(csv->line, run, epoch))) ex_csv_end(csv);
     }
     csv->line[0] = '\0';
     fclose(old);
 }
 
 static inline void ex_csv_close(ex_csv *csv) {
-    int failed = fflush(csv->file) != 0 || ferror(csv->file);
-    failed = fclose(csv->file) != 0 || failed;
+    ex_file_end(csv->file, csv->path);
     csv->file = NULL;
-    if (failed) {
-        remove(csv->temporary);
-        ex_die("cannot write %s: %s", csv->path, strerror(errno));
+}
+
+// Begin folder/name with this header, a literal. With --resume the rows that an earlier run left are kept.
+static inline void ex_csv_open(ex_csv *csv, const ex_settings *s, const char *name, const char *header) {
+    memset(csv, 0, sizeof *csv);
+    ex_path(csv->path, s->out, name);
+    csv->header = header;
+    csv->columns = ex_columns(header);
+    csv->keep = s->resume;
+    ex_csv_continue(csv, NULL, 0);
+}
+
+// Put what has been written so far under the file's final name, and go on without the rows of `run` after `epoch`.
+static inline void ex_csv_rewind(ex_csv *csv, const char *run, int epoch) {
+    ex_csv_close(csv);
+    csv->keep = 1;
+    ex_csv_continue(csv, run, epoch);
+}
+static inline void ex_csv_save(ex_csv *csv) { ex_csv_rewind(csv, NULL, 0); }
+
+// What a run depends on stands in folder/settings.txt, so that --resume never mixes two runs. `own` are the example's
+// own settings. Where there is nothing to go on with, s->resume becomes 0.
+static inline void ex_resume(ex_settings *s, const char *data, const char *own) {
+    char path[EX_PATH], now[EX_PATH], before[EX_PATH] = "";
+    snprintf(now, sizeof now, "%s; seed %d, %d seeds; %s; %s; %s, rate %.9g, decay %.9g; batch %d, dropout %g%s; %s\n",
+             data, s->seed, s->seeds, s->activations, s->init, s->optim, s->lr, s->optim_config.weight_decay, s->batch,
+             s->dropout, s->quick ? ", quick" : "", own);
+    FILE *file = s->resume ? fopen(ex_path(path, s->out, "settings.txt"), "r") : NULL;
+    if (file != NULL) {
+        if (fgets(before, sizeof before, file) == NULL) before[0] = '\0';
+        fclose(file);
+        if (strcmp(before, now) != 0)
+            ex_die("%s is of another run, which cannot be resumed with these options\nfound:    %sexpected: %s", path,
+                   before, now);
+        return;
     }
-    ex_rename(csv->temporary, csv->path);
+    if (s->resume) printf("nothing to resume in %s: starting\n", s->out);
+    s->resume = 0;
+    file = ex_file_begin(ex_path(path, s->out, "settings.txt"));
+    fputs(now, file);
+    ex_file_end(file, path);
 }
 
 // The files every study writes; `run` is the text "activation,init,seed".
@@ -588,6 +646,26 @@ static inline void ex_push(ex_series *s, double value) {
         s->v = (double *)ex_realloc(s->v, s->capacity, sizeof *s->v);
     }
     s->v[s->n++] = value;
+}
+
+// The numbers of one column in all rows of a run, from a file that is saved or closed.
+static inline void ex_csv_series(const ex_csv *csv, const char *run, const char *column, ex_series *out) {
+    char line[sizeof csv->line];
+    const char *at = csv->header;
+    int wanted = 0;
+    for (; strncmp(at, column, strcspn(at, ",")) != 0 || column[strcspn(at, ",")] != '\0'; wanted++) {
+        at += strcspn(at, ",");
+        if (*at++ == '\0') ex_die("%s has no column %s", csv->path, column);
+    }
+    out->n = 0;
+    FILE *file = fopen(csv->path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (!ex_csv_is_after(line, run, 0)) continue;
+        at = line;
+        for (int c = 0; c < wanted; c++) at += strcspn(at, ",") + 1;
+        ex_push(out, strtod(at, NULL));
+    }
+    if (file != NULL) fclose(file);
 }
 
 static inline void ex_series_free(ex_series *s) {
@@ -677,15 +755,11 @@ static inline void ex_table_print(const ex_table *t, FILE *file) {
 
 // Print the table and write it to the output folder.
 static inline void ex_table_write(const ex_table *t, const ex_settings *s, const char *name) {
-    char path[EX_PATH], temporary[EX_PATH + 8];
-    snprintf(temporary, sizeof temporary, "%s.tmp", ex_path(path, s->out, name));
-    FILE *file = fopen(temporary, "w");
-    if (file == NULL) ex_die("cannot write %s: %s", path, strerror(errno));
+    char path[EX_PATH];
+    FILE *file = ex_file_begin(ex_path(path, s->out, name));
     ex_table_print(t, stdout);
     ex_table_print(t, file);
-    int failed = fflush(file) != 0 || ferror(file);
-    if (fclose(file) != 0 || failed) ex_die("cannot write %s: %s", path, strerror(errno));
-    ex_rename(temporary, path);
+    ex_file_end(file, path);
 }
 
 #endif

@@ -389,8 +389,7 @@ int main(int argc, char **argv) {
     ex_progress_start(
         &st.progress,
         per_epoch * st.s.act_count *
-            (st.escape ? (long)st.escape * st.s.epochs : INITS * ((long)st.s.seeds * st.s.epochs + depths)),
-        0);
+            (st.escape ? (long)st.escape * st.s.epochs : INITS * ((long)st.s.seeds * st.s.epochs + depths)));
     if (st.escape) {
         escape(&st);
     } else {

@@ -148,7 +148,7 @@ static void make_cells(study *st) {
 
 // As many nets at once as there are threads: each has its own random numbers, so the order changes nothing.
 static void train_all(study *st) {
-    ex_progress_start(&st->progress, st->count, 0);
+    ex_progress_start(&st->progress, st->count);
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic) num_threads(st->s.threads)
 #endif

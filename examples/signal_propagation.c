@@ -222,7 +222,7 @@ static double train(const study *st, const spot *at, double *loss) {
 static void train_all(study *st, spot *spots, int count) {
     ex_csv csv;
     ex_csv_open(&csv, &st->s, "trainability.csv", "activation,weight_variance,bias_variance,depth,chi,test_acc");
-    ex_progress_start(&st->progress, count, 0);
+    ex_progress_start(&st->progress, count);
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic) num_threads(st->s.threads)
 #endif

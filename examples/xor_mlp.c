@@ -163,7 +163,7 @@ static void run_all(study *st, const ex_settings *s) {
         snprintf(header + used, sizeof header - used, ",%s", st->column[c]);
     }
     ex_csv_open(&st->runs_csv, s, st->original ? "original_runs.csv" : "runs.csv", header);
-    ex_progress_start(&st->progress, (long)st->cell_count * s->seeds, 0);
+    ex_progress_start(&st->progress, (long)st->cell_count * s->seeds);
     for (int r = 0; r < s->seeds; r++)
         runs[r].rows = (double *)ex_realloc(NULL, (size_t)s->epochs * (size_t)st->columns, sizeof(double));
     for (int i = 0; i < st->cell_count; i++) {
