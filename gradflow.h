@@ -476,7 +476,9 @@ enum {                            // what to measure; or them together
     GF_PROBE_SIGNALS = 2,         // forward statistics, |φ'|, |z|, saturation, exact percentiles
     GF_PROBE_UPDATES = 4,         // std(ΔW)/std(W), Adam's starvation: taken by the optimiser's step that follows
     GF_PROBE_NOISE = 8,           // gradient noise of dense layers
-    GF_PROBE_ALL = 15
+    GF_PROBE_ALL = 15,
+    GF_PROBE_NORMS = 16           // of GF_PROBE_GRADIENTS only l2, rms and the decays, for every step: each backward
+                                  // takes them in passing, while a gradient is still in the cache
 };
 
 typedef struct gf_stats {         // of one array; sums accumulate in double
@@ -486,7 +488,7 @@ typedef struct gf_stats {         // of one array; sums accumulate in double
 
 typedef struct gf_layer_probe {
     const char *name;             // "dense1"
-    gf_stats dw, db, delta;       // ∇W, ∇b and δ
+    gf_stats dw, db, delta;       // ∇W, ∇b and δ; with GF_PROBE_NORMS alone mean, mean_abs, max_abs, zero_share NaN
     double update_ratio;          // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
     double adam_starved;          // share of weights with √v̂ < ε: Adam no longer adapts, steps shrink with g
     // Per-sample gradients g_n of W, for nothing: g_n = B·δ_n·h_nᵀ is an outer product, so ‖g_n‖ = B·‖δ_n‖·‖h_n‖.
@@ -1843,6 +1845,7 @@ struct gfi_layer {
     const gf_real *x;              // [B, in]   input: the output of the layer before
     gf_real *y, *y_buffer;         // [B, out]  output; y may be x itself where a layer only passes on
     gf_real *dy, *dx;              // [B, out], [B, in]   dx is the dy of the layer before
+    double squares;                // Σ dy², below 0 while nobody has asked
     gf_real *save;                 // [B, save_size] kept for backward: φ'(z), dropout's mask, a skip's gradient
     size_t save_size;
     double *channel;               // [channel_size] per-channel (or per-sample) statistics of norms
@@ -1864,6 +1867,7 @@ typedef struct gfi_tensor {
     gf_init init;
     int fan_in, fan_out, trained;      // trained 0: a running statistic
     uint64_t stream;
+    double squares;                    // Σ grad², below 0 while nobody has asked
 } gfi_tensor;
 
 enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED };  // what has been called so far
@@ -1895,8 +1899,6 @@ struct gf_net {
     gf_mode mode;
     int frozen;                        // gradient check: running statistics stay as they are
     long step;
-    double norm;                       // of the gradients, valid while norm_known
-    int norm_known;
 
     gf_layer_probe *probes;            // [affine_count]
     gf_real *probe_scratch[2];         // [B · widest layer]
@@ -2840,7 +2842,7 @@ GFDEF void gf_net_threads(gf_net *net, int threads) {
 
 GFDEF void gf_net_probe(gf_net *net, unsigned what) {
     if (!gfi_settable(net, "gf_net_probe")) return;
-    if (what & ~(unsigned)GF_PROBE_ALL)
+    if (what & ~(unsigned)(GF_PROBE_ALL | GF_PROBE_NORMS))
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
     else net->probe = what;
 }
@@ -2973,7 +2975,7 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
                      x ? "given" : "NULL", batch, (int)mode, net->max_batch);
         return NULL;
     }
-    net->batch = batch, net->mode = mode, net->norm_known = 0;
+    net->batch = batch, net->mode = mode;
     net->phase = GFI_BUILT;  // should a layer refuse: nothing of the step before may be taken for this one's
     for (i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
@@ -2986,27 +2988,49 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
     return net->layers[net->layer_count - 1].y;
 }
 
+// Σ dy² and Σ grad² are summed once, by whoever asks first.
+static double gfi_layer_squares(const gf_net *net, gfi_layer *layer) {
+    if (layer->squares < 0)
+        layer->squares = net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size);
+    return layer->squares;
+}
+
+static double gfi_tensor_squares(const gf_net *net, gfi_tensor *tensor) {
+    if (tensor->squares < 0 && tensor->trained)
+        tensor->squares = net->kernels->sum_squares(tensor->view.grad, tensor->view.size);
+    return tensor->trained ? tensor->squares : 0;
+}
+
 GFDEF gf_status gf_net_backward(gf_net *net) {
-    int i;
+    int i, t, in_passing;
     if (!gfi_ready(net, GFI_LOSS_TAKEN, "gf_net_backward")) return gf_net_status(net);
+    in_passing = (net->probe & GF_PROBE_NORMS) != 0;
     for (i = 0; i < net->layer_count; i++)  // skips add to these
         if (net->layers[i].kind == &gfi_mark)
             memset(net->layers[i].save, 0, (size_t)net->batch * net->layers[i].out_size * sizeof(gf_real));
-    for (i = net->layer_count - 1; i >= 0; i--) net->layers[i].kind->backward(net, &net->layers[i]);
+    for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
+    for (i = net->layer_count - 1; i >= 0; i--) {
+        gfi_layer *layer = &net->layers[i];
+        layer->squares = -1;
+        if (in_passing) gfi_layer_squares(net, layer);
+        layer->kind->backward(net, layer);
+        for (t = 0; t < layer->tensors && in_passing; t++) gfi_tensor_squares(net, &net->tensors[layer->tensor + t]);
+    }
     net->phase = GFI_BACKWARDED;
-    net->norm_known = 0;
     return net->status;
 }
 
 GFDEF double gf_net_grad_norm(gf_net *net) {
+    double sum = 0;
+    int i;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_grad_norm")) return NAN;
-    if (!net->norm_known) net->norm = sqrt(net->kernels->sum_squares(net->grads, net->param_count));
-    net->norm_known = 1;
-    return net->norm;
+    for (i = 0; i < net->tensor_count; i++) sum += gfi_tensor_squares(net, &net->tensors[i]);
+    return sqrt(sum);
 }
 
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     double norm = gf_net_grad_norm(net);
+    int i;
     if (!net || net->status != GF_OK) return NAN;
     if (!(max_norm > 0))
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
@@ -3014,7 +3038,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
                NAN;
     if (norm > max_norm && norm <= DBL_MAX) {
         net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below max_norm
-        net->norm_known = 0;
+        for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
     }
     return norm;
 }
@@ -3536,25 +3560,24 @@ static gf_status gfi_write_file(const char *path, const unsigned char *data, siz
 //     ln(‖δ_l‖/‖δ_{l+1}‖) = what Wᵀ of layer l+1 did + what φ' did + the rest
 // telescopes over the norms of the gradient before and after each layer in between.
 
-GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n) {
+static gf_stats gfi_stats_from(const gfi_sums *sums, size_t n) {
     gf_stats stats;
-    gfi_sums sums;
-    memset(&stats, 0, sizeof stats);
-    memset(&sums, 0, sizeof sums);
-    stats.n = x ? n : 0;
-    if (stats.n == 0) {
-        stats.l2 = stats.rms = stats.mean = stats.mean_abs = stats.max_abs = stats.zero_share = NAN;
-        return stats;
-    }
-    gfi_kernels_best()->sums(x, n, &sums);
-    stats.nonfinite = sums.non_finite;
-    stats.l2 = sqrt(sums.sum_squares);
-    stats.rms = sqrt(sums.sum_squares / (double)n);
-    stats.mean = sums.sum / (double)n;
-    stats.mean_abs = sums.sum_abs / (double)n;
-    stats.max_abs = sums.max_abs;
-    stats.zero_share = (double)sums.zeros / (double)n;
+    stats.n = n, stats.nonfinite = sums->non_finite;
+    stats.l2 = sqrt(sums->sum_squares);
+    stats.rms = sqrt(sums->sum_squares / (double)n);
+    stats.mean = sums->sum / (double)n;
+    stats.mean_abs = sums->sum_abs / (double)n;
+    stats.max_abs = sums->max_abs;
+    stats.zero_share = (double)sums->zeros / (double)n;
     return stats;
+}
+
+GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n) {
+    gfi_sums sums;
+    gf_stats none = {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (!x || n == 0) return none;
+    gfi_kernels_best()->sums(x, n, &sums);
+    return gfi_stats_from(&sums, n);
 }
 
 static void gfi_swap(gf_real *x, size_t i, size_t j) {
@@ -3703,24 +3726,17 @@ static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_pro
     probe->z_abs_p90 = gf_percentile_abs(layer->x, n, 90, h);
 }
 
-static double gfi_layer_grad_norm(gf_net *net, const gfi_layer *layer) {
-    return sqrt(net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size));
-}
-
-// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it. The two
-// ends are measured already: probe[0] is layer l's, probe[1] the next one's.
+// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it.
 static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
     int i = gfi_affine_index(net, l + 1), end = gfi_affine_index(net, l);
-    double after = probe[1].delta.l2;
     probe->decay = probe->decay_weight = probe->decay_slope = probe->decay_rest = 0;
     for (; i > end; i--) {
-        double before = i - 1 == end ? probe->delta.l2 : gfi_layer_grad_norm(net, &net->layers[i - 1]);
-        double part = log(before / after);
+        double after = sqrt(gfi_layer_squares(net, &net->layers[i]));
+        double part = log(sqrt(gfi_layer_squares(net, &net->layers[i - 1])) / after);
         if (net->layers[i].kind->affine) probe->decay_weight += part;
         else if (net->layers[i].kind == &gfi_activation) probe->decay_slope += part;
         else probe->decay_rest += part;
         probe->decay += part;
-        after = before;
     }
 }
 
@@ -3735,17 +3751,46 @@ static void gfi_probe_clear(gf_layer_probe *p) {
     p->limit_share = p->flat_share = NAN;
 }
 
+// Statistics of a gradient: all, or only its norm where no more was asked for; a norm that is not finite asks for all.
+// *squares = Σ x², if it is known already.
+static gf_stats gfi_measure_gradient(const gf_net *net, const gf_real *x, size_t n, double *squares) {
+    gf_stats stats;
+    gfi_sums sums;
+    if (*squares < 0 && !(net->probe & GF_PROBE_GRADIENTS)) *squares = net->kernels->sum_squares(x, n);
+    if (*squares <= DBL_MAX && !(net->probe & GF_PROBE_GRADIENTS)) {
+        memset(&sums, 0, sizeof sums);
+        sums.sum_squares = *squares;
+        stats = gfi_stats_from(&sums, n);
+        stats.mean = stats.mean_abs = stats.max_abs = stats.zero_share = NAN;
+        return stats;
+    }
+    net->kernels->sums(x, n, &sums);
+    *squares = sums.sum_squares;
+    return gfi_stats_from(&sums, n);
+}
+
+// ∇W, ∇b and δ of affine layer l.
+static void gfi_measure_gradients(gf_net *net, int l, gf_layer_probe *probe) {
+    gfi_layer *layer = &net->layers[gfi_affine_index(net, l)];
+    gfi_tensor *w = &net->tensors[layer->tensor], *b = w + 1;
+    probe->dw = gfi_measure_gradient(net, w->view.grad, w->view.size, &w->squares);
+    if (layer->tensors > 1) probe->db = gfi_measure_gradient(net, b->view.grad, b->view.size, &b->squares);
+    probe->delta = gfi_measure_gradient(net, layer->dy, (size_t)net->batch * layer->out_size, &layer->squares);
+    if (l < net->affine_count) gfi_measure_decay(net, l, probe);
+    if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
+}
+
 // Σ_n ‖g_n - G‖² = Σ_n ‖g_n‖² - B·‖G‖² with G = mean g_n = ∇W; ‖E g‖² is estimated without bias as ‖G‖² - tr Σ/B.
-static void gfi_measure_noise(gf_net *net, const gfi_layer *layer, double grad_l2, gf_layer_probe *probe) {
+static void gfi_measure_noise(gf_net *net, const gfi_layer *layer, gf_layer_probe *probe) {
     size_t b, batch = (size_t)net->batch;
-    double sum = 0, signal;
+    double sum = 0, signal, squares = gfi_tensor_squares(net, &net->tensors[layer->tensor]);
     for (b = 0; b < batch; b++)
         sum += net->kernels->sum_squares(layer->dy + b * layer->out_size, layer->out_size) *
                net->kernels->sum_squares(layer->x + b * layer->in_size, layer->in_size);
     sum *= (double)batch * (double)batch;
     if (batch < 2) return;
-    probe->noise_trace = fmax(0, sum - (double)batch * grad_l2 * grad_l2) / (double)(batch - 1);
-    signal = grad_l2 * grad_l2 - probe->noise_trace / (double)batch;
+    probe->noise_trace = fmax(0, sum - (double)batch * squares) / (double)(batch - 1);
+    signal = squares - probe->noise_trace / (double)batch;
     probe->noise_scale = signal > 0 ? probe->noise_trace / signal : INFINITY;
 }
 
@@ -3757,20 +3802,13 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
                             "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
     for (l = net->affine_count; l >= 1; l--) {  // backward, as the gradient goes: a decay needs the layer above
         const gfi_layer *layer = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
-        const gf_tensor *w = gfi_param(net, layer, 0), *b = layer->tensors > 1 ? gfi_param(net, layer, 1) : NULL;
         gf_layer_probe *probe = &net->probes[l - 1];
         gfi_probe_clear(probe);
         probe->name = layer->name;
-        if (net->probe & GF_PROBE_GRADIENTS) {
-            probe->dw = gf_stats_of(w->grad, w->size);
-            probe->db = gf_stats_of(b ? b->grad : NULL, b ? b->size : 0);
-            probe->delta = gf_stats_of(layer->dy, (size_t)net->batch * layer->out_size);
-            if (l < net->affine_count) gfi_measure_decay(net, l, probe);
-            if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
-        }
+        if (net->probe & (GF_PROBE_GRADIENTS | GF_PROBE_NORMS)) gfi_measure_gradients(net, l, probe);
         if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
         if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense)
-            gfi_measure_noise(net, layer, sqrt(net->kernels->sum_squares(w->grad, w->size)), probe);
+            gfi_measure_noise(net, layer, probe);
     }
     net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
     return GF_OK;
@@ -4188,8 +4226,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     size_t inputs;
     gf_real *memory, *analytic, *grads, *x_copy, *input_copy;
     gf_nonfinite nonfinite;
-    double norm_before;
-    int i, norm_known, counting;
+    int i, counting;
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
         return gfi_net_fail(
@@ -4212,7 +4249,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     run.net = net, run.x = x_copy, run.batch = batch, run.mode = mode, run.loss = loss, run.targets = targets;
     if (!(check->step > 0)) check->step = 1e-5;
     check->worst = 0, check->worst_name[0] = '\0', check->checked = check->skipped = 0;
-    norm_before = net->norm, norm_known = net->norm_known, nonfinite = net->nonfinite, counting = net->dead_counting;
+    nonfinite = net->nonfinite, counting = net->dead_counting;
     net->frozen = 1, net->dead_counting = 0;
 
     if (gfi_check_analytic(&run, analytic, input_copy, inputs)) {
@@ -4228,7 +4265,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     }
 
     memcpy(net->grads, grads, net->param_count * sizeof(gf_real));
-    net->norm = norm_before, net->norm_known = norm_known, net->nonfinite = nonfinite;
+    net->nonfinite = nonfinite;
     net->frozen = 0, net->dead_counting = counting, net->phase = GFI_BUILT;
     GF_FREE(memory);
     return net->status;
@@ -6527,49 +6564,57 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
 // ---- sums, per pass --------------------------------------------------------------------------------
 // Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest
 // float. Lanes and order are fixed, so the result depends on the instruction set alone.
-GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
-    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, s2 = s0, s3 = s0;  // four chains: an FMA takes four cycles to return
-    size_t i = 0;
-    for (; i + 4 * GFI_VDLEN <= n; i += 4 * GFI_VDLEN) {
-        const gfi_vd x0 = GFI_LOAD_WIDE(x + i), x1 = GFI_LOAD_WIDE(x + i + GFI_VDLEN);
-        const gfi_vd x2 = GFI_LOAD_WIDE(x + i + 2 * GFI_VDLEN), x3 = GFI_LOAD_WIDE(x + i + 3 * GFI_VDLEN);
-        s0 = GFI_FMA_WIDE(x0, x0, s0), s1 = GFI_FMA_WIDE(x1, x1, s1);
-        s2 = GFI_FMA_WIDE(x2, x2, s2), s3 = GFI_FMA_WIDE(x3, x3, s3);
+// Four chains of squares, because an FMA takes four cycles to return. `all` is a constant wherever this is inlined.
+GFI_INLINE void GFI_FN(gfi_sums_run)(const int all, const gf_real *x, size_t n, gfi_sums *out) {
+    enum { CHAINS = 4, BLOCK = CHAINS * GFI_VDLEN };
+    gfi_vd sum[CHAINS], sum_abs[CHAINS], squares[CHAINS];
+    gfi_v top = GFI_SET1(0);
+    size_t zeros = 0;
+    gf_real lanes[BLOCK];
+    GFI_UNROLL
+    for (int j = 0; j < CHAINS; j++) sum[j] = sum_abs[j] = squares[j] = GFI_SET1_WIDE(0);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const gf_real *p = x + i;
+        if (n - i < (size_t)BLOCK) {  // the last numbers: zeros beside them do no harm, but are not to be counted
+            memset(lanes, 0, sizeof lanes);
+            memcpy(lanes, p, (n - i) * sizeof *p);
+            zeros -= (size_t)BLOCK - (n - i);
+            p = lanes;
+        }
+        GFI_UNROLL
+        for (int j = 0; j < CHAINS; j++) {
+            const gfi_vd wide = GFI_LOAD_WIDE(p + j * GFI_VDLEN);
+            squares[j] = GFI_FMA_WIDE(wide, wide, squares[j]);
+            if (all) sum[j] += wide, sum_abs[j] += GFI_ABS_WIDE(wide);
+        }
+        GFI_UNROLL
+        for (int j = 0; j < BLOCK && all; j += GFI_VLEN) {
+            const gfi_v v = GFI_LOAD(p + j);
+            top = GFI_MAX(GFI_ABS(v), top);
+            zeros += (size_t)GFI_COUNT(GFI_EQ(v, GFI_SET1(0)));
+        }
     }
-    double sum = GFI_FN(gfi_sum_wide)((s0 + s1) + (s2 + s3));
-    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return sum;
+    out->sum_squares = GFI_FN(gfi_sum_wide)((squares[0] + squares[1]) + (squares[2] + squares[3]));
+    out->sum = GFI_FN(gfi_sum_wide)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    out->sum_abs = GFI_FN(gfi_sum_wide)((sum_abs[0] + sum_abs[1]) + (sum_abs[2] + sum_abs[3]));
+    out->zeros = zeros, out->non_finite = 0, out->max_abs = 0;
+    GFI_STORE(lanes, top);
+    for (int j = 0; j < GFI_VLEN; j++) out->max_abs = (double)lanes[j] > out->max_abs ? (double)lanes[j] : out->max_abs;
 }
 
-// Everything a recorder wants to know about a tensor, in one pass.
+GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
+    gfi_sums sums;
+    GFI_FN(gfi_sums_run)(0, x, n, &sums);
+    return sums.sum_squares;
+}
+
+// Everything a recorder wants to know about a tensor, in one pass; in a second one, the numbers that are not finite,
+// where the sum of magnitudes says that there may be some.
 GFI_TARGET static void GFI_FN(gfi_tensor_sums)(const gf_real *x, size_t n, gfi_sums *out) {
-    gfi_vd sum = GFI_SET1_WIDE(0), sum_abs = sum, squares = sum;
-    gfi_v top = GFI_SET1(0);
-    size_t finite = 0, zeros = 0;
-    for (size_t i = 0; i < n; i += GFI_VLEN) {
-        gf_real tail[GFI_VLEN];
-        const gf_real *p = x + i;
-        if (n - i < (size_t)GFI_VLEN) {  // the last lanes: zeros do no harm, but are not to be counted
-            GFI_STORE(tail, GFI_LOAD_PART(p, (int)(n - i)));
-            zeros -= (size_t)GFI_VLEN - (n - i), finite -= (size_t)GFI_VLEN - (n - i);
-            p = tail;
-        }
-        const gfi_v v = GFI_LOAD(p), magnitude = GFI_ABS(v);
-        top = GFI_MAX(magnitude, top);
-        zeros += (size_t)GFI_COUNT(GFI_EQ(v, GFI_SET1(0)));
-        finite += (size_t)GFI_COUNT(GFI_LT(magnitude, GFI_SET1(INFINITY)));
-        for (int j = 0; j < GFI_VLEN; j += GFI_VDLEN) {
-            const gfi_vd wide = GFI_LOAD_WIDE(p + j);
-            sum += wide, sum_abs += GFI_ABS_WIDE(wide), squares = GFI_FMA_WIDE(wide, wide, squares);
-        }
-    }
-    gf_real lanes[GFI_VLEN];
-    GFI_STORE(lanes, top);
-    out->sum = GFI_FN(gfi_sum_wide)(sum), out->sum_abs = GFI_FN(gfi_sum_wide)(sum_abs);
-    out->sum_squares = GFI_FN(gfi_sum_wide)(squares);
-    out->zeros = zeros, out->non_finite = n - finite, out->max_abs = 0;
-    for (int j = 0; j < GFI_VLEN; j++) out->max_abs = (double)lanes[j] > out->max_abs ? (double)lanes[j] : out->max_abs;
-    if (finite < n) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
+    GFI_FN(gfi_sums_run)(1, x, n, out);
+    if (out->sum_abs <= DBL_MAX) return;
+    for (size_t i = 0; i < n; i++) out->non_finite += !(fabs((double)x[i]) < INFINITY);
+    if (out->non_finite) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
 }
 
 // sums[j] (+)= sum over rows of x[row*stride + j]: the bias gradient of a dense layer.

@@ -249,6 +249,49 @@ static void test_fields(void) {
     check_net("dense:9 mark %s dense:5 %s project:1 dense:4", "leaky_relu", gf_adam(0.01));
 }
 
+// --- norms alone ---
+
+static gf_net *norms_net(unsigned probes) {
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, "dense:12 batch_norm tanh dense:9 relu dropout:0.3 dense:4");
+    gf_net_probe(net, probes);
+    CHECK(gf_net_build(net) == GF_OK);
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    return net;
+}
+
+static void check_norms_alone(gf_stats found, gf_stats full) {
+    CHECK(found.n == full.n && found.l2 == full.l2 && found.rms == full.rms && found.nonfinite == 0);
+    CHECK(isnan(found.mean) && isnan(found.mean_abs) && isnan(found.max_abs) && isnan(found.zero_share));
+}
+
+static void test_norms(void) {
+    TEST("norms taken in passing are those of the full measurement");
+    gf_net *all = norms_net(GF_PROBE_ALL), *norms = norms_net(GF_PROBE_NORMS), *none = norms_net(0);
+    double norm = gf_net_grad_norm(none);
+    check_close("global norm", norm, naive_norm(gf_net_grads(none), gf_net_param_count(none)), 1e-12);
+    CHECK(gf_net_measure(all) == GF_OK && gf_net_measure(norms) == GF_OK);
+    CHECK(gf_net_grad_norm(all) == norm && gf_net_grad_norm(norms) == norm);  // measuring changes no bit of training
+    for (int l = 1; l <= 3; l++) {
+        const gf_layer_probe *p = gf_net_probe_at(norms, l), *q = gf_net_probe_at(all, l);
+        check_norms_alone(p->dw, q->dw), check_norms_alone(p->db, q->db), check_norms_alone(p->delta, q->delta);
+        CHECK(l == 3 ? isnan(p->decay) : p->decay == q->decay && p->decay_weight == q->decay_weight);
+        CHECK(l == 3 ? isnan(p->decay_slope) : p->decay_slope == q->decay_slope && p->decay_rest == q->decay_rest);
+        CHECK(isnan(p->q) && isnan(p->noise_trace) && isnan(p->update_ratio));
+    }
+    TEST("norms follow the gradients: clipped, and not finite");
+    gf_net_clip_grad_norm(norms, norm / 2);
+    check_close("clipped norm", gf_net_grad_norm(norms), norm / 2, 1e-5);
+    CHECK(gf_net_measure(norms) == GF_OK);
+    check_close("clipped dw", gf_net_probe_at(norms, 1)->dw.l2, gf_net_probe_at(all, 1)->dw.l2 / 2, 1e-5);
+    gf_net_tensor(norms, "dense2.weight")->value[3] = INFINITY;
+    gf_net_forward(norms, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(norms, targets.labels);
+    gf_net_backward(norms), gf_net_measure(norms);
+    CHECK(gf_net_probe_at(norms, 2)->dw.nonfinite > 0 && gf_net_first_nonfinite(norms).found);
+    CHECK_TEXT(gf_net_first_nonfinite(norms).layer, "dense2");
+    gf_net_free(all), gf_net_free(norms), gf_net_free(none);
+}
+
 // --- the recorder ---
 
 enum { RECORDED = 22, ROOM = 5 }; // more than four times the room: it thins itself twice
@@ -506,6 +549,7 @@ static void test_verdicts(void) {
 
 int main(void) {
     test_fields();
+    test_norms();
     test_recorder();
     test_field_names();
     test_stats();
