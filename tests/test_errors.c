@@ -204,7 +204,7 @@ static void bad_settings(void) {
     EXPECT(NEW, gf_net_threads(net, 2), GF_ERROR_ARGUMENT, "2 threads", "-fopenmp");
 #endif
     EXPECT(NEW, gf_net_probe(net, 1u << 30), GF_ERROR_ARGUMENT, "0x40000000", "GF_PROBE_");
-    EXPECT(NEW, gf_net_probe(net, (unsigned)GF_PROBE_ALL + 1), GF_ERROR_ARGUMENT, "0x10", "GF_PROBE_");
+    EXPECT(NEW, gf_net_probe(net, (unsigned)GF_PROBE_NORMS << 1), GF_ERROR_ARGUMENT, "0x20", "GF_PROBE_");
     gf_net *huge = gf_net_create(gf_vector(2147483647), 2147483647, 1);
     gf_net_dense(huge, 2147483647), gf_net_dense(huge, 2147483647);
     gf_net_build(huge);
