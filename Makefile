@@ -1,5 +1,5 @@
 # gradflow.h is one header: nothing needs to be built to use it. This Makefile (GNU make) is for the examples and tests.
-#   make          all examples, into build/            make demo     the main study, with its charts, in under 2 minutes
+#   make          all examples, into build/            make demo     two studies, with their charts, in under 2 minutes
 #   make NAME     one example, and how to run it       make data     fetch MNIST and CIFAR-10
 #   make test     all tests                            make bench    speed, beside PyTorch where that is installed
 #   make clean    remove build/
@@ -44,14 +44,17 @@ build/%: examples/%.c $(SHARED) build/flags | build/stb
 $(NAMES): %: build/%
 	@echo "run it:    build/$@          (build/$@ --help lists the options; charts go to results/$@/)"
 
-demo: build/mnist_mlp
-	@echo "training on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
+demo: build/mnist_mlp build/cifar_cnn
+	@echo "training MLPs on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
 	    else echo "synthetic digits; 'make data' fetches MNIST"; fi)"
 	@build/mnist_mlp --data "$(DATA)" --out results/mnist_mlp $(DEMO)
 	@echo
+	@echo "training small CNNs, for a look at where in the picture their gradient stands"
+	@build/cifar_cnn --quick --data "$(DATA)" --out results/cifar_cnn
+	@echo
 	@echo "charts:"
-	@for png in results/mnist_mlp/*.png; do echo "    $$png"; done
-	@echo "open first: results/mnist_mlp/practical.png"
+	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done
+	@echo "open first: results/mnist_mlp/practical.png, then results/cifar_cnn/activation_gradmaps_conv1.png"
 
 data:
 	@echo "fetching MNIST and CIFAR-10 into $(DATA)/"
