@@ -18,7 +18,7 @@ ifeq ($(OPENMP),1)
   endif
 endif
 
-.PHONY: all demo data test bench clean stb $(NAMES)
+.PHONY: all demo data test faults bench clean stb $(NAMES)
 
 all: $(NAMES:%=build/%)
 	@echo "built: $(NAMES:%=build/%)"
@@ -64,6 +64,10 @@ test:
 	@echo "running all tests"
 	@./data_fetch.sh stb || echo "without stb_image_write.h the tests of charts and examples are skipped"
 	@CC='$(CC)' sh tests/run.sh
+
+# Every allocation of every example failing in turn, under the address sanitizer: about half an hour.
+faults:
+	@GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh
 
 bench:
 	@echo "measuring"

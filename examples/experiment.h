@@ -70,9 +70,12 @@ static inline void ex_check(const gf_net *net) {
     if (gf_net_status(net) != GF_OK) ex_die("%s", gf_net_error(net));
 }
 
-// Grow p to count elements; out of memory ends the program.
+// Grow p to count elements; out of memory ends the program. A test may bring a realloc that fails.
+#ifndef EX_REALLOC
+#define EX_REALLOC realloc
+#endif
 static inline void *ex_realloc(void *p, size_t count, size_t size) {
-    void *grown = count > SIZE_MAX / size ? NULL : realloc(p, count * size + (count == 0));
+    void *grown = count > SIZE_MAX / size ? NULL : EX_REALLOC(p, count * size + (count == 0));
     if (grown == NULL) ex_die("out of memory: %zu elements of %zu bytes", count, size);
     return grown;
 }

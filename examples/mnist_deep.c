@@ -101,6 +101,7 @@ static void train(study *st, run *r, int a, int depth, int remedy, int seed, int
     gf_recorder_init(&r->recorder, net, 240);
     if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK)
         ex_die("%s", gf_last_error());
+    ex_check(net);
     for (int epoch = 1; epoch <= epochs && !ex_stop && gf_net_status(net) == GF_OK; epoch++) {
         double start = ex_now(), loss_sum = 0, norm_sum = 0, correct = 0, samples = 0;
         while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
@@ -272,6 +273,7 @@ static void explosion(study *st) {
         gf_optim_init(&sgd, net, gf_sgd(0.01));
         if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)st->s.seed, GF_SHUFFLE) != GF_OK)
             ex_die("%s", gf_last_error());
+        ex_check(net);
         while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
             gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
             ex_push(&loss, gf_loss_cross_entropy(net, batches.labels));
@@ -285,8 +287,9 @@ static void explosion(study *st) {
         }
         if (tries[i].clip == 0) plot_line(by_layer, x, delta, DEPTH + 2, tries[i].name, plot_marked(i, PLOT_CIRCLE));
         plot_smooth(by_step, NULL, loss.v, (int)loss.n, 0, tries[i].name, plot_solid(i));
-        printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", tries[i].name, verdict, "", (int)loss.n,
-               loss.v[loss.n - 1], gf_net_error(net));
+        if (loss.n > 0)
+            printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", tries[i].name, verdict, "",
+                   (int)loss.n, loss.v[loss.n - 1], gf_net_error(net));
         ex_series_free(&loss), gf_batches_free(&batches), gf_optim_free(&sgd), gf_net_free(net);
     }
     ex_save_chart(fig, st->s.out, "explosion.png");

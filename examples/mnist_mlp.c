@@ -24,6 +24,7 @@ typedef struct study {  // everything measured: per step and per epoch, summed o
     ex_progress progress;
 } study;
 
+enum { MAX_EPOCHS = 1000, MAX_SEEDS = 256 };  // what fits the charts
 enum { TRAIN_LOSS, TRAIN_ACC, TEST_LOSS, TEST_ACC, GRAD_NORM, SECONDS, COLUMNS };
 
 static gf_net *build(const ex_settings *s, gf_act act, int seed) {
@@ -106,7 +107,7 @@ static int over_seeds(const study *st, const ex_settings *s, int a, int column, 
         if ((int)(st->epochs[a * s->seeds + r].n / COLUMNS) < epochs)
             epochs = (int)(st->epochs[a * s->seeds + r].n / COLUMNS);
     for (int e = 0; e < epochs; e++) {
-        double values[256];
+        double values[MAX_SEEDS];
         for (int r = 0; r < s->seeds; r++) values[r] = st->epochs[a * s->seeds + r].v[e * COLUMNS + column];
         mean[e] = ex_mean(values, (size_t)s->seeds), std[e] = ex_std(values, (size_t)s->seeds);
     }
@@ -124,7 +125,7 @@ static void draw_steps(plot_axes *ax, const ex_settings *s, const ex_series *ser
 }
 
 static void draw_accuracy(plot_axes *ax, const study *st, const ex_settings *s) {
-    double x[1000], mean[1000], std[1000];
+    double x[MAX_EPOCHS], mean[MAX_EPOCHS], std[MAX_EPOCHS];
     char label[64];
     plot_labels(ax, "accuracy: training solid, test dashed", "epoch", "accuracy in %");
     for (int e = 0; e < s->epochs; e++) x[e] = e + 1;
@@ -172,7 +173,7 @@ static void report(const study *st, const ex_settings *s) {
     ex_table_row(&table, "activation|expected|train %%, epoch 1|train %%, last|test %%, last|‖∇‖ first → last|epochs "
                          "to 90 / 95 %%|s/epoch");
     for (int a = 0; a < s->act_count; a++) {
-        double train[1000], test[1000], norm[1000], seconds[1000], std[1000], test_std[1000];
+        double train[MAX_EPOCHS], test[MAX_EPOCHS], norm[MAX_EPOCHS], seconds[MAX_EPOCHS], std[MAX_EPOCHS], test_std[MAX_EPOCHS];
         const char *name = s->act_name[a], *expected = strcmp(name, "relu") == 0      ? "fastest, 97–98 %"
                                                        : strcmp(name, "tanh") == 0    ? "94–95 %"
                                                        : strcmp(name, "sigmoid") == 0 ? "slow, 90–92 %"
@@ -200,6 +201,8 @@ int main(int argc, char **argv) {
         "mnist_mlp", "Which activation trains a small MLP best, and what does the gradient do meanwhile?");
     s.activations = "sigmoid,tanh,relu", s.epochs = 10, s.quick_epochs = 2;
     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY, NULL, 0);
+    if (s.epochs > MAX_EPOCHS || s.seeds > MAX_SEEDS)
+        ex_usage("--epochs %d --seeds %d: at most %d and %d here", s.epochs, s.seeds, MAX_EPOCHS, MAX_SEEDS);
     st.data = ex_load_mnist(&s, &data, &test);
     gf_data_normalize(&data, &half, &half, 1), gf_data_normalize(&test, &half, &half, 1);
     st.epochs = (ex_series *)ex_realloc(NULL, (size_t)(s.act_count * s.seeds), sizeof *st.epochs);

@@ -1,0 +1,48 @@
+#!/bin/sh
+# tests/test_alloc.sh: the examples when memory runs out: fail_alloc.c lets their allocations fail one after another.
+# Here the first 20 of two examples and then every 16th, under gcc's address sanitizer; GF_FAULTS=all (make faults): every
+# allocation of every example.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+if ! ls third_party/stb_image_write.h /usr/include/stb/stb_image_write.h /usr/local/include/stb/stb_image_write.h \
+    2>/dev/null | grep -q .; then
+    echo "SKIP failing allocations: no stb_image_write.h (./data_fetch.sh stb)"
+    exit 0
+fi
+echo 'int main(void) { return 0; }' >"$dir/a.c"
+sanitize='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+# shellcheck disable=SC2086 # flags are words
+if ! gcc $sanitize "$dir/a.c" -o "$dir/a" 2>/dev/null; then
+    echo "SKIP failing allocations under the address sanitizer: gcc has none"
+    sanitize=
+fi
+examples='mnist_mlp xor_mlp'
+most=20
+if [ "${GF_FAULTS:-}" = all ]; then
+    examples=$(for source in examples/*.c; do basename "$source" .c; done)
+    most=1000000
+fi
+for example in $examples; do
+    title="$example: each failing allocation ends it cleanly"
+    # shellcheck disable=SC2086
+    if ! ${CC:-cc} -std=c99 -O1 -g $sanitize -DEXAMPLE="\"../examples/$example.c\"" tests/fail_alloc.c -o "$dir/$example" \
+        -lm >"$dir/log" 2>&1; then
+        echo "FAIL $title: does not compile"
+        head -n 20 "$dir/log"
+        continue
+    fi
+    options=
+    case $example in mnist_mlp) options='--epochs 1 --activations tanh' ;; esac
+    mkdir "$dir/run"
+    # shellcheck disable=SC2086
+    if GRADFLOW_DATA=none "$dir/$example" "$dir/run" $most --quick --out results $options >/dev/null 2>"$dir/log"; then
+        echo "PASS $title ($(tail -n 1 "$dir/log"))"
+    else
+        echo "FAIL $title: see"
+        tail -n 20 "$dir/log"
+    fi
+    rm -rf "$dir/run"
+done
