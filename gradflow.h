@@ -1056,8 +1056,8 @@ static inline void gfi_matmul_naive(const gfi_matmul *job) {
 // block comes. A tile row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying,
 // whatever its strides.
 //
-// Edges. Rows and columns are dealt out evenly: 10 rows are two tiles of 5, not 8 and 2. The last vector of a row is
-// masked.
+// Edges. What is left over below the last whole tile goes to tiles of 4, 2 and 1 rows; columns are dealt out evenly, 4
+// vectors as 2 and 2. The last vector of a row is masked.
 #define GFI_BLOCK_K 256
 #define GFI_BLOCK_BYTES 1920  // 480 floats: whole vectors and whole panels on every instruction set
 #define GFI_BLOCK_REALS (GFI_BLOCK_K * GFI_BLOCK_BYTES / (int)sizeof(gf_real))
@@ -6431,22 +6431,21 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
     }
 }
 
-// One copy of the loop for every height and width.
+// One copy of the loop for every height and width there is.
 GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
     switch (rows) {
-#if GFI_TILE_ROWS == 8
-    case 8: GFI_FN(gfi_tile_run)(8, vecs, tile); break;
-    case 7: GFI_FN(gfi_tile_run)(7, vecs, tile); break;
-#endif
-#if GFI_TILE_ROWS >= 6
-    case 6: GFI_FN(gfi_tile_run)(6, vecs, tile); break;
-    case 5: GFI_FN(gfi_tile_run)(5, vecs, tile); break;
+#if GFI_TILE_ROWS > 4
+    case GFI_TILE_ROWS: GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile); break;
 #endif
     case 4: GFI_FN(gfi_tile_run)(4, vecs, tile); break;
-    case 3: GFI_FN(gfi_tile_run)(3, vecs, tile); break;
     case 2: GFI_FN(gfi_tile_run)(2, vecs, tile); break;
     default: GFI_FN(gfi_tile_run)(1, vecs, tile); break;
     }
+}
+
+// The height of the next tile where so many rows are left.
+GFI_INLINE int GFI_FN(gfi_tile_rows)(int left) {
+    return left >= GFI_TILE_ROWS ? GFI_TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
 GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi_tile) *tile) {
@@ -6515,7 +6514,6 @@ GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdi
 GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k,
                                                 int depth, gf_real *block) {
     const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    const int tiles = gfi_ceil_div(m1 - m0, GFI_TILE_ROWS);
     const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
     const gf_real *b = job->b + k * job->b_row + n * job->b_col;
     GFI_FN(gfi_tile) tile;
@@ -6526,8 +6524,8 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
         const int j = gfi_share(vecs, panels, p) * GFI_VLEN, width = gfi_share(vecs, panels, p + 1) * GFI_VLEN - j;
         GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width, block + j * depth);
     }
-    for (int t = 0; t < tiles; t++) {
-        const int m = m0 + gfi_share(m1 - m0, tiles, t), rows = m0 + gfi_share(m1 - m0, tiles, t + 1) - m;
+    for (int m = m0, rows; m < m1; m += rows) {
+        rows = GFI_FN(gfi_tile_rows)(m1 - m);
         tile.a = job->a + m * job->a_row + k * job->a_col;
         for (int p = 0; p < panels; p++) {
             const int v = gfi_share(vecs, panels, p), width = gfi_share(vecs, panels, p + 1) - v, j = v * GFI_VLEN;
@@ -6654,11 +6652,10 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
 // ---- convolution, per pass -------------------------------------------------------------------------
 // All of C[m,n] by tiles, from `start` or (NULL) zero on. B lies ready; whole vectors may be read past its last column.
 GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n) {
-    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS),
-              tiles = gfi_ceil_div(m, GFI_TILE_ROWS);
+    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     GFI_FN(gfi_tile) tile = *whole;
-    for (int t = 0; t < tiles; t++) {
-        const int m0 = gfi_share(m, tiles, t), rows = gfi_share(m, tiles, t + 1) - m0;
+    for (int m0 = 0, rows; m0 < m; m0 += rows) {
+        rows = GFI_FN(gfi_tile_rows)(m - m0);
         tile.a = whole->a + m0 * tile.a_row;
         for (int p = 0; p < panels; p++) {
             const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0,
