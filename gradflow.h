@@ -6458,6 +6458,26 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
     }
 }
 
+// All of C[m,n] by tiles, from `start` or (NULL) zero on. B's whole vectors may be read past its last column; or it is
+// packed, panel after panel.
+GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n, int packed) {
+    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
+    GFI_FN(gfi_tile) tile = *whole;
+    for (int m0 = 0, rows; m0 < m; m0 += rows) {
+        rows = GFI_FN(gfi_tile_rows)(m - m0);
+        tile.a = whole->a + m0 * tile.a_row;
+        for (int p = 0; p < panels; p++) {
+            const int v0 = gfi_share(vecs, panels, p), width = gfi_share(vecs, panels, p + 1) - v0;
+            const int n0 = v0 * GFI_VLEN, last = n - n0 - (width - 1) * GFI_VLEN;
+            tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
+            tile.b = whole->b + (packed ? n0 * tile.depth : n0), tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
+            tile.c = whole->c + m0 * tile.c_row + n0;
+            tile.start = whole->start ? whole->start + m0 * tile.start_row + n0 : gfi_zeros;
+            GFI_FN(gfi_tile_any)(rows, width, &tile);
+        }
+    }
+}
+
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector
 // at dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves rows i and i + GFI_VLEN/2.
 // Number the square's elements row by row, in binary the bits of the row and then those of the column: a round rotates
@@ -6524,20 +6544,12 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
         const int j = gfi_share(vecs, panels, p) * GFI_VLEN, width = gfi_share(vecs, panels, p + 1) * GFI_VLEN - j;
         GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width, block + j * depth);
     }
-    for (int m = m0, rows; m < m1; m += rows) {
-        rows = GFI_FN(gfi_tile_rows)(m1 - m);
-        tile.a = job->a + m * job->a_row + k * job->a_col;
-        for (int p = 0; p < panels; p++) {
-            const int v = gfi_share(vecs, panels, p), width = gfi_share(vecs, panels, p + 1) - v, j = v * GFI_VLEN;
-            const int last = columns - j - (width - 1) * GFI_VLEN;
-            tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
-            tile.b = pack ? block + j * depth : b + j, tile.b_row = pack ? width * GFI_VLEN : job->b_row;
-            tile.c = job->c + m * job->c_row + n + j;
-            if (job->accumulate || k > 0) tile.start = tile.c, tile.start_row = tile.c_row;
-            else tile.start = job->bias ? job->bias + n + j : gfi_zeros, tile.start_row = 0;
-            GFI_FN(gfi_tile_any)(rows, width, &tile);
-        }
-    }
+    tile.a = job->a + m0 * job->a_row + k * job->a_col;
+    tile.b = pack ? block : b, tile.b_row = job->b_row;
+    tile.c = job->c + m0 * job->c_row + n;
+    if (job->accumulate || k > 0) tile.start = tile.c, tile.start_row = tile.c_row;
+    else tile.start = job->bias ? job->bias + n : NULL, tile.start_row = 0;
+    GFI_FN(gfi_tile_grid)(&tile, m1 - m0, columns, pack);
 }
 
 GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block) {
@@ -6650,25 +6662,6 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
 }
 
 // ---- convolution, per pass -------------------------------------------------------------------------
-// All of C[m,n] by tiles, from `start` or (NULL) zero on. B lies ready; whole vectors may be read past its last column.
-GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n) {
-    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    GFI_FN(gfi_tile) tile = *whole;
-    for (int m0 = 0, rows; m0 < m; m0 += rows) {
-        rows = GFI_FN(gfi_tile_rows)(m - m0);
-        tile.a = whole->a + m0 * tile.a_row;
-        for (int p = 0; p < panels; p++) {
-            const int v0 = gfi_share(vecs, panels, p), v = gfi_share(vecs, panels, p + 1) - v0,
-                      left = n - v0 * GFI_VLEN;
-            tile.last_lanes = left < v * GFI_VLEN ? left - (v - 1) * GFI_VLEN : GFI_VLEN;
-            tile.b = whole->b + v0 * GFI_VLEN;
-            tile.c = whole->c + m0 * tile.c_row + v0 * GFI_VLEN;
-            tile.start = whole->start ? whole->start + m0 * tile.start_row + v0 * GFI_VLEN : gfi_zeros;
-            GFI_FN(gfi_tile_any)(rows, v, &tile);
-        }
-    }
-}
-
 // Images [C,H·W] into a block [H·W][image][C].
 GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images,
                                                gf_real *block) {
@@ -6700,7 +6693,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
                              : gfi_conv_taps_of_output(job, y, x, images, room->a_tap, room->b_tap);
             tile.c = room->pixels + (ptrdiff_t)p * images * C;
             if (job->accumulate) tile.start = tile.c, tile.start_row = C;
-            GFI_FN(gfi_tile_grid)(&tile, images, C);
+            GFI_FN(gfi_tile_grid)(&tile, images, C, 0);
         }
         for (int i = 0; i < images; i++)
             GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
@@ -6737,7 +6730,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int ima
             for (int j = 0; j < job->window.kernel_w; j++, tile.c += (ptrdiff_t)C * O) {
                 tile.taps = gfi_conv_pairs(job, y, end, i, j, images, room->a_tap, room->b_tap);
                 tile.start = fresh ? NULL : tile.c;
-                GFI_FN(gfi_tile_grid)(&tile, C, O);
+                GFI_FN(gfi_tile_grid)(&tile, C, O, 0);
             }
         if (!job->db) continue;
         GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)y * width * images * O, (end - y) * width * images, O, O,
