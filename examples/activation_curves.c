@@ -136,6 +136,7 @@ int main(int argc, char **argv) {
     ex_settings s = ex_settings_default("activation_curves", "What do activation functions do to signal and gradient?");
     s.activations = "sigmoid,tanh,relu,leaky_relu,gelu,swish,arctan,softsign";
     ex_parse(&s, argc, argv, EX_ACTIVATIONS, NULL, 0);
+    ex_make_folder(s.out);
 
     for (int i = 0; i < s.act_count; i++) sample(s.act[i], &curves[i]);
     draw_together(&s, curves, 0, "activations.png");

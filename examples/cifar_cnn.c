@@ -261,22 +261,18 @@ static void sweep(cifar_study *st, int low, int high) {
 int main(int argc, char **argv) {
     static cifar_study st;
     const double mean[] = {0.4914, 0.4822, 0.4465}, std[] = {0.2470, 0.2435, 0.2616};
-    const char *depth = "4";
-    const ex_option own[] = {{"depth", EX_TEXT, &depth, 0, 0, "N|N-M convolutions, or a range of them to compare"}};
-    int low, high, used = 0;
+    int depth[2] = {LEAST_DEPTH, LEAST_DEPTH};
+    const ex_option own[] = {
+        {"depth", EX_RANGE, depth, LEAST_DEPTH, MOST_DEPTH, "convolutions, or a range of them to compare"}};
     st.s =
         ex_settings_default("cifar_cnn", "How much gradient reaches the first convolution, and where in the picture?");
     st.s.activations = "sigmoid,relu", st.s.epochs = 20, st.s.quick_epochs = 8, st.s.batch = 128;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY | EX_RESUME, own, EX_COUNT(own));
-    const int count = sscanf(depth, "%d%n-%d%n", &low, &used, &high, &used);
-    if (count == 1) high = low;
-    if (count < 1 || depth[used] != '\0' || low < LEAST_DEPTH || high < low || high > MOST_DEPTH)
-        ex_usage("--depth: expected N or N-M from %d to %d, found '%s'", LEAST_DEPTH, MOST_DEPTH, depth);
     cifar_load(&st, mean, std, 3);
     st.augment = GF_FLIP | GF_CROP;
-    if (low == high) study(&st, low);
-    else sweep(&st, low, high);
-    printf("open %s/%s first\n", st.s.out, low == high ? "activation_gradmaps_conv1.png" : "depth.png");
+    if (depth[0] == depth[1]) study(&st, depth[0]);
+    else sweep(&st, depth[0], depth[1]);
+    printf("open %s/%s first\n", st.s.out, depth[0] == depth[1] ? "activation_gradmaps_conv1.png" : "depth.png");
     gf_data_free(&st.data), gf_data_free(&st.test);
     return ex_exit_status();
 }

@@ -11,6 +11,7 @@
 //     ex_settings s = ex_settings_default("mnist_mlp", "Which activation trains a small MLP best?");
 //     s.epochs = 10;                    // defaults of this study, shown by --help
 //     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING, NULL, 0);
+//     ex_make_folder(s.out);            // when the example's own options are found right, too
 //
 // Everything here may print a message and exit: that is for programs, the library itself never does it.
 #ifndef EXPERIMENT_H
@@ -180,13 +181,13 @@ static inline int ex_exit_status(void) {
 // The command line
 // ---------------------------------------------------------------------------------------------------------------------
 
-typedef enum ex_kind { EX_FLAG, EX_INT, EX_REAL, EX_TEXT } ex_kind;
+typedef enum ex_kind { EX_FLAG, EX_INT, EX_RANGE, EX_REAL, EX_TEXT } ex_kind;
 
 typedef struct ex_option {
     const char *name;  // "epochs" for --epochs
     ex_kind kind;
-    void *value;       // int * (EX_FLAG, EX_INT), double * or const char **; holds the default, receives the value
-    double low, high;  // of EX_INT and EX_REAL: least and greatest value allowed
+    void *value; // int * (EX_FLAG, EX_INT), int[2] (EX_RANGE), double * or const char **: the default, then the value
+    double low, high;  // of EX_INT, EX_RANGE and EX_REAL: least and greatest value allowed
     const char *help;
 } ex_option;
 
@@ -264,7 +265,10 @@ static inline void ex_print_help(const ex_settings *s, const ex_option *options,
     printf("%s: %s\n\nuse: %s [options]\n", s->name, s->question, s->name);
     for (int i = 0; i < count; i++) {
         const ex_option *o = &options[i];
-        const char *help = o->help, *word = o->kind == EX_REAL ? "X" : o->kind == EX_INT ? "N" : "";
+        const char *help = o->help, *word = o->kind == EX_REAL    ? "X"
+                                          : o->kind == EX_INT   ? "N"
+                                          : o->kind == EX_RANGE ? "N-M"
+                                                                : "";
         int word_length = (int)strlen(word);
         if (o->kind == EX_TEXT) {
             word_length = (int)strcspn(help, " ");
@@ -272,7 +276,7 @@ static inline void ex_print_help(const ex_settings *s, const ex_option *options,
             help += word_length + (help[word_length] == ' ');
         }
         printf("  --%s %.*s%*s %s", o->name, word_length, word, 22 - (int)strlen(o->name) - word_length, "", help);
-        if (o->kind == EX_INT) printf(" (%d)", *(const int *)o->value);
+        if (o->kind == EX_INT || o->kind == EX_RANGE) printf(" (%d)", *(const int *)o->value);
         if (o->kind == EX_REAL && !isnan(*(const double *)o->value)) printf(" (%g)", *(const double *)o->value);
         if (o->kind == EX_TEXT && *(const char **)o->value != NULL) printf(" (%s)", *(const char **)o->value);
         printf("\n");
@@ -290,12 +294,19 @@ static inline void ex_set_option(const ex_option *o, const char *text) {
         *(const char **)o->value = text;
         return;
     }
-    int whole = o->kind == EX_INT;
-    if (end == text || *end != '\0' || !(number >= o->low && number <= o->high) || (whole && number != floor(number)))
-        ex_usage("--%s: expected a %s from %g to %g, found '%s'", o->name, whole ? "whole number" : "number", o->low,
-                 o->high, text);
-    if (whole) *(int *)o->value = (int)number;
-    else *(double *)o->value = number;
+    int whole = o->kind != EX_REAL;
+    double last = number;
+    if (o->kind == EX_RANGE && *end == '-') last = strtod(text + (end - text) + 1, &end);
+    if (end == text || *end != '\0' || !(number >= o->low && last >= number && last <= o->high) ||
+        (whole && (number != floor(number) || last != floor(last))))
+        ex_usage("--%s: expected %s from %g to %g, found '%s'", o->name,
+                 o->kind == EX_RANGE ? "N or N-M, whole numbers"
+                 : whole             ? "a whole number"
+                                     : "a number",
+                 o->low, o->high, text);
+    if (!whole) *(double *)o->value = number;
+    else ((int *)o->value)[0] = (int)number;
+    if (o->kind == EX_RANGE) ((int *)o->value)[1] = (int)last;
 }
 
 // Read --name value, --name=value and flags into the options' places.
@@ -383,7 +394,6 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
         ex_usage("--threads %d: built without OpenMP; use cc -O2 -fopenmp examples/%s.c -o %s -lm, or make OPENMP=1",
                  s->threads, s->name, s->name);
 #endif
-    ex_make_folder(s->out);
     signal(SIGINT, ex_on_signal);
     signal(SIGTERM, ex_on_signal);
 }

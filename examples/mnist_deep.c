@@ -385,6 +385,7 @@ int main(int argc, char **argv) {
     st.depths = "1,2,3,5,8,12,16,20";
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING, own, EX_COUNT(own));
     if (st.s.seeds > MAX_SEEDS) ex_usage("--seeds: at most %d here", MAX_SEEDS);
+    ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     measure_input(&st);
     long per_epoch = (long)((st.data.count + (size_t)st.s.batch - 1) / (size_t)st.s.batch),

@@ -203,6 +203,7 @@ int main(int argc, char **argv) {
     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY, NULL, 0);
     if (s.epochs > MAX_EPOCHS || s.seeds > MAX_SEEDS)
         ex_usage("--epochs %d --seeds %d: at most %d and %d here", s.epochs, s.seeds, MAX_EPOCHS, MAX_SEEDS);
+    ex_make_folder(s.out);
     st.data = ex_load_mnist(&s, &data, &test);
     gf_data_normalize(&data, &half, &half, 1), gf_data_normalize(&test, &half, &half, 1);
     st.epochs = (ex_series *)ex_realloc(NULL, (size_t)(s.act_count * s.seeds), sizeof *st.epochs);

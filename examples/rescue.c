@@ -262,6 +262,7 @@ int main(int argc, char **argv) {
     st.structure = take_apart("structures", st.structures, known_structure, STRUCTURES);
     st.init = take_apart("inits", st.inits, known_init, "default, xavier, kaiming, lecun, orthogonal, normal");
     st.optim = take_apart("optims", st.optims, known_optim, "sgd, momentum, adam, adamw, rmsprop");
+    ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     if (st.data.count > (size_t)st.images) gf_data_take(&st.data, (size_t)st.images);
     make_cells(&st);

@@ -279,6 +279,7 @@ int main(int argc, char **argv) {
         if (strcmp(argv[i], "--quick") == 0) st.depth = 20, st.steps = 100, st.trials = 200;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_BATCH | EX_THREADS, own, EX_COUNT(own));
     if (!gf_act_from_name(st.phase_name, &st.phase)) ex_usage("--phase: unknown activation '%s'", st.phase_name);
+    ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     gf_data_normalize(&st.data, &mean, &std, 1), gf_data_normalize(&st.test, &mean, &std, 1);
     if (st.test.count > 2000) gf_data_take(&st.test, 2000);

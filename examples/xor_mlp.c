@@ -317,6 +317,7 @@ int main(int argc, char **argv) {
     set_columns(&st);
     if (st.metric != NULL && xor_named(&st, st.metric) < 0)
         ex_usage("--metric: no column '%s' in runs.csv", st.metric);
+    ex_make_folder(s.out);
     run_all(&st, &s);
     xor_write_summaries(&st, &s);
     for (int i = 0; st.metric != NULL && i < st.init_count * st.scale_count; i++)

@@ -254,4 +254,13 @@ for source in examples/*.c; do
     fi
 done
 if [ -x "$dir/mnist_mlp" ]; then interrupted mnist_mlp; fi
-if [ -x "$dir/cifar_cnn" ]; then resumed cifar_cnn; fi
+if [ -x "$dir/cifar_cnn" ]; then
+    resumed cifar_cnn
+    refused cifar_cnn "--depth: expected N or N-M, whole numbers from 4 to 20, found '3'" --depth 3
+    refused cifar_cnn "found '8-4'" --depth 8-4
+    refused cifar_cnn "found '4-'" --depth 4-
+    refused cifar_cnn "found '4-99'" --depth 4-99
+fi
+if [ -x "$dir/xor_mlp" ]; then refused xor_mlp "--inits: unknown 'magic'" --inits magic; fi
+if [ -x "$dir/signal_propagation" ]; then refused signal_propagation "--phase: unknown activation 'x'" --phase x; fi
+if [ -x "$dir/mnist_mlp" ]; then refused mnist_mlp 'at most' --epochs 100000; fi
