@@ -1901,7 +1901,7 @@ struct gf_net {
     long step;
 
     gf_layer_probe *probes;            // [affine_count]
-    gf_real *probe_scratch[2];         // [B · widest layer]
+    gf_real *probe_scratch;            // [B · widest layer]
     int measured;                      // the next step records update ratios
     unsigned char *alive;              // [unit_count]: 1 where a unit (channel) of an affine layer was seen with z > 0
     size_t unit_count;
@@ -2908,7 +2908,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     }
     if (net->probe) {
         net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
-        for (i = 0; i < 2; i++) net->probe_scratch[i] = gfi_take_reals(arena, batch, widest);
+        net->probe_scratch = gfi_take_reals(arena, batch, widest);
         net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
     }
     for (i = 0; i < net->tensor_count; i++) {
@@ -3603,42 +3603,59 @@ static gf_real gfi_select(gf_real *x, size_t n, size_t k) {
     return x[k];
 }
 
-// What has rank k, from 0, among x[0..n) ≥ 0, and what has rank k + 1 (the same when k is the last). For numbers that
-// are not negative the order of the bits is the order of the values: a count of their leading bits tells in which
-// bucket rank k lies, and only that bucket needs a selection. Reorders x.
-static gf_real gfi_ranked(gf_real *x, size_t n, size_t k, gf_real *next) {
-    enum { LEADING = 12, BUCKETS = 1 << (LEADING - 1), SHIFT = 8 * (int)sizeof(gf_real) - LEADING };
-    uint32_t count[BUCKETS] = {0};
-    size_t i, kept = 0, bucket = 0, before = 0;
+// Move to the front of x[0..n) ≥ 0 what has ranks low to high, from 0, and whatever shares their leading bits: for
+// numbers that are not negative the order of the bits is the order of the values, so counts of the leading bits tell
+// where the ranks lie. Returns how many were kept; *below: smaller numbers that were not.
+static size_t gfi_keep_ranks(gf_real *x, size_t n, size_t low, size_t high, size_t *below) {
+    enum { LEADING = 11, BUCKETS = 1 << (LEADING - 1), SHIFT = 8 * (int)sizeof(gf_real) - LEADING, CHAINS = 4 };
+    uint32_t count[BUCKETS][CHAINS];  // equal neighbours count in different places and need not wait for each other
+    size_t i, kept = 0, seen = 0, first = 0, last;
     gfi_bits bits;
-    gf_real found, above = INFINITY;
+    memset(count, 0, sizeof count);
     for (i = 0; i < n; i++) {
         memcpy(&bits, &x[i], sizeof bits);
-        count[bits >> SHIFT]++;
+        count[bits >> SHIFT][i % CHAINS]++;
     }
-    while (before + count[bucket] <= k) before += count[bucket++];
-    for (i = 0; i < n; i++) {  // the bucket to the front; the smallest of all buckets above it
-        memcpy(&bits, &x[i], sizeof bits);
-        if ((bits >> SHIFT) == bucket) gfi_swap(x, i, kept++);
-        else if ((bits >> SHIFT) > bucket && x[i] < above) above = x[i];
+    for (last = 0; last < BUCKETS; last++) {
+        const uint32_t *c = count[last];
+        seen += (size_t)c[0] + c[1] + c[2] + c[3];
+        if (seen <= low) first = last + 1, *below = seen;
+        if (seen > high) break;
     }
-    found = gfi_select(x, kept, k - before);
-    for (*next = above, i = k - before + 1; i < kept; i++)
-        if (x[i] < *next) *next = x[i];
-    if (k == n - 1) *next = found;
-    return found;
+    for (i = 0; i < n; i++) {
+        gf_real value = x[i];
+        memcpy(&bits, &value, sizeof bits);
+        x[kept] = value;
+        kept += (size_t)(bits >> SHIFT) - first <= last - first;  // first ≤ bucket ≤ last
+    }
+    return kept;
 }
 
-// Percentile p of x[0..n) ≥ 0, n > 0, no NaN, with NumPy's default: linear between the two nearest ranks. Reorders x.
-static double gfi_percentile(gf_real *x, size_t n, double p) {
-    double rank = p / 100 * (double)(n - 1);
-    size_t k = (size_t)rank;
-    gf_real next, found = gfi_ranked(x, n, k, &next);
-    return rank > (double)k ? (double)found + (rank - (double)k) * ((double)next - (double)found) : (double)found;
+// What a rank between two neighbours means: linear between them, NumPy's default. Reorders x[0..n).
+static double gfi_at_rank(gf_real *x, size_t n, double rank) {
+    size_t i, k = (size_t)rank;
+    gf_real found, next = INFINITY;
+    for (i = 1; i < n && x[i] == x[0]; i++) {}
+    if (i >= n) return (double)x[0];  // all alike, as slopes often are
+    found = gfi_select(x, n, k);
+    if (!(rank > (double)k)) return (double)found;
+    for (i = k + 1; i < n; i++)
+        if (x[i] < next) next = x[i];
+    return (double)found + (rank - (double)k) * ((double)next - (double)found);
+}
+
+// Percentiles p ≤ q of x[0..n) ≥ 0, n > 0, no NaN. Reorders x and shortens it to what lies near them.
+static void gfi_percentiles(gf_real *x, size_t n, double p, double q, double *at_p, double *at_q) {
+    double low = p / 100 * (double)(n - 1), high = q / 100 * (double)(n - 1);
+    size_t below = 0, next = (size_t)high + 1, kept;
+    kept = gfi_keep_ranks(x, n, (size_t)low, next < n ? next : n - 1, &below);
+    *at_q = gfi_at_rank(x, kept, high - (double)below);
+    *at_p = p < q ? gfi_at_rank(x, kept, low - (double)below) : *at_q;
 }
 
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
     size_t i;
+    double found;
     if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100))
         return gfi_fail(GF_ERROR_ARGUMENT,
                         "gf_percentile_abs: x is %s, scratch %s, n %lu, p %g; needs two arrays of at least 1 element "
@@ -3649,7 +3666,8 @@ GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *sc
         if (x[i] != x[i]) return NAN;
         scratch[i] = (gf_real)fabs((double)x[i]);
     }
-    return gfi_percentile(scratch, n, p);
+    gfi_percentiles(scratch, n, p, p, &found, &found);
+    return found;
 }
 
 GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n) {
@@ -3694,36 +3712,56 @@ static const gfi_layer *gfi_activation_behind(const gf_net *net, int l) {
     return NULL;
 }
 
+// |φ'| of every element into slope[n]: as forward stored it, or found again from z.
+static void gfi_measure_slope(gf_net *net, const gfi_layer *layer, gf_real *slope, size_t n) {
+    enum { CHUNK = 1024 };
+    gf_real h[CHUNK];
+    gf_act act = gfi_layer_act(net, layer);
+    size_t i, start;
+    for (start = 0; start < n; start += CHUNK) {
+        size_t count = n - start < CHUNK ? n - start : (size_t)CHUNK;
+        const gf_real *found = layer->saved ? layer->save + start : slope + start;
+        if (!layer->saved) net->kernels->act_forward(act, layer->x + start, h, slope + start, count);
+        for (i = 0; i < count; i++) slope[start + i] = (gf_real)fabs((double)found[i]);
+    }
+}
+
+// Counts of |φ'| and z, and the mean of ln(|φ'| + 1e-12): the logarithm of a product whose powers of two are split off
+// every 8 factors, so that it stays within double.
+static void gfi_measure_shares(const gfi_layer *layer, const gf_real *slope, size_t n, gf_layer_probe *probe) {
+    const gf_act_info *info = &layer->act_info;
+    const double flat_below = 0.01 * (1 - 1e-6) * info->slope_max;  // 0.01f does not count as below 0.01
+    size_t i, near_zero = 0, small = 0, limit = 0, flat = 0;
+    double factor = 1, product = 1, powers = 0;
+    int power = 0;
+    for (i = 0; i < n; i++) {
+        double d = (double)slope[i], z = (double)layer->x[i];
+        factor *= d + 1e-12;
+        if (i % 8 == 7 || i + 1 == n) product = frexp(product * factor, &power), powers += power, factor = 1;
+        small += d < 1e-3;
+        flat += d < flat_below;
+        near_zero += fabs(z) <= 0.1;
+        limit += (size_t)((z <= info->saturated_below) | (z >= info->saturated_above));
+    }
+    probe->dphi_log = (powers * 0.69314718055994530942 + log(product)) / (double)n;
+    probe->dphi_small = (double)small / (double)n, probe->flat_share = (double)flat / (double)n;
+    probe->z_near_zero = (double)near_zero / (double)n, probe->limit_share = (double)limit / (double)n;
+}
+
 // Statistics of the activation at its own input z and of its slope φ'(z).
 static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_probe *probe) {
-    gf_act act = gfi_layer_act(net, layer);
-    size_t i, n = (size_t)net->batch * layer->out_size, near_zero = 0, small = 0, limit = 0, flat = 0;
-    gf_real *slope = net->probe_scratch[0], *h = net->probe_scratch[1];
+    size_t n = (size_t)net->batch * layer->out_size;
+    gf_real *slope = net->probe_scratch;
     gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
-    double log_sum = 0, product = 1;
-    double flat_below = 0.01 * (1 - 1e-6) * layer->act_info.slope_max;  // 0.01f does not count as below 0.01
     probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
     probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
     probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
-    net->kernels->act_forward(act, layer->x, h, slope, n);
+    gfi_measure_slope(net, layer, slope, n);
+    gfi_measure_shares(layer, slope, n, probe);
     dphi = gf_stats_of(slope, n);
     probe->dphi_mean = dphi.mean_abs, probe->dphi_square = dphi.rms * dphi.rms;
-    for (i = 0; i < n; i++) {
-        double d = fabs((double)slope[i]), z_i = (double)layer->x[i];
-        product *= d + 1e-12;
-        if (i % 8 == 7 || i + 1 == n) log_sum += log(product), product = 1;  // one for eight: they stay within double
-        small += d < 1e-3;
-        flat += d < flat_below;
-        near_zero += fabs(z_i) <= 0.1;
-        limit += z_i <= layer->act_info.saturated_below || z_i >= layer->act_info.saturated_above;
-        slope[i] = (gf_real)d;
-    }
-    probe->dphi_log = log_sum / (double)n;
-    probe->dphi_small = (double)small / (double)n, probe->flat_share = (double)flat / (double)n;
-    probe->z_near_zero = (double)near_zero / (double)n, probe->limit_share = (double)limit / (double)n;
-    probe->dphi_p10 = dphi.nonfinite ? NAN : gfi_percentile(slope, n, 10);
-    probe->dphi_p01 = dphi.nonfinite ? NAN : gfi_percentile(slope, n, 1);
-    probe->z_abs_p90 = gf_percentile_abs(layer->x, n, 90, h);
+    if (!dphi.nonfinite) gfi_percentiles(slope, n, 1, 10, &probe->dphi_p01, &probe->dphi_p10);
+    probe->z_abs_p90 = gf_percentile_abs(layer->x, n, 90, net->probe_scratch);
 }
 
 // ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it.
