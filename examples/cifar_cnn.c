@@ -98,10 +98,8 @@ static void chart_pictures(const cifar_study *st, const pictures *p) {
     char title[96];
     plot_figure *maps = figure(st, 160 + 640 * s->act_count, 1200, 2, s->act_count, "Where conv1's gradient stands");
     plot_figure *filters = figure(st, 160 + 640 * s->act_count, 450, 1, s->act_count, "What conv1 has learnt");
-    plot_caption(
-        maps,
-        "mean over channels and the first 256 test images, each panel on its own scale. A grid behind relu: where "
-        "all of a 2×2 window is 0, max-pool hands the gradient to its first pixel, and relu' = 0 takes it");
+    plot_caption(maps, "mean over channels and the first 256 test images; the grid behind relu: in a 2×2 window of zeros "
+                       "max-pool takes the first pixel");
     for (int a = 0; a < s->act_count; a++) {
         plot_axes *ax = plot_axes_at(filters, 0, a);
         if (!p[a].taken) continue;
