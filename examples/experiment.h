@@ -36,6 +36,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #endif
+#ifndef GRADFLOW_STATIC  // an example is one file: static, what it leaves unused is not even compiled
+#define GRADFLOW_STATIC
+#endif
 #include "../gradflow.h"
 #include "plot.h"
 
