@@ -18,7 +18,7 @@ ifeq ($(OPENMP),1)
   endif
 endif
 
-.PHONY: all demo data test faults bench clean stb $(NAMES)
+.PHONY: all demo data test faults fuzz bench clean stb $(NAMES)
 
 all: $(NAMES:%=build/%)
 	@echo "built: $(NAMES:%=build/%)"
@@ -68,6 +68,10 @@ test:
 # Every allocation of every example failing in turn, under the address sanitizer: about half an hour.
 faults:
 	@GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh
+
+# The fuzz targets, FUZZ_SECONDS (600) each.
+fuzz:
+	@sh tests/fuzz/run.sh
 
 bench:
 	@echo "measuring"

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Write the seed inputs of the fuzz targets into tests/fuzz/corpus: one good file of each kind and a few odd ones.
+The checkpoint's comes from its target: SEED=tests/fuzz/corpus/checkpoint/net build/fuzz/checkpoint"""
+import os
+import struct
+
+root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def write(kind, name, data):
+    folder = os.path.join(root, kind)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+images = struct.pack(">IIII", 0x803, 3, 2, 4) + bytes(range(24))
+labels = struct.pack(">II", 0x801, 3) + bytes([0, 4, 1])
+write("idx", "good", struct.pack("<H", len(images)) + images + labels)
+write("idx", "swapped", struct.pack("<H", len(labels)) + labels + images)
+write("idx", "huge", struct.pack("<H", 16) + struct.pack(">IIII", 0x803, 0xFFFFFFFF, 32768, 32768) + labels)
+
+record = bytes([7]) + bytes(i * 5 & 255 for i in range(3072))
+write("cifar", "test", bytes([1]) + record)
+write("cifar", "training", bytes([0]) + 5 * record)
+write("cifar", "label", bytes([1, 10]) + record[1:])
+
+write("csv", "header", b"\x02x,y,class\n1,2,0\n-3.5e1,+4.25,1\n")
+write("csv", "regression", b"\x00\xef\xbb\xbf1;2\r\n 1 , 2.5 \r\n\r\n3,4e-3\r\n")
+write("csv", "odd", b"\x031,nan,2\n1e999,0x10,1\n,,\n")
+write("csv", "long", b"\x00" + b",".join(b"%d" % i for i in range(200)) + b"\n")
+
+write("options", "all", b"\n".join(
+    [b"--epochs", b"3", b"--seed=7", b"--lr", b"1e-3", b"--activations", b"relu,leaky_relu_0.2", b"--init=xavier_0.5",
+     b"--optim", b"momentum", b"--batch", b"32", b"--weight-decay", b"0.01", b"--dropout", b"0.5", b"--resume", b"--quick",
+     b"--out", b"results/a", b"--data=d", b"--whole", b"-3", b"--real", b"0.5"]))
+write("options", "help", b"--help")
+write("options", "wrong", b"--epochs\n1.5\nword\n--quick=1\n--threads\n0")
