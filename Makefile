@@ -74,8 +74,9 @@ fuzz:
 	@sh tests/fuzz/run.sh
 
 bench:
-	@echo "measuring"
-	@CC='$(CC)' sh tests/bench.sh
+	@echo "measuring: ten minutes or so, on an otherwise idle machine"
+	@./data_fetch.sh stb || echo "without stb_image_write.h no charts, and no XOR sweep"
+	@CC='$(CC)' GRADFLOW_DATA='$(DATA)' sh tests/bench.sh
 
 clean:
 	@echo "removing build/"

@@ -1,10 +1,14 @@
-// bench.c: the workloads of `make bench`, one at a time: bench NAME THREADS prints the seconds it took (tests/bench.sh runs
-// them in turn with the same work in PyTorch and NumPy and prints the ratios). bench peak, matmul and probes print tables.
-#define _POSIX_C_SOURCE 200809L
+// bench.c: the workloads of `make bench`. bench NAME THREADS does one of them and prints the seconds it took, the
+// billions of operations it consists of and the MB of its net and of the whole process; tests/bench.sh runs them in
+// turn with the same work in PyTorch and NumPy. bench peak THREADS, bench matmul and bench probes measure the machine,
+// one kernel, and the instruments; bench run COMMAND gives another program's seconds and MB.
+#define _XOPEN_SOURCE 700
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -32,51 +36,64 @@ static double median(double *v, int n) {
     return v[n / 2];
 }
 
-// --- the most this core can do: independent multiply-adds in registers, nothing loaded or stored ---
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-__attribute__((target("avx512f"))) static double peak_avx512(long rounds) {
-    __m512 sum[12], x = _mm512_set1_ps(1.0001f), y = _mm512_set1_ps(0.9999f);
-    float out[16];
-    for (int i = 0; i < 12; i++) sum[i] = _mm512_set1_ps((float)i);
-    double start = now();
-    for (long r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) sum[i] = _mm512_fmadd_ps(sum[i], x, y);
+// --- the most the machine can do: independent multiply-adds in registers, nothing loaded or stored ---
+#if defined(__GNUC__)
+// GFLOP/s of one thread with vectors of so many bytes. 12 sums: each multiply-add has a few cycles to return.
+#define PEAK_LOOP(name, target, bytes)                                                      \
+    target static double name(long rounds) {                                                \
+        typedef float vector __attribute__((vector_size(bytes)));                           \
+        const int lanes = bytes / (int)sizeof(float);                                       \
+        vector sum[12], x = {0}, y = {0};                                                   \
+        double seconds, total = 0;                                                          \
+        x += 0.9999f, y += 0.0001f;                                                         \
+        for (int i = 0; i < 12; i++) sum[i] = x + (float)i;                                 \
+        seconds = now();                                                                    \
+        for (long r = 0; r < rounds; r++) {                                                 \
+            _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) sum[i] = sum[i] * x + y;  \
+        }                                                                                   \
+        seconds = now() - seconds;                                                          \
+        for (int i = 0; i < 12 * lanes; i++) total += (double)sum[i / lanes][i % lanes];    \
+        return total > 0 ? 12.0 * 2 * lanes * (double)rounds / seconds * 1e-9 : NAN;        \
     }
-    double seconds = now() - start;
-    for (int i = 1; i < 12; i++) sum[0] = _mm512_add_ps(sum[0], sum[i]);
-    _mm512_storeu_ps(out, sum[0]);
-    return out[0] == 12345.0f ? 0 : 12.0 * 32.0 * (double)rounds / seconds * 1e-9;
-}
-__attribute__((target("avx2,fma"))) static double peak_avx2(long rounds) {
-    __m256 sum[12], x = _mm256_set1_ps(1.0001f), y = _mm256_set1_ps(0.9999f);
-    float out[8];
-    for (int i = 0; i < 12; i++) sum[i] = _mm256_set1_ps((float)i);
-    double start = now();
-    for (long r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) sum[i] = _mm256_fmadd_ps(sum[i], x, y);
-    }
-    double seconds = now() - start;
-    for (int i = 1; i < 12; i++) sum[0] = _mm256_add_ps(sum[0], sum[i]);
-    _mm256_storeu_ps(out, sum[0]);
-    return out[0] == 12345.0f ? 0 : 12.0 * 16.0 * (double)rounds / seconds * 1e-9;
-}
-static double peak(void) {  // GFLOP/s of one thread
-    return strcmp(gfi_kernels_best()->name, "avx512") == 0 ? peak_avx512(5000000) : peak_avx2(5000000);
+#if defined(__x86_64__)
+PEAK_LOOP(peak_avx512, __attribute__((target("avx512f"))), 64)
+PEAK_LOOP(peak_avx2, __attribute__((target("avx2,fma"))), 32)
+#endif
+PEAK_LOOP(peak_plain, , 16)
+
+static double peak_thread(void) {
+#if defined(__x86_64__)
+    if (strcmp(gfi_kernels_best()->name, "avx512") == 0) return peak_avx512(5000000);
+    if (strcmp(gfi_kernels_best()->name, "avx2") == 0) return peak_avx2(5000000);
+#endif
+    return peak_plain(5000000);
 }
 #else
-static double peak(void) { return NAN; }
+static double peak_thread(void) { return NAN; }
 #endif
+
+// GFLOP/s of all threads together, the best of five.
+static double peak(int threads) {
+    double best = 0;
+    for (int trial = 0; trial < 5; trial++) {
+        double sum = 0;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : sum)
+#endif
+        for (int t = 0; t < threads; t++) sum += peak_thread();
+        if (sum > best) best = sum;
+    }
+    return best;
+}
 
 // --- matrix multiply on the shapes of the studies' layers, as share of that peak ---
 
 // GFLOP/s of one shape: way 0 forward (A·Wᵀ), 1 input gradient (dY·W), 2 weight gradient (dYᵀ·X).
-static double matmul_speed(int m, int n, int k, int way, const gf_real *a, const gf_real *b, gf_real *c, gf_real *workspace) {
+static double matmul_speed(int m, int n, int k, int way, gf_real *memory, size_t room) {
     gfi_matmul job;
     memset(&job, 0, sizeof job);
-    job.m = m, job.n = n, job.k = k, job.a = a, job.b = b, job.c = c, job.c_row = n, job.threads = 1, job.workspace = workspace;
+    job.m = m, job.n = n, job.k = k, job.c_row = n, job.threads = 1;
+    job.a = memory, job.b = memory + room, job.c = memory + 2 * room, job.workspace = memory + 3 * room;
     job.a_row = way == 2 ? 1 : k, job.a_col = way == 2 ? m : 1;
     job.b_row = way == 0 ? 1 : n, job.b_col = way == 0 ? k : 1;
     double flops = 2.0 * m * n * k, best = 0;
@@ -91,15 +108,16 @@ static double matmul_speed(int m, int n, int k, int way, const gf_real *a, const
 }
 
 static void bench_matmul(void) {
-    static const int shapes[][3] = {{1024, 1024, 1024}, {128, 256, 784}, {64, 256, 784}, {64, 128, 256}, {64, 10, 128}, {128, 128, 784},
-                                    {128, 128, 128},    {128, 10, 128},  {128, 256, 2048}, {128, 10, 2048}, {128, 10, 256}};
+    static const int shapes[][3] = {{1024, 1024, 1024}, {64, 256, 784}, {64, 128, 256},   {64, 10, 128},
+                                    {128, 128, 784},    {128, 128, 128}, {128, 10, 128},  {128, 256, 2048},
+                                    {128, 10, 2048},    {128, 10, 256}};
     size_t room = 2048 * 2048;
     gf_real *memory = (gf_real *)calloc(3 * room + gfi_matmul_workspace(1), sizeof(gf_real));
-    double top = peak();
+    double top = peak(1);
     if (!memory) exit(1);
     for (size_t i = 0; i < 2 * room; i++) memory[i] = (gf_real)gf_random_uniform(1, 1, i);
-    printf("matrix multiply, one thread, %s kernels; this core's multiply-add peak is %.1f GFLOP/s\n", gfi_kernels_best()->name, top);
-    printf("%-22s %10s %10s %10s   share of peak\n", "batch x out x in", "forward", "dx", "dw");
+    printf("matrix multiply, one thread, %s kernels, share of %.1f GFLOP/s\n", gfi_kernels_best()->name, top);
+    printf("%-22s %10s %10s %10s\n", "batch x out x in", "forward", "dx", "dw");
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         int B = shapes[s][0], O = shapes[s][1], I = shapes[s][2];
         char name[40];
@@ -107,7 +125,7 @@ static void bench_matmul(void) {
         printf("%-22s", name);
         for (int way = 0; way < 3; way++) {
             int m = way == 2 ? O : B, n = way == 0 ? O : I, k = way == 0 ? I : way == 1 ? O : B;
-            printf(" %8.0f %%", 100 * matmul_speed(m, n, k, way, memory, memory + room, memory + 2 * room, memory + 3 * room) / top);
+            printf(" %8.0f %%", 100 * matmul_speed(m, n, k, way, memory, room) / top);
         }
         printf("\n");
     }
@@ -135,7 +153,7 @@ static void make_data(gf_dataset *data, gf_shape shape, size_t count) {
     for (int c = 0; c < 4; c++) data->mean[c] = data->std[c] = 0.5;
 }
 
-static void mlp_layers(gf_net *net, int hidden, int width) {
+static void add_mlp(gf_net *net, int hidden, int width) {
     for (int l = 0; l < hidden; l++) gf_net_dense(net, width), gf_net_act(net, GF_ACT_RELU);
     gf_net_dense(net, 10);
 }
@@ -147,14 +165,16 @@ static void start(work *w, gf_shape shape, size_t count, int batch, int threads,
     gf_net_probe(w->net, probes);
 }
 
-static void ready(work *w, int batch) {
+static void ready(work *w, int batch, int flags) {
     gf_net_build(w->net);
     gf_optim_init(&w->adam, w->net, gf_adam(1e-3));
     check(w->net);
-    if (gf_batches_init(&w->batches, &w->data, batch, 1, GF_SHUFFLE) != GF_OK) exit(1);
+    if (gf_batches_init(&w->batches, &w->data, batch, 1, GF_SHUFFLE | flags) != GF_OK) exit(1);
 }
 
-static void finish(work *w) { gf_batches_free(&w->batches), gf_optim_free(&w->adam), gf_net_free(w->net), gf_data_free(&w->data); }
+static void finish(work *w) {
+    gf_batches_free(&w->batches), gf_optim_free(&w->adam), gf_net_free(w->net), gf_data_free(&w->data);
+}
 
 // One epoch, or `steps` steps if fewer; measures every so-manyth step (0: only the global norm, every step).
 static double epoch(work *w, int measure_every, long steps) {
@@ -171,28 +191,75 @@ static double epoch(work *w, int measure_every, long steps) {
     return now() - began;
 }
 
-static double run_practical(int threads) {
-    work w;
-    start(&w, gf_image(1, 28, 28), 60000, 64, threads, 0);
-    gf_net_dense(w.net, 256), gf_net_act(w.net, GF_ACT_RELU), gf_net_dense(w.net, 128), gf_net_act(w.net, GF_ACT_RELU), gf_net_dense(w.net, 10);
-    ready(&w, 64);
-    epoch(&w, 0, 100);
-    gf_batches_seek(&w.batches, 1, 0);
-    double seconds = epoch(&w, 0, 1000000);
-    finish(&w);
-    return seconds;
+// Floating-point operations of training on one sample: every weight of an affine layer is multiplied and added once a
+// pixel forward, once for dw and once for dx, which the first layer need not give.
+static double operations(gf_net *net) {
+    double sum = 0;
+    for (int i = 0; i < gf_net_layer_count(net); i++) {
+        char name[64];
+        gf_shape out = gf_net_layer_shape(net, i);
+        const char *kind = gf_net_layer_name(net, i);
+        if (strncmp(kind, "dense", 5) != 0 && strncmp(kind, "conv", 4) != 0) continue;
+        snprintf(name, sizeof name, "%s.weight", kind);
+        sum += (i == 0 ? 2 : 3) * 2.0 * (double)gf_net_tensor(net, name)->size * out.height * out.width;
+    }
+    return sum;
 }
 
-static double run_deep(int threads) {
+static void report(work *w, double seconds, double samples) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%.5f %.4f %.1f %.1f\n", seconds, samples * operations(w->net) * 1e-9,
+           (double)gf_net_bytes(w->net) / 1048576, (double)usage.ru_maxrss / 1024);
+    finish(w);
+}
+
+// The classroom practical: an epoch with the global gradient norm at every step.
+static void run_practical(int threads) {
     work w;
-    start(&w, gf_image(1, 28, 28), 60000, 128, threads, GF_PROBE_GRADIENTS);
-    mlp_layers(w.net, 21, 128);
-    ready(&w, 128);
+    start(&w, gf_image(1, 28, 28), 60000, 64, threads, 0);
+    gf_net_dense(w.net, 256), gf_net_act(w.net, GF_ACT_RELU), gf_net_dense(w.net, 128), gf_net_act(w.net, GF_ACT_RELU);
+    gf_net_dense(w.net, 10);
+    ready(&w, 64, 0);
+    epoch(&w, 0, 100);
+    gf_batches_seek(&w.batches, 1, 0);
+    double seconds = epoch(&w, 0, LONG_MAX);
+    report(&w, seconds, 60000);
+}
+
+// Twenty layers: an epoch with every layer's gradient norms at every step.
+static void run_deep(int threads) {
+    work w;
+    start(&w, gf_image(1, 28, 28), 60000, 128, threads, GF_PROBE_NORMS);
+    add_mlp(w.net, 21, 128);
+    ready(&w, 128, 0);
     epoch(&w, 1, 50);
     gf_batches_seek(&w.batches, 1, 0);
-    double seconds = epoch(&w, 1, 1000000);
-    finish(&w);
-    return seconds;
+    double seconds = epoch(&w, 1, LONG_MAX);
+    report(&w, seconds, 60000);
+}
+
+static void add_conv(gf_net *net, int channels, int batch_norm, gf_act_kind act, int pool) {
+    gf_net_conv2d(net, channels, 3, 1, 1);
+    if (batch_norm) gf_net_batch_norm(net);
+    gf_net_act(net, act);
+    if (pool) gf_net_max_pool2d(net, 2, 2);
+}
+
+// The CIFAR studies: seconds per training step, with every layer's gradient norms; the plain CNN with flips and crops.
+static void run_cnn(int threads, int batch_norm, gf_act_kind act) {
+    enum { BATCH = 128, WARM = 5, STEPS = 30 };
+    work w;
+    start(&w, gf_image(3, 32, 32), BATCH * STEPS, BATCH, threads, GF_PROBE_NORMS);
+    for (int channels = 32; channels <= 128; channels *= 2) add_conv(w.net, channels, batch_norm, act, 1);
+    if (batch_norm) gf_net_dense(w.net, 256), gf_net_act(w.net, act), gf_net_dropout(w.net, 0.3);
+    else add_conv(w.net, 128, 0, act, 0);
+    gf_net_dense(w.net, 10);
+    ready(&w, BATCH, batch_norm ? 0 : GF_FLIP | GF_CROP);
+    epoch(&w, 1, WARM);
+    gf_batches_seek(&w.batches, 1, 0);
+    double seconds = epoch(&w, 1, STEPS) / STEPS;
+    report(&w, seconds, BATCH);
 }
 
 // --- what the instruments cost: the same steps with and without, in turn ---
@@ -202,13 +269,15 @@ static void bench_probes(void) {
         const char *name;
         unsigned probes;
         int every;
-    } kinds[] = {{"every layer's gradient norms, each step", GF_PROBE_NORMS, 1}, {"all instruments, every 10th step", GF_PROBE_ALL, 10}};
+    } kinds[] = {{"every layer's gradient norms, each step", GF_PROBE_NORMS, 1},
+                 {"all instruments, every 10th step", GF_PROBE_ALL, 10}};
     printf("cost of the instruments, 20 x 128 MLP, batch 128, one thread, median of 9 pairs\n");
     for (int i = 0; i < 2; i++) {
         work plain, probed;
         double ratio[9];
-        start(&plain, gf_image(1, 28, 28), 12800, 128, 1, 0), mlp_layers(plain.net, 21, 128), ready(&plain, 128);
-        start(&probed, gf_image(1, 28, 28), 12800, 128, 1, kinds[i].probes), mlp_layers(probed.net, 21, 128), ready(&probed, 128);
+        start(&plain, gf_image(1, 28, 28), 12800, 128, 1, 0), add_mlp(plain.net, 21, 128), ready(&plain, 128, 0);
+        start(&probed, gf_image(1, 28, 28), 12800, 128, 1, kinds[i].probes), add_mlp(probed.net, 21, 128);
+        ready(&probed, 128, 0);
         for (int trial = -1; trial < 9; trial++) {
             double without, with;
             gf_batches_seek(&plain.batches, 1, 0), gf_batches_seek(&probed.batches, 1, 0);
@@ -220,15 +289,32 @@ static void bench_probes(void) {
     }
 }
 
+// A program's seconds and the MB of its largest process, in the places that report puts them.
+static int bench_run(const char *command) {
+    struct rusage usage;
+    double began = now();
+    int status = system(command);
+    double seconds = now() - began;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    printf("%.5f 0 0 %.1f\n", seconds, (double)usage.ru_maxrss / 1024);
+    return status != 0;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     int threads = argc > 2 ? atoi(argv[2]) : 1;
     if (strcmp(what, "matmul") == 0) bench_matmul();
     else if (strcmp(what, "probes") == 0) bench_probes();
-    else if (strcmp(what, "practical") == 0) printf("%.4f\n", run_practical(threads));
-    else if (strcmp(what, "deep") == 0) printf("%.4f\n", run_deep(threads));
+    else if (strcmp(what, "peak") == 0) printf("%.2f %s\n", peak(threads), gfi_kernels_best()->name);
+    else if (strcmp(what, "run") == 0 && argc == 3) return bench_run(argv[2]);
+    else if (strcmp(what, "practical") == 0) run_practical(threads);
+    else if (strcmp(what, "deep") == 0) run_deep(threads);
+    else if (strcmp(what, "cnn") == 0) run_cnn(threads, 0, GF_ACT_RELU);
+    else if (strcmp(what, "bn_relu") == 0) run_cnn(threads, 1, GF_ACT_RELU);
+    else if (strcmp(what, "bn_swish") == 0) run_cnn(threads, 1, GF_ACT_SILU);
     else {
-        fprintf(stderr, "use: bench matmul | probes | practical THREADS | deep THREADS\n");
+        fprintf(stderr, "use: bench practical|deep|cnn|bn_relu|bn_swish THREADS, bench peak THREADS, bench matmul, "
+                        "bench probes, bench run COMMAND\n");
         return 2;
     }
     return 0;

@@ -1,8 +1,14 @@
-"""The workloads of tests/bench.c in PyTorch: bench_torch.py NAME THREADS prints the seconds it took.
+"""The workloads of tests/bench.c in PyTorch.
 
-PyTorch at its best: all tensors preloaded and normalised, batches by index, no DataLoader, and whichever of Adam's two
-implementations is the faster here.
+bench_torch.py about THREADS          version, and how fast its BLAS multiplies
+bench_torch.py NAME THREADS choose    the options with which PyTorch does NAME fastest here, out of Adam's two
+                                      implementations and, for images, two memory layouts, with and without oneDNN
+bench_torch.py NAME THREADS OPTIONS   the seconds it took, and the MB of the process
+
+PyTorch at its best: all tensors preloaded and normalised, batches by index, no DataLoader, no augmentation.
 """
+import itertools
+import resource
 import sys
 import time
 
@@ -17,48 +23,98 @@ def mlp(widths):
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
 
-def epoch(net, adam, x, y, batch, per_tensor, steps):
+def conv(i, o, act, norm=False, pool=True):
+    return [nn.Conv2d(i, o, 3, padding=1)] + [nn.BatchNorm2d(o)] * norm + [act()] + [nn.MaxPool2d(2)] * pool
+
+
+def cnn():
+    return nn.Sequential(*conv(3, 32, nn.ReLU), *conv(32, 64, nn.ReLU), *conv(64, 128, nn.ReLU),
+                         *conv(128, 128, nn.ReLU, pool=False), nn.Flatten(), nn.Linear(2048, 10))
+
+
+def bn_cnn(act):
+    return nn.Sequential(*conv(3, 32, act, True), *conv(32, 64, act, True), *conv(64, 128, act, True), nn.Flatten(),
+                         nn.Linear(2048, 256), act(), nn.Dropout(0.3), nn.Linear(256, 10))
+
+
+class Work:
+    def __init__(self, make, batch, samples, shape, per_tensor, warm):
+        self.make, self.batch, self.samples, self.shape = make, batch, samples, shape
+        self.per_tensor, self.warm = per_tensor, warm
+        self.images = len(shape) == 3
+
+
+WORKS = {
+    "practical": Work(lambda: mlp([784, 256, 128, 10]), 64, 60000, (784,), False, 100),
+    "deep": Work(lambda: mlp([784] + 21 * [128] + [10]), 128, 60000, (784,), True, 50),
+    "cnn": Work(cnn, 128, 3840, (3, 32, 32), True, 5),
+    "bn_relu": Work(lambda: bn_cnn(nn.ReLU), 128, 3840, (3, 32, 32), True, 5),
+    "bn_swish": Work(lambda: bn_cnn(nn.SiLU), 128, 3840, (3, 32, 32), True, 5),
+}
+
+
+def epoch(work, net, adam, x, y, steps):
     loss_of = nn.CrossEntropyLoss()
     order = torch.randperm(len(x))
     start = time.perf_counter()
-    for step in range(min(steps, (len(x) + batch - 1) // batch)):
-        index = order[step * batch:(step + 1) * batch]
+    for step in range(min(steps, (len(x) + work.batch - 1) // work.batch)):
+        index = order[step * work.batch:(step + 1) * work.batch]
         loss = loss_of(net(x[index]), y[index])
         adam.zero_grad(set_to_none=True)
         loss.backward()
         norms = torch.stack([p.grad.norm() for p in net.parameters()])
-        norms.tolist() if per_tensor else norms.norm().item()
+        norms.tolist() if work.per_tensor else norms.norm().item()
         adam.step()
         loss.item()
     return time.perf_counter() - start
 
 
-def main():
-    name, threads = sys.argv[1], int(sys.argv[2])
-    torch.set_num_threads(threads)
+def run(work, x, y, options, warm, steps):
     torch.manual_seed(1)
+    torch.backends.mkldnn.set_flags("no_onednn" not in options)
+    net = work.make()
+    if "channels_last" in options:
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    adam = torch.optim.Adam(net.parameters(), lr=1e-3, foreach="foreach" in options)
+    epoch(work, net, adam, x, y, warm)
+    return epoch(work, net, adam, x, y, steps)
+
+
+def about(threads):
+    a = torch.rand(1024, 1024)
+    a @ a
+    start = time.perf_counter()
+    for _ in range(5):
+        a @ a
+    speed = 5 * 2 * 1024 ** 3 / (time.perf_counter() - start) * 1e-9
+    print("PyTorch %s on %d of its threads: its BLAS multiplies 1024x1024 at %.0f GFLOP/s" %
+          (torch.__version__, threads, speed))
+    if speed < 20:
+        print("that is a reference BLAS: install libopenblas0-pthread for a fair comparison")
+
+
+def choose(work, x, y):
+    """Every set of options for a few steps; the fastest."""
+    layouts, libraries = ["contiguous", "channels_last"], ["onednn", "no_onednn"]
+    kinds = 2 if work.images else 1
+    sets = itertools.product(["for_loop", "foreach"], layouts[:kinds], libraries[:kinds])
+    return min(sets, key=lambda options: run(work, x, y, options, 1, 3 if work.images else 200))
+
+
+def main():
+    name, threads, options = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    torch.set_num_threads(threads)
     if name == "about":
-        a = torch.rand(1024, 1024)
-        start = time.perf_counter()
-        for _ in range(5):
-            a @ a
-        speed = 5 * 2 * 1024 ** 3 / (time.perf_counter() - start) * 1e-9
-        print("PyTorch %s, its BLAS multiplies at %.0f GFLOP/s with %d thread" % (torch.__version__, speed, threads))
-        if speed < 20:
-            print("that is a reference BLAS: install libopenblas0-pthread for a fair comparison")
+        return about(threads)
+    work = WORKS[name]
+    x, y = torch.rand(work.samples, *work.shape) * 2 - 1, torch.randint(0, 10, (work.samples,))
+    if options == ["choose"]:
+        print(",".join(choose(work, x, y)))
         return
-    widths, batch, per_tensor = {"practical": ([784, 256, 128, 10], 64, False),
-                                 "deep": ([784] + 21 * [128] + [10], 128, True)}[name]
-    x, y = torch.rand(60000, widths[0]) * 2 - 1, torch.randint(0, 10, (60000,))
-    best = None
-    for foreach in (False, True):
-        net = mlp(widths)
-        adam = torch.optim.Adam(net.parameters(), lr=1e-3, foreach=foreach)
-        epoch(net, adam, x, y, batch, per_tensor, 50)
-        quick = epoch(net, adam, x, y, batch, per_tensor, 100)
-        if best is None or quick < best[0]:
-            best = (quick, net, adam)
-    print("%.4f" % epoch(best[1], best[2], x, y, batch, per_tensor, 10 ** 9))
+    seconds = run(work, x, y, options[0].split(","), work.warm, 10 ** 9)
+    if work.images:
+        seconds /= work.samples // work.batch
+    print("%.5f %.1f" % (seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 main()
