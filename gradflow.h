@@ -394,6 +394,7 @@ GFDEF int gf_net_layer_count(const gf_net *net);           // all layers, activa
 GFDEF const char *gf_net_layer_name(const gf_net *net, int layer);  // "dense1", "act1"; NULL outside 0..layer_count-1
 GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer);    // output shape of one sample; [0,0,0] outside
 // Output h[B,…] of a layer after the last forward, and ∂L/∂h of it after the last backward (NULL before).
+// With probes the gradient behind a batch norm is found again when asked for, and valid until the next call.
 GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer);
 GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer);
 GFDEF const gf_real *gf_net_input_gradient(gf_net *net);   // ∂L/∂x [B,I]; NULL unless asked for with gf_net_input_grad
@@ -1845,6 +1846,7 @@ struct gfi_layer {
     const gf_real *x;              // [B, in]   input: the output of the layer before
     gf_real *y, *y_buffer;         // [B, out]  output; y may be x itself where a layer only passes on
     gf_real *dy, *dx;              // [B, out], [B, in]   dx is the dy of the layer before
+    int in_place;                  // backward overwrites dy with dx
     double squares;                // Σ dy², below 0 while nobody has asked
     gf_real *save;                 // [B, save_size] kept for backward: φ'(z), dropout's mask, a skip's gradient
     size_t save_size;
@@ -2883,6 +2885,14 @@ static size_t gfi_workspace_size(const gf_net *net) {
     return most;
 }
 
+// Probed nets have large scratch; batch norms make up for it by working in place where the activation behind them can find
+// their dy again (gfi_layer_dy).
+static int gfi_works_in_place(const gf_net *net, int i) {
+    const gfi_layer *layer = &net->layers[i];
+    return net->probe && i > 0 && i + 1 < net->layer_count && layer->kind == &gfi_batch_norm &&
+           layer[1].kind == &gfi_activation && layer[1].act.kind != GF_ACT_PRELU;
+}
+
 // Point everything a net needs into the arena: parameters, gradients, what layers keep, probes.
 static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     size_t batch = (size_t)net->max_batch, widest = gf_shape_size(net->input);
@@ -2899,7 +2909,8 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     for (i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         layer->dx = dx;
-        layer->dy = dx = gfi_take_reals(arena, batch, layer->out_size);
+        layer->in_place = gfi_works_in_place(net, i);
+        layer->dy = dx = layer->in_place ? dx : gfi_take_reals(arena, batch, layer->out_size);
         if (layer->kind != &gfi_mark) layer->y_buffer = layer->y = gfi_take_reals(arena, batch, layer->out_size);
         if (layer->save_size) layer->save = gfi_take_reals(arena, batch, layer->save_size);
         if (layer->channel_size) layer->channel = (double *)gfi_take(arena, layer->channel_size, sizeof(double));
@@ -2988,10 +2999,21 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
     return net->layers[net->layer_count - 1].y;
 }
 
+// ∂L/∂y after backward; where it has been overwritten the layer behind finds it again, in the probes' scratch.
+static const gf_real *gfi_layer_dy(gf_net *net, const gfi_layer *layer) {
+    gfi_layer behind;
+    if (!layer->in_place) return layer->dy;
+    behind = layer[1];
+    behind.dx = net->probe_scratch;
+    behind.kind->backward(net, &behind);
+    return net->probe_scratch;
+}
+
 // Σ dy² and Σ grad² are summed once, by whoever asks first.
-static double gfi_layer_squares(const gf_net *net, gfi_layer *layer) {
+static double gfi_layer_squares(gf_net *net, gfi_layer *layer) {
     if (layer->squares < 0)
-        layer->squares = net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size);
+        layer->squares =
+            net->kernels->sum_squares(gfi_layer_dy(net, layer), (size_t)net->batch * layer->out_size);
     return layer->squares;
 }
 
@@ -3011,8 +3033,8 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
     for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
     for (i = net->layer_count - 1; i >= 0; i--) {
         gfi_layer *layer = &net->layers[i];
-        layer->squares = -1;
-        if (in_passing) gfi_layer_squares(net, layer);
+        layer->squares =
+            in_passing ? net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size) : -1;
         layer->kind->backward(net, layer);
         for (t = 0; t < layer->tensors && in_passing; t++) gfi_tensor_squares(net, &net->tensors[layer->tensor + t]);
     }
@@ -3138,7 +3160,8 @@ GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer) {
 
 GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer) {
     const gfi_layer *at = gfi_layer_at(net, layer);
-    return at ? gfi_layer_array(net, at->dy, GFI_BACKWARDED) : NULL;
+    const gf_real *dy = at ? gfi_layer_array(net, at->dy, GFI_BACKWARDED) : NULL;
+    return dy ? gfi_layer_dy(net, at) : NULL;
 }
 
 GFDEF const gf_real *gf_net_input_gradient(gf_net *net) {
@@ -3215,7 +3238,8 @@ static void gfi_find_nonfinite(gf_net *net) {
     if (gfi_has_nonfinite(net, gfi_output(net)->dy, batch * gfi_output(net)->out_size)) return;
     for (i = net->layer_count - 1; i >= 0; i--) {  // a layer that received finite gradients and passes others on
         const gfi_layer *layer = &net->layers[i];
-        int found = layer->dx && gfi_has_nonfinite(net, layer->dx, batch * layer->in_size);
+        const gf_real *dx = i > 0 ? gfi_layer_dy(net, layer - 1) : layer->dx;
+        int found = dx && gfi_has_nonfinite(net, dx, batch * layer->in_size);
         for (t = 0; t < layer->tensors && !found; t++) {
             const gf_tensor *tensor = &net->tensors[layer->tensor + t].view;
             found = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
@@ -4054,6 +4078,7 @@ GFDEF double gf_net_dead_share(const gf_net *net, int l) {
 
 GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
     const gfi_layer *at = gfi_layer_at(net, layer);
+    const gf_real *dy;
     size_t plane, planes, i, k;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_gradient_map")) return gf_net_status(net);
     if (!at || !map)
@@ -4062,8 +4087,9 @@ GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
                             layer, map ? "given" : "NULL", net->layer_count - 1);
     plane = gfi_conv_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
     memset(map, 0, plane * sizeof *map);
+    dy = gfi_layer_dy(net, at);
     for (k = 0; k < planes; k++)
-        for (i = 0; i < plane; i++) map[i] += fabs((double)at->dy[k * plane + i]);
+        for (i = 0; i < plane; i++) map[i] += fabs((double)dy[k * plane + i]);
     for (i = 0; i < plane; i++) map[i] /= (double)planes;
     return GF_OK;
 }
