@@ -6661,8 +6661,9 @@ GFI_INLINE void GFI_FN(gfi_sums_run)(const int all, const gf_real *x, size_t n, 
             squares[j] = GFI_FMA_WIDE(wide, wide, squares[j]);
             if (all) sum[j] += wide, sum_abs[j] += GFI_ABS_WIDE(wide);
         }
+        if (!all) continue;
         GFI_UNROLL
-        for (int j = 0; j < BLOCK && all; j += GFI_VLEN) {
+        for (int j = 0; j < BLOCK; j += GFI_VLEN) {
             const gfi_v v = GFI_LOAD(p + j);
             top = GFI_MAX(GFI_ABS(v), top);
             zeros += (size_t)GFI_COUNT(GFI_EQ(v, GFI_SET1(0)));
