@@ -594,10 +594,10 @@ static void bad_arrays(void) {
     REFUSED(gf_data_textures(&data, SIZE_MAX / 4, 1) == GF_ERROR_MEMORY, "samples of 3072", "take fewer");
     REFUSED(gf_data_xor(NULL, 5, 0, 0, 1) == GF_ERROR_ARGUMENT, "gf_data_xor: data is NULL", "must point");
     REFUSED(gf_data_xor(&data, 0, 0, 0, 1) == GF_ERROR_ARGUMENT, "count is 0", "at least one");
-    REFUSED(gf_data_xor(&data, 5, -1, 0, 1) == GF_ERROR_ARGUMENT, "noise is -1", "0 to 1e30");
-    REFUSED(gf_data_xor(&data, 5, NAN, 0, 1) == GF_ERROR_ARGUMENT, "noise is nan", "0 to 1e30");
-    REFUSED(gf_data_xor(&data, 5, INFINITY, 0, 1) == GF_ERROR_ARGUMENT, "noise is inf", "0 to 1e30");
-    REFUSED(gf_data_xor(&data, 5, 1e39, 0, 1) == GF_ERROR_ARGUMENT, "noise is 1e+39", "0 to 1e30");
+    REFUSED(gf_data_xor(&data, 5, -1, 0, 1) == GF_ERROR_ARGUMENT, "noise is -1", "at most 1e30");
+    REFUSED(gf_data_xor(&data, 5, NAN, 0, 1) == GF_ERROR_ARGUMENT, "noise is nan", "at most 1e30");
+    REFUSED(gf_data_xor(&data, 5, INFINITY, 0, 1) == GF_ERROR_ARGUMENT, "noise is inf", "at most 1e30");
+    REFUSED(gf_data_xor(&data, 5, 1e39, 0, 1) == GF_ERROR_ARGUMENT, "noise is 1e+39", "at most 1e30");
 }
 
 static void bad_files(void) {
