@@ -18,7 +18,7 @@ ifeq ($(OPENMP),1)
   endif
 endif
 
-.PHONY: all demo data test faults fuzz bench clean stb $(NAMES)
+.PHONY: all demo data test faults coverage mutants kill portability fuzz bench clean stb $(NAMES)
 
 all: $(NAMES:%=build/%)
 	@echo "built: $(NAMES:%=build/%)"
@@ -68,6 +68,22 @@ test:
 # Every allocation of every example failing in turn, under the address sanitizer: about half an hour.
 faults:
 	@GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh
+
+# How many lines and branches of gradflow.h the C tests reach (LIST=1: which they do not), by gcc and gcov.
+coverage:
+	@CC='$(if $(findstring gcc,$(CC)),$(CC),gcc)' python3 tests/coverage.py
+
+# Break gradflow.h in MUTANTS (300) places, one at a time: does the suite notice? Under an hour on two cores.
+mutants:
+	@CC='$(CC)' python3 tests/mutants.py $(or $(MUTANTS),300)
+
+# A killed and resumed example, a hundred times.
+kill:
+	@KILLS=100 CC='$(CC)' sh tests/test_kill.sh
+
+# Every compiler, C and C++ standard and machine (qemu-user) at hand; says what it skipped.
+portability:
+	@CC='$(CC)' sh tests/portability.sh
 
 # The fuzz targets, FUZZ_SECONDS (600) each.
 fuzz:

@@ -399,6 +399,9 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
 #endif
     signal(SIGINT, ex_on_signal);
     signal(SIGTERM, ex_on_signal);
+#ifdef SIGXFSZ
+    signal(SIGXFSZ, SIG_IGN);  // a file past its size limit is then an error of the write, which is reported
+#endif
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""make coverage: how much of gradflow.h the C tests reach, by gcc --coverage.
+
+    python3 tests/coverage.py [NAME...]      as in tests/test_NAME.c; none: all. LIST=1 prints what is uncovered
+
+Every test is built in the variants its "// build:" line names (openmp and cxx apart) and run once. The kernels are
+compiled once for each instruction set from the same lines: a line or branch counts when any set or variant took it.
+"""
+import collections
+import glob
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build", "coverage")
+VARIANTS = {"float": [], "double": ["-DGF_REAL=double"], "nosimd": ["-DGF_NO_SIMD"]}
+GCC = os.environ.get("CC", "gcc")
+SUFFIX = re.compile(r"_(plain|avx2|avx512|neon)$")
+
+
+def variants_of(path):
+    with open(path, encoding="utf-8") as file:
+        for line in [next(file, "") for _ in range(3)]:
+            if line.startswith("// build:"):
+                return [v for v in line.split()[2:] if v in VARIANTS] or ["float"]
+    return ["float"]
+
+
+def run(name, variant):
+    """Build and run one test; the parsed answer of gcov, or None."""
+    folder = os.path.join(BUILD, name + "." + variant)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    program = os.path.join(folder, name)
+    command = [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline"] + VARIANTS[variant]
+    if subprocess.call(command + [os.path.join(ROOT, "tests", name + ".c"), "-o", program, "-lm"], cwd=folder) != 0:
+        print(f"{name} ({variant}): does not compile")
+        return None
+    try:
+        status = subprocess.run([program], cwd=ROOT, stdout=subprocess.DEVNULL, timeout=1800, check=False).returncode
+    except subprocess.TimeoutExpired:
+        status = "a timeout"
+    print(f"{name} ({variant}): status {status}", flush=True)
+    subprocess.check_call(["gcov", "--json-format", "--branch-probabilities"] + glob.glob(folder + "/*.gcda"),
+                          cwd=folder, stdout=subprocess.DEVNULL)
+    answers = []
+    for path in glob.glob(folder + "/*.gcov.json.gz"):
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            answers.append(json.load(file))
+    return answers
+
+
+def add(answers, lines, branches):
+    """Into lines: number → taken; branches: (number, function without its set) → taken or not, one by one."""
+    for answer in answers:
+        for source in answer["files"]:
+            if os.path.basename(source["file"]) != "gradflow.h":
+                continue
+            for line in source["lines"]:
+                number = line["line_number"]
+                lines[number] = lines[number] or line["count"] > 0
+                if not line["branches"]:
+                    continue
+                taken = [branch["count"] > 0 for branch in line["branches"]]
+                key = number, SUFFIX.sub("", line.get("function_name", "")), len(taken)
+                old = branches.setdefault(key, [False] * len(taken))
+                branches[key] = [a or b for a, b in zip(old, taken)]
+
+
+def main():
+    names = ["test_" + n for n in sys.argv[1:]]
+    if not names:
+        names = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(ROOT, "tests", "test_*.c")))
+        names.remove("test_plot")  # plot.h's
+    lines, branches = collections.defaultdict(bool), {}
+    for name in names:
+        for variant in variants_of(os.path.join(ROOT, "tests", name + ".c")):
+            add(run(name, variant) or [], lines, branches)
+    sides = [side for key in branches for side in branches[key]]
+    if not lines or not sides:
+        sys.exit("nothing was measured")
+    if os.environ.get("LIST"):
+        with open(os.path.join(ROOT, "gradflow.h"), encoding="utf-8") as file:
+            text = file.read().split("\n")
+        for number in sorted(n for n in lines if not lines[n]):
+            print(f"gradflow.h:{number}: never: {text[number - 1].strip()}")
+        for number, _, _ in sorted(k for k in branches if lines[k[0]] and not all(branches[k])):
+            print(f"gradflow.h:{number}: one way only: {text[number - 1].strip()}")
+    print(f"lines    {sum(lines.values())} of {len(lines)}: {100 * sum(lines.values()) / len(lines):.1f} %")
+    print(f"branches {sum(sides)} of {len(sides)}: {100 * sum(sides) / len(sides):.1f} %")
+
+
+if __name__ == "__main__":
+    main()

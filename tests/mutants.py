@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""make mutants: does the suite notice when gradflow.h is broken?
+
+    python3 tests/mutants.py [COUNT [FIRST]]      COUNT (300) mutants of the fixed sample, from number FIRST (0) on
+
+A mutant is gradflow.h with one operator, number, index or condition of its implementation changed. The C tests are run
+against it one after another, those that test its section first, until one does not compile, fails, or takes far longer
+than on the sound header: the mutant is noticed. Programs are built with the plain kernels alone (-O1 -DGF_NO_SIMD)
+unless the change lies in the kernels; JOBS (2) mutants at a time. The survivors are printed, each as a diff line.
+"""
+import concurrent.futures
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build", "mutants")
+CC = os.environ.get("CC", "cc")
+SEED = 20240607
+# Cheap and wide tests first; before them the ones of the section where the change lies.
+ORDER = ["net", "errors", "checkpoint", "kernels", "gradcheck", "pytorch", "data", "conv", "probe", "theory",
+         "activations", "xor", "deep"]
+FIRST = {"ERR": ["errors"], "RNG": ["data"], "TENSOR": ["net", "errors"], "ACT": ["activations", "kernels"],
+         "INIT": ["net", "pytorch"], "LAYER": ["pytorch", "conv", "gradcheck"], "NET": ["net", "errors"],
+         "LOSS": ["pytorch", "net"], "OPTIM": ["pytorch", "net"], "PROBE": ["probe"], "CHECK": ["gradcheck"],
+         "THEORY": ["theory"], "DATA": ["data"], "SAVE": ["checkpoint"], "KERNEL": ["kernels", "pytorch", "conv"]}
+SWAPS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=",
+         "!=": "==", "&&": "||", "||": "&&", "&": "|", "|": "&", "<<": ">>", ">>": "<<", "+=": "-=", "-=": "+=",
+         "*=": "/=", "/=": "*=", "++": "--", "--": "++", "^": "|", "!": ""}
+TOKEN = re.compile(r'''//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|^[ \t]*\#(?:\\\n|[^\n])*|[A-Za-z_]\w*|
+                       \.?\d(?:[eEpP][+-]|[\w.])*|<<=|>>=|\.\.\.|->|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^]=|.''',
+                   re.S | re.M | re.X)
+
+
+def mutate(token, before, after):
+    """What may stand in this token's place, or None."""
+    if re.match(r"\.?\d", token):
+        if re.fullmatch(r"\d+", token):
+            return str(int(token) + 1)
+        return f"({token} * 1.25)" if re.fullmatch(r"[\d.]+(e[-+]?\d+)?f?", token) else None
+    if token not in SWAPS:
+        return None
+    operand = bool(re.match(r"[\w)\]]", before))  # a value stands before: the operator takes two
+    if token in ("*", "&", "-", "+") and (not operand or before in ("return", "case")):
+        return None  # a pointer, an address, a sign
+    if token == "*" and (re.fullmatch(r"(const|void|char|int|long|double|float|unsigned|FILE|gf_\w+|gfi_\w+|\w+_t)", before)
+                         or after in (")", ",", "*", "const")):
+        return None  # a type
+    if token == "!" and after == "=":
+        return None
+    return SWAPS[token]
+
+
+def places(text):
+    """(position, length, replacement, section) of every mutation of the implementation."""
+    found, section, before = [], None, ""
+    start = text.index("#if defined(GRADFLOW_IMPLEMENTATION)")
+    tokens = [m for m in TOKEN.finditer(text)]
+    code = [m for m in tokens if m.group().strip() and not re.match(r"//|/\*|[ \t]*#", m.group())]
+    following = {m.start(): code[i + 1].group() if i + 1 < len(code) else "" for i, m in enumerate(code)}
+    for m in tokens:
+        token = m.group()
+        name = re.match(r"// \[GF:([A-Z]+)\]", token)
+        if name:
+            section = name.group(1)
+        if m.start() not in following:
+            continue
+        if section and (m.start() > start or section == "KERNEL"):
+            new = mutate(token, before, following[m.start()])
+            if new is not None:
+                found.append((m.start(), len(token), new, section))
+        before = token
+    return found
+
+
+def sample(text, count, first):
+    chosen = places(text)
+    random.Random(SEED).shuffle(chosen)
+    return chosen[first:first + count], len(chosen)
+
+
+def tests_for(section):
+    return list(dict.fromkeys([t for t in FIRST.get(section, []) + ORDER
+                               if os.path.exists(os.path.join(ROOT, "tests", f"test_{t}.c"))]))
+
+
+def noticed_by(folder, test, section, limit):
+    """Why this test notices the header in this folder, or None."""
+    program = os.path.join(folder, test)
+    flags = ["-std=c99", "-w", "-O1"] + ([] if section == "KERNEL" else ["-DGF_NO_SIMD"])
+    with open(os.path.join(ROOT, "tests", f"test_{test}.c"), encoding="utf-8") as file:
+        variants = re.search(r"^// build:(.*)", file.read(400), re.M)
+    if variants and variants.group(1).split()[0] == "double":
+        flags.append("-DGF_REAL=double")
+    built = subprocess.run([CC] + flags + [os.path.join(folder, "tests", f"test_{test}.c"), "-o", program, "-lm"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if built.returncode != 0:
+        return "does not compile"
+    try:
+        ran = subprocess.run([program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=limit,
+                             check=False)
+    except subprocess.TimeoutExpired:
+        return "takes too long"
+    finally:
+        os.remove(program)
+    return f"status {ran.returncode}" if ran.returncode != 0 or b"\nFAIL " in b"\n" + ran.stdout else None
+
+
+def examine(number, text, place, limits):
+    position, length, new, section = place
+    folder = os.path.join(BUILD, str(number))
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "tests"),
+                    ignore=shutil.ignore_patterns("fuzz", "__pycache__"))
+    with open(os.path.join(folder, "gradflow.h"), "w", encoding="utf-8") as file:
+        file.write(text[:position] + new + text[position + length:])
+    why = None
+    for test in tests_for(section):
+        if test in limits:
+            why = noticed_by(folder, test, section, limits[test])
+        if why:
+            why = f"{test} {why}"
+            break
+    shutil.rmtree(folder)
+    start = text.rfind("\n", 0, position) + 1
+    line = text[start:text.index("\n", position)]
+    at = position - start
+    shown = f"gradflow.h:{text.count(chr(10), 0, position) + 1}: {line[:at].lstrip()}[{line[at:at + length]} → {new}]{line[at + length:]}"
+    print(f"{'noticed ' if why else 'SURVIVED'} {number:3d} {section:7s} {why or ''}  {shown}", flush=True)
+    return None if why else shown
+
+
+def sound(text):
+    """Seconds that each test may take: ten times what it needs on the sound header; tests that fail there are left out."""
+    limits, folder = {}, os.path.join(BUILD, "sound")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "tests"))
+    with open(os.path.join(folder, "gradflow.h"), "w", encoding="utf-8") as file:
+        file.write(text)
+    for test in tests_for(None):
+        start = time.time()
+        why = noticed_by(folder, test, None, 600)
+        if why:
+            print(f"left out: {test} {why} on the sound header", flush=True)
+        else:
+            limits[test] = 30 + 10 * (time.time() - start)
+            print(f"sound: {test} builds and runs in {time.time() - start:.1f} s", flush=True)
+    shutil.rmtree(folder)
+    return limits
+
+
+def main():
+    count, first = (int(a) for a in (sys.argv[1:] + ["300", "0"][len(sys.argv) - 1:])[:2])
+    with open(os.path.join(ROOT, "gradflow.h"), encoding="utf-8") as file:
+        text = file.read()
+    chosen, total = sample(text, count, first)
+    print(f"{len(chosen)} of {total} places", flush=True)
+    limits, start = sound(text), time.time()
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        survivors = [s for s in pool.map(lambda i: examine(first + i, text, chosen[i], limits), range(len(chosen))) if s]
+    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} noticed "
+          f"({100 - 100 * len(survivors) / max(1, len(chosen)):.1f} %) in {(time.time() - start) / 60:.0f} min; survivors:")
+    for shown in survivors:
+        print(shown)
+    sys.exit(1 if len(survivors) > 0.05 * len(chosen) else 0)
+
+
+if __name__ == "__main__":
+    main()

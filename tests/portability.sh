@@ -1,0 +1,116 @@
+#!/bin/sh
+# tests/portability.sh: gradflow.h with every compiler, standard and machine at hand (make portability). Three questions:
+#   bits     portable.c with -DGF_NO_SIMD -ffp-contract=off: one hash from all compilers, levels and machines?
+#   sound    portable.c with the machine's own kernels: does it compile, run and learn?
+#   strict   does the header compile without a warning as C99 to C23 and C++11 to C++20?
+# Prints PASS, FAIL and SKIP lines; foreign machines run under qemu-user, Windows under wine. BITS=1: only the first, with
+# this machine's compilers, as the suite does in test_bits.sh.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+expected=
+expected_of=
+failed=0
+have() { command -v "$1" >/dev/null 2>&1; }
+fail() {
+    echo "FAIL $1"
+    [ ! -s "$dir/log" ] || head -n 5 "$dir/log" | sed 's/^/    /'
+    failed=1
+}
+
+# probe RUNNER COMPILER FLAG...: can it build (and the runner run) a program that includes the headers?
+printf '#include <errno.h>\n#include <math.h>\n#include <stdio.h>\nint main(void) { return errno != 0; }\n' >"$dir/probe.c"
+probe() {
+    runner=$1
+    shift
+    # shellcheck disable=SC2086 # a runner is words, or nothing
+    have "$1" && "$@" "$dir/probe.c" -o "$dir/probe.out" -lm >"$dir/log" 2>&1 && $runner "$dir/probe.out" >>"$dir/log" 2>&1
+}
+
+bits() { # runner, compiler and flags
+    title="bits: $(shift && echo "$*")"
+    probe "$@" || { echo "SKIP $title: cannot build or run here"; return; }
+    runner=$1
+    shift
+    "$@" -w -DGF_NO_SIMD $contract tests/portable.c -o "$dir/bits" -lm >"$dir/log" 2>&1 || { fail "$title: does not compile"; return; }
+    # shellcheck disable=SC2086
+    hash=$($runner "$dir/bits" | tr -d '\r')
+    case $hash in ???????????????? ) ;; *) fail "$title: said '$hash'"; return ;; esac
+    [ -n "$expected" ] || expected=$hash expected_of=$*
+    if [ "$hash" = "$expected" ]; then echo "PASS $title: $hash"; else fail "$title: $hash, but $expected from $expected_of"; fi
+}
+
+sound() { # runner, compiler and flags
+    title="sound: $(shift && echo "$*")"
+    probe "$@" || { echo "SKIP $title: cannot build or run here"; return; }
+    runner=$1
+    shift
+    "$@" -w -DWITHOUT_HASH tests/portable.c -o "$dir/sound" -lm >"$dir/log" 2>&1 || { fail "$title: does not compile"; return; }
+    # shellcheck disable=SC2086
+    said=$($runner "$dir/sound" 2>&1 | tr -d '\r')
+    if [ "$said" = sound ]; then echo "PASS $title"; else fail "$title: said '$said'"; fi
+}
+
+strict() { # language, compiler and flags
+    title="strict: $*"
+    language=$1
+    shift
+    probe true "$@" -x "$language" || { echo "SKIP $title: cannot build here"; return; }
+    printf '#define GRADFLOW_IMPLEMENTATION\n#include "gradflow.h"\n' >"$dir/strict.c"
+    if "$@" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I. -fsyntax-only -x "$language" "$dir/strict.c" >"$dir/log" 2>&1
+    then echo "PASS $title"
+    else fail "$title"; fi
+}
+
+contract=-ffp-contract=off
+for compiler in gcc clang; do
+    for level in -O0 -O2 '-O3 -march=native'; do
+        # shellcheck disable=SC2086 # flags are words
+        bits '' $compiler $level
+    done
+done
+[ -z "${BITS:-}" ] || exit $failed
+# -m32 without its own kernel headers (Debian's gcc-multilib, which shuns cross compilers) finds the 64-bit ones.
+x86='-m32 -msse2 -mfpmath=sse -idirafter /usr/include/x86_64-linux-gnu'
+# shellcheck disable=SC2086
+bits '' gcc $x86 -O2
+for version in 9 10 11 13 14; do bits '' gcc-$version -O2; done
+for version in 11 13 15 16 17 18 19; do bits '' clang-$version -O2; done
+contract= # tcc never contracts, and does not know the flag
+bits '' tcc
+contract=-ffp-contract=off
+for machine in aarch64-linux-gnu:qemu-aarch64 arm-linux-gnueabihf:qemu-arm riscv64-linux-gnu:qemu-riscv64 \
+    s390x-linux-gnu:qemu-s390x; do
+    bits "${machine#*:}" "${machine%:*}-gcc" -static -O2
+done
+bits wine x86_64-w64-mingw32-gcc -O2
+
+for level in -O0 -O2 '-O3 -march=native'; do
+    # shellcheck disable=SC2086
+    { sound '' gcc $level; sound '' clang $level; }
+done
+# shellcheck disable=SC2086
+sound '' gcc $x86 -O2
+sound '' tcc
+sound qemu-aarch64 aarch64-linux-gnu-gcc -static -O2
+sound qemu-arm arm-linux-gnueabihf-gcc -static -O2
+sound qemu-s390x s390x-linux-gnu-gcc -static -O2
+# Without wine a Windows program is at least compiled and linked.
+if have x86_64-w64-mingw32-gcc; then
+    if x86_64-w64-mingw32-gcc -O2 -w tests/portable.c -o "$dir/portable.exe" -lm >"$dir/log" 2>&1; then
+        echo "PASS compiled: x86_64-w64-mingw32-gcc"
+    else fail "compiled: x86_64-w64-mingw32-gcc"; fi
+else echo "SKIP compiled: x86_64-w64-mingw32-gcc: not installed"; fi
+
+for compiler in gcc clang; do
+    for standard in c99 c11 c17 c2x; do strict c $compiler -std=$standard; done
+done
+for compiler in g++ clang++; do
+    for standard in c++11 c++14 c++17 c++20; do strict c++ $compiler -std=$standard; done
+done
+printf 'int x;\n' >"$dir/fast.c"
+if ${CC:-cc} -ffast-math -I. -include gradflow.h -fsyntax-only "$dir/fast.c" >"$dir/log" 2>&1; then fail "-ffast-math is not refused"
+else echo "PASS -ffast-math is refused"; fi
+exit $failed
