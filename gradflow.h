@@ -752,10 +752,10 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>   // with GF_NO_STDIO only vsnprintf and snprintf, for messages
 #include <stdlib.h>  // strtod for CSV; malloc and free unless you bring your own
 #include <string.h>
 #ifndef GF_NO_STDIO
+#include <stdio.h>
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
@@ -803,6 +803,148 @@ GFDEF const char *gf_status_text(gf_status status) {
 
 GFDEF const char *gf_last_error(void) { return gfi_last_error; }
 
+#ifdef GF_NO_STDIO
+// What messages need of snprintf: %s %c %d %i %u %x (with l, ll, z), %g %e %f and %%, widths for %x alone. The digits of
+// a number are right but for ties that the last bit of a product decides.
+typedef struct gfi_text {
+    char *at;
+    size_t size, used;
+} gfi_text;
+
+static void gfi_text_put(gfi_text *text, const char *from, size_t n) {
+    for (size_t i = 0; i < n; i++, text->used++)
+        if (text->used + 1 < text->size) text->at[text->used] = from[i];
+}
+
+// v in this base with at least `width` digits.
+static void gfi_text_whole(gfi_text *text, uint64_t v, unsigned base, int width) {
+    char digits[24];
+    int n = 0;
+    for (; v != 0 || n == 0 || n < width; v /= base) digits[sizeof digits - (size_t)++n] = "0123456789abcdef"[v % base];
+    gfi_text_put(text, digits + sizeof digits - n, (size_t)n);
+}
+
+// x·10^k, rounded to a whole number, halves to even.
+static double gfi_text_scaled(double x, int k) {
+    for (; k > 22; k -= 22) x *= 1e22;
+    for (; k < -22; k += 22) x /= 1e22;
+    for (; k > 0; k--) x *= 10;
+    double unit = 1;
+    for (; k < 0; k++) unit *= 10;
+    x /= unit;
+    double whole = floor(x), rest = x - whole;
+    return rest > 0.5 || (rest == 0.5 && fmod(whole, 2) != 0) ? whole + 1 : whole;
+}
+
+// n·10^-decimals in full; for %g (`trim`) without the zeros at its end.
+static void gfi_text_fixed(gfi_text *text, double n, int decimals, int trim) {
+    uint64_t unit = 1, v = (uint64_t)n;
+    for (; trim && decimals > 0 && v % 10 == 0; decimals--) v /= 10;
+    for (int i = 0; i < decimals; i++) unit *= 10;
+    gfi_text_whole(text, v / unit, 10, 1);
+    if (decimals <= 0) return;
+    gfi_text_put(text, ".", 1);
+    gfi_text_whole(text, v % unit, 10, decimals);
+}
+
+// x as %g, %e or %f would write it; numbers from 1e17 on always as %e.
+static void gfi_text_number(gfi_text *text, double x, int precision, char kind) {
+    int digits = kind == 'g' ? (precision > 0 ? precision : 1) : precision + 1, exponent = 0;
+    double n;
+    if (digits > 17) digits = 17;
+    if (x != x) {
+        gfi_text_put(text, "nan", 3);
+        return;
+    }
+    if (x < 0 || (x == 0 && 1 / x < 0)) gfi_text_put(text, "-", 1), x = -x;
+    if (x > DBL_MAX) {
+        gfi_text_put(text, "inf", 3);
+        return;
+    }
+    if (kind == 'f' && x < 1e17) {
+        gfi_text_fixed(text, gfi_text_scaled(x, precision), precision, 0);
+        return;
+    }
+    if (x > 0) exponent = (int)floor(log10(x));
+    n = gfi_text_scaled(x, digits - 1 - exponent);
+    if (x > 0 && n < gfi_text_scaled(1, digits - 1)) n = gfi_text_scaled(x, digits - 1 - --exponent);
+    if (n >= gfi_text_scaled(1, digits)) n = gfi_text_scaled(x, digits - 1 - ++exponent);
+    if (kind == 'g' && exponent >= -4 && exponent < digits) {
+        gfi_text_fixed(text, n, digits - 1 - exponent, 1);
+        return;
+    }
+    gfi_text_fixed(text, n, digits - 1, kind == 'g');
+    gfi_text_put(text, exponent < 0 ? "e-" : "e+", 2);
+    gfi_text_whole(text, (uint64_t)(exponent < 0 ? -exponent : exponent), 10, 2);
+}
+
+// A whole number of the size that the letters before its conversion say: 0 int, 1 long, 2 long long, 3 size_t.
+static uint64_t gfi_text_argument(va_list *args, int letters, int is_signed) {
+    if (letters == 3) return (uint64_t)va_arg(*args, size_t);
+    if (is_signed)
+        return (uint64_t)(letters == 0 ? (int64_t)va_arg(*args, int)
+                          : letters == 1 ? (int64_t)va_arg(*args, long) : (int64_t)va_arg(*args, long long));
+    return letters == 0 ? va_arg(*args, unsigned) : letters == 1 ? va_arg(*args, unsigned long)
+                                                                 : va_arg(*args, unsigned long long);
+}
+
+static int gfi_vprint(char *to, size_t size, const char *format, va_list list) {
+    gfi_text text;
+    va_list args;
+    va_copy(args, list);
+    text.at = to, text.size = size, text.used = 0;
+    for (; *format; format++) {
+        int width = 0, precision = -1, letters = 0;
+        if (*format != '%') {
+            gfi_text_put(&text, format, 1);
+            continue;
+        }
+        for (format++; *format >= '0' && *format <= '9'; format++) width = 10 * width + (*format - '0');
+        if (*format == '.' && format[1] == '*') precision = va_arg(args, int), format += 2;
+        else if (*format == '.')
+            for (precision = 0, format++; *format >= '0' && *format <= '9'; format++)
+                precision = 10 * precision + (*format - '0');
+        for (; *format == 'l' || *format == 'z'; format++) letters += *format == 'z' ? 3 : 1;
+        if (*format == 's') {
+            const char *from = va_arg(args, const char *);
+            size_t n = 0;
+            while ((precision < 0 || n < (size_t)precision) && from[n]) n++;
+            gfi_text_put(&text, from, n);
+        } else if (*format == 'd' || *format == 'i') {
+            int64_t v = (int64_t)gfi_text_argument(&args, letters, 1);
+            if (v < 0) gfi_text_put(&text, "-", 1);
+            gfi_text_whole(&text, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, 1);
+        } else if (*format == 'u' || *format == 'x') {
+            gfi_text_whole(&text, gfi_text_argument(&args, letters, 0), *format == 'x' ? 16 : 10, width);
+        } else if (*format == 'g' || *format == 'e' || *format == 'f') {
+            gfi_text_number(&text, va_arg(args, double), precision < 0 ? 6 : precision, *format);
+        } else if (*format == 'c') {
+            char c = (char)va_arg(args, int);
+            gfi_text_put(&text, &c, 1);
+        } else if (*format == '%') {
+            gfi_text_put(&text, "%", 1);
+        }
+    }
+    va_end(args);
+    if (size > 0) to[text.used < size ? text.used : size - 1] = '\0';
+    return (int)text.used;
+}
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+static int gfi_print(char *to, size_t size, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = gfi_vprint(to, size, format, args);
+    va_end(args);
+    return n;
+}
+#else
+#define gfi_vprint vsnprintf
+#define gfi_print snprintf
+#endif
+
 // Keep the message for gf_last_error and hand the status back: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
@@ -810,7 +952,7 @@ __attribute__((format(printf, 2, 3)))
 static gf_status gfi_fail(gf_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(gfi_last_error, sizeof gfi_last_error, format, args);
+    gfi_vprint(gfi_last_error, sizeof gfi_last_error, format, args);
     va_end(args);
     return status;
 }
@@ -1923,7 +2065,7 @@ static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format,
     char message[GFI_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    gfi_vprint(message, sizeof message, format, args);
     va_end(args);
     gfi_fail(status, "%s", message);
     if (net && net->status == GF_OK) {
@@ -1979,7 +2121,7 @@ static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const c
         if (strncmp(net->layers[i].name, base, length) == 0 && net->layers[i].name[length] <= '9') number++;
     layer = &net->layers[net->layer_count];
     memset(layer, 0, sizeof *layer);
-    snprintf(layer->name, sizeof layer->name, "%s%d", base, number);
+    gfi_print(layer->name, sizeof layer->name, "%s%d", base, number);
     layer->kind = kind;
     layer->in = layer->out = gfi_current_shape(net);
     layer->in_size = layer->out_size = gf_shape_size(layer->in);
@@ -2013,7 +2155,7 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     }
     tensor = &net->tensors[net->tensor_count++];
     memset(tensor, 0, sizeof *tensor);
-    snprintf(tensor->name, sizeof tensor->name, "%s.%s", layer->name, part);
+    gfi_print(tensor->name, sizeof tensor->name, "%s.%s", layer->name, part);
     tensor->view.rank = rank;
     for (i = 0; i < rank; i++) tensor->view.dims[i] = dims[i];
     tensor->view.size = size;
@@ -3191,8 +3333,8 @@ GFDEF void gf_net_summary(const gf_net *net) {
         size_t params = 0;
         for (t = 0; t < layer->tensors; t++)
             if (net->tensors[layer->tensor + t].trained) params += net->tensors[layer->tensor + t].view.size;
-        if (layer->out.height == 1 && layer->out.width == 1) snprintf(shape, sizeof shape, "%d", layer->out.channels);
-        else snprintf(shape, sizeof shape, "%dx%dx%d", layer->out.channels, layer->out.height, layer->out.width);
+        if (layer->out.height == 1 && layer->out.width == 1) gfi_print(shape, sizeof shape, "%d", layer->out.channels);
+        else gfi_print(shape, sizeof shape, "%dx%dx%d", layer->out.channels, layer->out.height, layer->out.width);
         printf("%-14s %-14s %12lu  %s\n", layer->name, shape, (unsigned long)params,
                layer->kind == &gfi_activation ? gfi_act_label(layer->act) : "");
     }
@@ -3558,7 +3700,7 @@ static gf_status gfi_write_file(const char *path, const unsigned char *data, siz
     char temporary[1024];
     FILE *file;
     int written;
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+    if (gfi_print(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
         return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes; use a shorter one", path,
                         (int)sizeof temporary - 5);
     file = fopen(temporary, "wb");
@@ -4013,11 +4155,11 @@ GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
     for (row = 0; row < recorder->rows; row++)
         for (l = 1; l <= recorder->layers; l++) {
             const gf_layer_probe *probe = &recorder->probe[row * recorder->layers + l - 1];
-            snprintf(number, sizeof number, "\n%.0f,%d,", recorder->step[row], l);
+            gfi_print(number, sizeof number, "\n%.0f,%d,", recorder->step[row], l);
             gfi_put_text(&bytes, number), gfi_put_text(&bytes, probe->name);
             for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++) {
                 double value = gfi_probe_number(probe, i);
-                if (value == value) snprintf(number, sizeof number, ",%.9g", value);
+                if (value == value) gfi_print(number, sizeof number, ",%.9g", value);
                 gfi_put_text(&bytes, value == value ? number : ",nan");
             }
         }
@@ -4143,15 +4285,15 @@ static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
     double sum = d->weight + d->slope + d->rest;
     int length;
     if (d->weight / sum < 0 || d->slope / sum < 0 || d->rest / sum < -1e-6) {
-        length = snprintf(text, size, "φ' (%s) alone makes it %.1e, Wᵀ %.1e", d->phi, exp(d->slope), exp(d->weight));
+        length = gfi_print(text, size, "φ' (%s) alone makes it %.1e, Wᵀ %.1e", d->phi, exp(d->slope), exp(d->weight));
         if (fabs(d->rest) > 1e-6 && length > 0 && (size_t)length < size)
-            snprintf(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
+            gfi_print(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
         return text;
     }
-    length = snprintf(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0,
+    length = gfi_print(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0,
                       sum < 0 ? "decay" : "growth", d->phi, 100 * d->weight / sum);
     if (d->rest / sum > 0.005 && length > 0 && (size_t)length < size)
-        snprintf(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
+        gfi_print(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
     return text;
 }
 
@@ -4170,31 +4312,31 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
                             "GF_PROBE_SIGNALS");
     d = gfi_diagnose(net), last = net->affine_count;
     if (net->nonfinite.found)
-        snprintf(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step,
+        gfi_print(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step,
                  net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
     else if (net->probes[last - 1].delta.rms == 0)
-        snprintf(text, size, "no gradient: the loss sends none into layer %d", last);
+        gfi_print(text, size, "no gradient: the loss sends none into layer %d", last);
     else if (d.ratio == 0)
-        snprintf(text, size,
+        gfi_print(text, size,
                  "dead: layer 1 receives exactly no gradient; %.0f %% of layer %d's δ are 0: its %s units are off",
                  100 * d.zero, d.zero_layer, d.phi);
     else if (d.zero > 0.9 && !(d.ratio > 1e3))
-        snprintf(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
+        gfi_print(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
                  100 * d.zero, d.zero_layer, d.phi);
     else if (d.ratio < 1e-3 || d.ratio > 1e3)
-        snprintf(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
+        gfi_print(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
                  d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, gfi_cause(&d, cause, sizeof cause),
                  d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
     else if (d.starved > 0.5)
-        snprintf(text, size,
+        gfi_print(text, size,
                  "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink "
                  "with the gradient",
                  100 * d.starved, d.starved_layer);
     else if (d.flat > 0.75)
-        snprintf(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
+        gfi_print(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
                  100 * d.flat, d.flat_layer, d.phi);
     else
-        snprintf(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
+        gfi_print(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
     return GF_OK;
 }
 
@@ -4269,7 +4411,7 @@ static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real 
     else if (norm_a == 0) error = INFINITY;  // 0 against 0 proves nothing: allowed only where the caller said so
     if (!(error <= check->worst)) {
         check->worst = error == error ? error : INFINITY;
-        snprintf(check->worst_name, sizeof check->worst_name, "%s", name);
+        gfi_print(check->worst_name, sizeof check->worst_name, "%s", name);
     }
 }
 
@@ -4325,7 +4467,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
         if (net->input_grad) gfi_check_array(&run, "input", x_copy, input_copy, inputs, check);
     } else {
         check->worst = INFINITY;
-        snprintf(check->worst_name, sizeof check->worst_name, "loss");
+        gfi_print(check->worst_name, sizeof check->worst_name, "loss");
     }
 
     memcpy(net->grads, grads, net->param_count * sizeof(gf_real));
@@ -5018,7 +5160,7 @@ GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *la
 // folder/name into path[GFI_PATH_SIZE]
 enum { GFI_PATH_SIZE = 1024 };
 static gf_status gfi_path(char *path, const char *folder, const char *name) {
-    int length = snprintf(path, GFI_PATH_SIZE, "%s/%s", folder, name);
+    int length = gfi_print(path, GFI_PATH_SIZE, "%s/%s", folder, name);
     if (length > 0 && length < GFI_PATH_SIZE) return GF_OK;
     return gfi_fail(GF_ERROR_ARGUMENT, "%.200s…: the folder's name is longer than %d bytes", folder, GFI_PATH_SIZE);
 }
@@ -5229,7 +5371,7 @@ static gf_status gfi_csv_row(gfi_csv *csv, gf_dataset *data, size_t i) {
             data->labels[i] = (int)value;
         } else {
             char why[80];
-            snprintf(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
+            gfi_print(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
             return gfi_csv_refuse(csv, column + 1, cell, stop, why);
         }
     }
@@ -5746,16 +5888,16 @@ static void gfi_architecture(const gf_net *net, char *text, size_t size) {
     for (i = -1; i < net->layer_count && used < size; i++) {
         gf_shape out = i < 0 ? net->input : net->layers[i].out;
         const gfi_layer *layer = i < 0 ? NULL : &net->layers[i];
-        int n = snprintf(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input",
+        int n = gfi_print(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input",
                          out.channels, out.height, out.width);
         used += n > 0 ? (size_t)n : 0;
         if (used >= size || !layer) continue;
         if (layer->kind == &gfi_activation)
-            n = snprintf(text + used, size - used, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
-        else if (layer->kind == &gfi_dropout) n = snprintf(text + used, size - used, " %.17g", layer->rate);
-        else if (layer->kind == &gfi_add) n = snprintf(text + used, size - used, " %s", net->layers[layer->mark].name);
+            n = gfi_print(text + used, size - used, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
+        else if (layer->kind == &gfi_dropout) n = gfi_print(text + used, size - used, " %.17g", layer->rate);
+        else if (layer->kind == &gfi_add) n = gfi_print(text + used, size - used, " %s", net->layers[layer->mark].name);
         else if (layer->window.kernel_h > 0)
-            n = snprintf(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h, layer->window.kernel_w,
+            n = gfi_print(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h, layer->window.kernel_w,
                          layer->window.stride_h, layer->window.stride_w, layer->window.padding_h,
                          layer->window.padding_w);
         else n = 0;

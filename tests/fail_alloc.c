@@ -86,7 +86,8 @@ static int fail_here(void) {
         fail_inside = 1;
         int nowhere = open("/dev/null", O_WRONLY), log = open(fail_log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
         for (int file = 3; file < 64; file++)  // what it still writes must not reach the files of the original
-            if (file != log && file != nowhere && fcntl(file, F_GETFL) >= 0 && (fcntl(file, F_GETFL) & O_ACCMODE) != O_RDONLY)
+            if (file != log && file != nowhere && fcntl(file,
+                F_GETFL) >= 0 && (fcntl(file, F_GETFL) & O_ACCMODE) != O_RDONLY)
                 dup2(nowhere, file);
         if (log < 0 || nowhere < 0 || dup2(log, 2) < 0 || dup2(nowhere, 1) < 0 || chdir(fail_folder) != 0) _exit(99);
         return 1;
