@@ -804,8 +804,8 @@ GFDEF const char *gf_status_text(gf_status status) {
 GFDEF const char *gf_last_error(void) { return gfi_last_error; }
 
 #ifdef GF_NO_STDIO
-// What messages need of snprintf: %s %c %d %i %u %x (with l, ll, z), %g %e %f and %%, widths for %x alone. The digits of
-// a number are right but for ties that the last bit of a product decides.
+// What messages need of snprintf: %s %c %d %i %u %x (with l, ll, z), %g %e %f and %%, widths for %u and %x alone. The
+// digits of a number are right but for ties that the last bit of a product decides.
 typedef struct gfi_text {
     char *at;
     size_t size, used;
@@ -5025,8 +5025,8 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
     if (!data) return gfi_null("gf_data_xor", "data");
     memset(data, 0, sizeof *data);
     if (!(noise >= 0) || !(noise <= 1e30)) {  // beyond, x would overflow a float
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_xor: noise is %g; it is a standard deviation, 0 or more, at most 1e30",
-                        noise);
+        return gfi_fail(GF_ERROR_ARGUMENT,
+                        "gf_data_xor: noise is %g; it is a standard deviation, 0 or more, at most 1e30", noise);
     }
     gf_status status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, 1);
     if (status != GF_OK) return status;
