@@ -165,6 +165,14 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #error "plot.h: define PLOT_MALLOC, PLOT_REALLOC and PLOT_FREE together, or none of them"
 #endif
 
+// A chart is drawn once, by code that is long: compiling it fast is worth more than optimising it hard.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("O1")
+#endif
+
 // ------------------------------------------------------------------------------------------------ [PLOT:MEMORY]
 #define PLOTP_MAX_TICKS 64
 #define PLOTP_TEXT 160
@@ -3191,5 +3199,11 @@ int plot_save(plot_figure *fig, const char *path) {
     PLOT_FREE(png);
     return !fig->error[0];
 }
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
 #endif // PLOT_IMPLEMENTED
 #endif // PLOT_IMPLEMENTATION
