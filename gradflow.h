@@ -1209,8 +1209,6 @@ static size_t gfi_matmul_workspace(int threads) {
     return (size_t)threads * GFI_BLOCK_REALS;
 }
 
-static const gf_real gfi_zeros[48] = {0};  // what sums start from when there is neither bias nor C; a tile wide
-
 // Part i of count items dealt into parts that differ by at most one: its first item.
 static int gfi_share(int count, int parts, int i) {
     return (int)((int64_t)count * i / parts);
@@ -1320,12 +1318,33 @@ static inline void gfi_conv_backward_naive(const gfi_conv *job) {
 // multiplied by zero but left out.
 enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
 
+// 3×3 kernels with stride 1 can do with fewer multiplications than 9 a pixel: Winograd's trick (for networks: Lavin and
+// Gray 2015, F(2×2, 3×3)). In one dimension two outputs of a kernel g of three over d0 … d3 take 4 products, not 6:
+//     m0 = (d0 - d2)·g0    m1 = (d1 + d2)·(g0 + g1 + g2)/2    m2 = (d2 - d1)·(g0 - g1 + g2)/2    m3 = (d1 - d3)·g2
+//     y0 = m0 + m1 + m2 = d0·g0 + d1·g1 + d2·g2               y1 = m1 - m2 - m3 = d1·g0 + d2·g1 + d3·g2
+// As matrices y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], and for 2×2 outputs from 4×4 inputs, columns first and then rows,
+//     y = Aᵀ[U ⊙ V]A    U = G·g·Gᵀ    V = Bᵀ·d·B    16 products for 4 outputs: 4 a pixel
+// Summed over the channels, each of the 16 is a matrix multiply: tiles·images × C × O. By the chain rule
+//     ∂L/∂U = V ⊙ (A·dy·Aᵀ), summed over tiles and images    dw = Gᵀ·∂L/∂U·G
+// and dx is itself a 3×3 convolution, of dy by the kernel turned round. A NaN in the input reaches all of its tile.
+enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
+enum { GFI_WINO_TILES = 8, GFI_WINO_PRODUCTS = 16, GFI_WINO_CENTRE = 5 };  // m11 is a term of all four outputs, once
+
+// Whole vectors of channels on every machine, so that no transform has a remainder; and enough of them to be worth it.
+static int gfi_conv_is_wino(const gfi_conv *job) {
+    const gf_window *w = &job->window;
+    return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->padding_h <= 2 &&
+           w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate;
+}
+
 typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
     gf_real *x, *y;               // [H·W][n][C], [OH·OW][n][O]
     gf_real *pixels;              // [GFI_CONV_PIXELS][n][C or O]: results on their way out
     gf_real *dw;                  // [KH·KW][C][O] of one chunk of images
     double *db;                   // [O]
     ptrdiff_t *a_tap, *b_tap;
+    gf_real *v, *m, *du;          // Winograd: V, [16][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [16][C][O]
+    gf_real *zeros, *unused;      // [n][C or O]: what stands outside the image, and what falls there
 } gfi_conv_room;
 
 static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
@@ -1346,12 +1365,13 @@ static gf_real *gfi_conv_take(gf_real *base, size_t *used, size_t n) {
     return start;
 }
 
-// Shared by all threads: the packed weights [tap][depth][width] and the sum of dw over the chunks.
+// Shared by all threads: the packed weights [tap or Winograd's product][depth][width], the sum of dw over the chunks.
 static size_t gfi_conv_shared(const gfi_conv *job, gf_real **packed, gf_real **dw) {
     const size_t forward = (size_t)job->in.channels * gfi_conv_width(job->out.channels);
     const size_t backward = (size_t)job->out.channels * gfi_conv_width(job->in.channels);
+    const size_t taps = gfi_conv_is_wino(job) ? (size_t)GFI_WINO_PRODUCTS : gfi_conv_taps(job);
     size_t used = 0;
-    *packed = gfi_conv_take(job->workspace, &used, gfi_conv_taps(job) * gfi_max_size(forward, backward));
+    *packed = gfi_conv_take(job->workspace, &used, taps * gfi_max_size(forward, backward));
     *dw = gfi_conv_take(job->workspace, &used, gfi_conv_weights(job));
     return used;
 }
@@ -1359,6 +1379,7 @@ static size_t gfi_conv_shared(const gfi_conv *job, gf_real **packed, gf_real **d
 static size_t gfi_conv_room_at(const gfi_conv *job, gf_real *base, gfi_conv_room *room) {
     const size_t n = GFI_CONV_IMAGES, C = (size_t)job->in.channels, O = (size_t)job->out.channels;
     const size_t taps = gfi_max_size(gfi_conv_taps(job), gfi_max_size((size_t)job->out.width, GFI_CONV_RUN));
+    const size_t products = gfi_conv_is_wino(job) ? (size_t)GFI_WINO_PRODUCTS : 0, pixel = n * gfi_max_size(C, O);
     size_t used = 0;
     room->x = gfi_conv_take(base, &used, gfi_conv_plane(job->in) * n * C);
     room->y = gfi_conv_take(base, &used, gfi_conv_plane(job->out) * n * O);
@@ -1367,6 +1388,11 @@ static size_t gfi_conv_room_at(const gfi_conv *job, gf_real *base, gfi_conv_room
     room->db = (double *)gfi_conv_take(base, &used, O * sizeof(double) / sizeof(gf_real));
     room->a_tap = (ptrdiff_t *)gfi_conv_take(base, &used, 2 * taps * sizeof(ptrdiff_t) / sizeof(gf_real));
     room->b_tap = base ? room->a_tap + taps : NULL;
+    room->v = gfi_conv_take(base, &used, products * GFI_WINO_TILES * pixel);
+    room->m = gfi_conv_take(base, &used, products * GFI_WINO_TILES * pixel);
+    room->du = gfi_conv_take(base, &used, products * C * O);
+    room->zeros = gfi_conv_take(base, &used, pixel);
+    room->unused = gfi_conv_take(base, &used, pixel);
     return used;
 }
 
@@ -1431,6 +1457,16 @@ static int gfi_conv_pairs(const gfi_conv *job, int y0, int y1, int i, int j, int
             count++;
         }
     return count;
+}
+
+// Where the pixels of a square with its corner at (y, x) stand in a block; `outside` for those that do not exist.
+static void gfi_wino_square(gf_shape shape, int y, int x, int size, gf_real *block, size_t pixel, gf_real *outside,
+                            gf_real **at) {
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++) {
+            const int is_inside = y + i >= 0 && y + i < shape.height && x + j >= 0 && x + j < shape.width;
+            *at++ = is_inside ? block + ((size_t)(y + i) * (size_t)shape.width + (size_t)(x + j)) * pixel : outside;
+        }
 }
 
 // One thread's images first … first + images, images ≤ GFI_CONV_CHUNK.
@@ -6597,7 +6633,7 @@ typedef struct GFI_FN(gfi_tile) {
     ptrdiff_t a_row, a_col;
     const gf_real *b;
     ptrdiff_t b_row;
-    const gf_real *start;  // what the sums start from: C itself, the bias or zeros
+    const gf_real *start;  // what the sums start from: C itself, the bias or (NULL) zero
     ptrdiff_t start_row;
     gf_real *c;
     ptrdiff_t c_row;
@@ -6611,10 +6647,17 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
     const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
     GFI_UNROLL
     for (int i = 0; i < rows; i++) {
-        const gf_real *start = tile->start + i * tile->start_row;
         GFI_UNROLL
-        for (int j = 0; j < last; j++) sum[i][j] = GFI_LOAD(start + j * GFI_VLEN);
-        sum[i][last] = GFI_FN(gfi_load_n)(start + last * GFI_VLEN, lanes);
+        for (int j = 0; j < vecs; j++) sum[i][j] = GFI_SET1(0);
+    }
+    if (tile->start) {
+        GFI_UNROLL
+        for (int i = 0; i < rows; i++) {
+            const gf_real *start = tile->start + i * tile->start_row;
+            GFI_UNROLL
+            for (int j = 0; j < last; j++) sum[i][j] = GFI_LOAD(start + j * GFI_VLEN);
+            sum[i][last] = GFI_FN(gfi_load_n)(start + last * GFI_VLEN, lanes);
+        }
     }
     for (int t = 0; t < tile->taps; t++) {
         const gf_real *pa = tile->a + tile->a_tap[t], *pb = tile->b + tile->b_tap[t];
@@ -6673,13 +6716,14 @@ GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int
     for (int m0 = 0, rows; m0 < m; m0 += rows) {
         rows = GFI_FN(gfi_tile_rows)(m - m0);
         tile.a = whole->a + m0 * tile.a_row;
-        for (int p = 0; p < panels; p++) {
-            const int v0 = gfi_share(vecs, panels, p), width = gfi_share(vecs, panels, p + 1) - v0;
-            const int n0 = v0 * GFI_VLEN, last = n - n0 - (width - 1) * GFI_VLEN;
+        for (int p = 0, v0 = 0, width; p < panels; p++, v0 += width) {
+            const int n0 = v0 * GFI_VLEN;
+            width = gfi_share(vecs, panels, p + 1) - v0;
+            const int last = n - n0 - (width - 1) * GFI_VLEN;
             tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
             tile.b = whole->b + (packed ? n0 * tile.depth : n0), tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
             tile.c = whole->c + m0 * tile.c_row + n0;
-            tile.start = whole->start ? whole->start + m0 * tile.start_row + n0 : gfi_zeros;
+            tile.start = whole->start ? whole->start + m0 * tile.start_row + n0 : NULL;
             GFI_FN(gfi_tile_any)(rows, width, &tile);
         }
     }
@@ -6909,6 +6953,139 @@ GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int
     }
 }
 
+// One row or column of a transform, from x[0], x[x_step], … to y[0], y[y_step], …
+GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, const int x_step, gfi_v *y, const int y_step) {
+    const gfi_v x0 = x[0], x1 = x[x_step], half = GFI_SET1((gf_real)0.5);
+    if (kind == GFI_WINO_OUTPUT_BACK) {
+        y[0] = x0, y[y_step] = x0 + x1, y[2 * y_step] = x0 - x1, y[3 * y_step] = -x1;
+        return;
+    }
+    const gfi_v x2 = x[2 * x_step], sum = kind == GFI_WINO_KERNEL ? (x0 + x2) * half : x1 + x2;
+    const gfi_v difference = kind == GFI_WINO_KERNEL ? x1 * half : x1 - x2;
+    if (kind == GFI_WINO_KERNEL) {
+        y[0] = x0, y[y_step] = sum + difference, y[2 * y_step] = sum - difference, y[3 * y_step] = x2;
+        return;
+    }
+    const gfi_v x3 = x[3 * x_step];
+    if (kind == GFI_WINO_INPUT) y[0] = x0 - x2, y[y_step] = sum, y[2 * y_step] = -difference, y[3 * y_step] = x1 - x3;
+    if (kind == GFI_WINO_OUTPUT) y[0] = x0 + sum, y[y_step] = difference - x3;
+    if (kind == GFI_WINO_KERNEL_BACK) {
+        const gfi_v even = sum * half;
+        y[0] = x0 + even, y[y_step] = difference * half, y[2 * y_step] = even + x3;
+    }
+}
+
+// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own.
+GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int outs, gf_real *const *from,
+                                      gf_real *const *to, size_t n) {
+    for (size_t e = 0; e < n; e += GFI_VLEN) {
+        gfi_v x[16], half[16], y[16];
+        GFI_UNROLL
+        for (int i = 0; i < ins * ins; i++) x[i] = GFI_LOAD(from[i] + e);
+        GFI_UNROLL
+        for (int j = 0; j < ins; j++) GFI_FN(gfi_wino_line)(kind, x + j, ins, half + j, ins);
+        GFI_UNROLL
+        for (int i = 0; i < outs; i++) GFI_FN(gfi_wino_line)(kind, half + i * ins, 1, y + i * outs, 1);
+        GFI_UNROLL
+        for (int i = 0; i < outs * outs; i++) GFI_STORE(to[i] + e, y[i]);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n) {
+    switch (kind) {
+    case GFI_WINO_INPUT: GFI_FN(gfi_wino_each)(GFI_WINO_INPUT, 4, 4, from, to, n); break;
+    case GFI_WINO_KERNEL: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL, 3, 4, from, to, n); break;
+    case GFI_WINO_OUTPUT: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT, 4, 2, from, to, n); break;
+    case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 2, 4, from, to, n); break;
+    default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 4, 3, from, to, n); break;
+    }
+}
+
+// Tiles start … start + count - 1 of a block of pixels: their 4×4 inputs to V, or their 2×2 dy to A·dy·Aᵀ.
+GFI_TARGET static void GFI_FN(gfi_wino_tiles)(const gfi_conv *job, int kind, int back, int start, int count, int images,
+                                              gf_real *block, const gfi_conv_room *room, gf_real *result) {
+    const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
+    const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
+    const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
+    const int pad_w = is_input ? back ? 2 - job->window.padding_w : job->window.padding_w : 0;
+    const int columns = gfi_ceil_div(to.width, 2);
+    const size_t pixel = (size_t)images * (size_t)from.channels;
+    memset(room->zeros, 0, pixel * sizeof(gf_real));
+    for (int t = 0; t < count; t++) {
+        const int y = (start + t) / columns * 2 - pad_h, x = (start + t) % columns * 2 - pad_w;
+        gf_real *at[16], *out[16];
+        gfi_wino_square(from, y, x, is_input ? 4 : 2, block, pixel, room->zeros, at);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t) * pixel;
+        GFI_FN(gfi_wino)(kind, at, out, pixel);
+    }
+}
+
+// gfi_conv_sweep by Winograd's way, by way of a block of the results.
+GFI_TARGET static void GFI_FN(gfi_wino_sweep)(const gfi_conv *job, int back, int first, int images, gf_real *block,
+                                              const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
+    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
+    const int columns = gfi_ceil_div(to.width, 2), tiles = columns * gfi_ceil_div(to.height, 2), C = to.channels;
+    const int plane = to.height * to.width;
+    const size_t pixel = (size_t)images * (size_t)C;
+    const ptrdiff_t nowhere = 0;
+    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
+    GFI_FN(gfi_tile) tile;
+    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
+    tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
+    tile.start_row = 0;
+    for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
+        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
+        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = room->v + (ptrdiff_t)k * count * images * from.channels;
+            tile.b = packed + (ptrdiff_t)k * from.channels * C, tile.c = room->m + (size_t)(k * count) * pixel;
+            tile.start = k == GFI_WINO_CENTRE && !back ? job->bias : NULL;
+            GFI_FN(gfi_tile_grid)(&tile, count * images, C, 0);
+        }
+        for (int t = 0; t < count; t++) {
+            gf_real *at[16], *pixels[4];
+            gfi_wino_square(to, (start + t) / columns * 2, (start + t) % columns * 2, 2, result, pixel, room->unused,
+                            pixels);
+            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t) * pixel;
+            GFI_FN(gfi_wino)(GFI_WINO_OUTPUT, at, pixels, pixel);
+        }
+    }
+    for (int i = 0; i < images; i++)
+        GFI_FN(gfi_flip)(result + i * C, (ptrdiff_t)pixel, plane, C, out + (ptrdiff_t)i * C * plane, plane, 0);
+}
+
+// room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
+GFI_TARGET static void GFI_FN(gfi_wino_kernel_grad)(const gfi_conv *job, int images, int fresh,
+                                                    const gfi_conv_room *room) {
+    const int C = job->in.channels, O = job->out.channels;
+    const int tiles = gfi_ceil_div(job->out.width, 2) * gfi_ceil_div(job->out.height, 2);
+    const ptrdiff_t nowhere = 0;
+    GFI_FN(gfi_tile) tile;
+    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
+    tile.a_row = 1, tile.a_col = C, tile.b_row = O, tile.c_row = O, tile.start_row = O;
+    for (int start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
+        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
+        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_INPUT, 0, start, count, images, room->x, room, room->v);
+        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_OUTPUT_BACK, 0, start, count, images, room->y, room, room->m);
+        tile.depth = count * images;
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = room->v + (ptrdiff_t)k * count * images * C, tile.b = room->m + (ptrdiff_t)k * count * images * O;
+            tile.c = room->du + (ptrdiff_t)k * C * O, tile.start = fresh ? NULL : tile.c;
+            GFI_FN(gfi_tile_grid)(&tile, C, O, 0);
+        }
+    }
+}
+
+// The kernels between [9][count] and [16][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
+GFI_TARGET static void GFI_FN(gfi_wino_kernels)(const gfi_conv *job, int kind, int turned, gf_real *nine,
+                                                gf_real *sixteen) {
+    const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
+    gf_real *small[9], *large[16];
+    for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
+    for (int k = 0; k < 16; k++) large[k] = sixteen + (size_t)k * count;
+    GFI_FN(gfi_wino)(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
+}
+
 GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int first, int images,
                                                      const gfi_conv_room *room) {
     gf_real *packed, *dw;
@@ -6916,12 +7093,13 @@ GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int fi
     for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
         const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
         GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
-        GFI_FN(gfi_conv_sweep)(job, 0, first + i, n, room->x, packed, room);
+        if (gfi_conv_is_wino(job)) GFI_FN(gfi_wino_sweep)(job, 0, first + i, n, room->x, packed, room->y, room);
+        else GFI_FN(gfi_conv_sweep)(job, 0, first + i, n, room->x, packed, room);
     }
 }
 
-// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins; room->db += Σ dy.
-// A few output rows at a time, so that they stay in the cache for all taps.
+// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
+// at a time, so that they stay in the cache for all taps.
 GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int images, int fresh,
                                                     const gfi_conv_room *room) {
     const int C = job->in.channels, O = job->out.channels, width = job->out.width;
@@ -6940,42 +7118,57 @@ GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int ima
                 tile.start = fresh ? NULL : tile.c;
                 GFI_FN(gfi_tile_grid)(&tile, C, O, 0);
             }
-        if (!job->db) continue;
-        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)y * width * images * O, (end - y) * width * images, O, O,
-                                room->pixels, 0);
+    }
+}
+
+// room->db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
+GFI_TARGET static void GFI_FN(gfi_conv_bias_grad)(const gfi_conv *job, int images, int fresh,
+                                                  const gfi_conv_room *room) {
+    const int O = job->out.channels, plane = job->out.height * job->out.width;
+    for (int start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
+        const int count = plane - start < GFI_CONV_RUN ? plane - start : GFI_CONV_RUN;
+        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)start * images * O, count * images, O, O, room->pixels, 0);
         for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
     }
 }
 
 GFI_TARGET static void GFI_FN(gfi_conv_backward_part)(const gfi_conv *job, int first, int images,
                                                       const gfi_conv_room *room) {
+    const int wino = gfi_conv_is_wino(job);
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
     for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
         const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
         GFI_FN(gfi_conv_gather)(job->dy, job->out, first + i, n, room->y);
-        if (job->dx) GFI_FN(gfi_conv_sweep)(job, 1, first + i, n, room->y, packed, room);
+        if (job->dx && wino) GFI_FN(gfi_wino_sweep)(job, 1, first + i, n, room->y, packed, room->x, room);
+        else if (job->dx) GFI_FN(gfi_conv_sweep)(job, 1, first + i, n, room->y, packed, room);
         GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
-        GFI_FN(gfi_conv_weight_grad)(job, n, i == 0, room);
+        if (wino) GFI_FN(gfi_wino_kernel_grad)(job, n, i == 0, room);
+        else GFI_FN(gfi_conv_weight_grad)(job, n, i == 0, room);
+        if (job->db) GFI_FN(gfi_conv_bias_grad)(job, n, i == 0, room);
     }
+    if (wino) GFI_FN(gfi_wino_kernels)(job, GFI_WINO_KERNEL_BACK, 0, room->dw, room->du);
 }
 
-// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors.
-GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back, gf_real *packed) {
+// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
+// these, for which dw has room.
+GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back) {
     const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
     const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
+    gf_real *packed, *dw, *result;
+    (void)gfi_conv_shared(job, &result, &dw);
+    packed = gfi_conv_is_wino(job) ? dw : result;
     for (int k = 0; k < (back ? O : C); k++) {
         if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
         else
             GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width,
                              0);
     }
+    if (packed != result) GFI_FN(gfi_wino_kernels)(job, GFI_WINO_KERNEL, back, packed, result);
 }
 
 GFI_TARGET static void GFI_FN(gfi_conv_forward)(const gfi_conv *job) {
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    GFI_FN(gfi_conv_pack)(job, 0, packed);
+    GFI_FN(gfi_conv_pack)(job, 0);
     gfi_conv_forward_run(job, GFI_FN(gfi_conv_forward_part));
 }
 
@@ -6983,7 +7176,7 @@ GFI_TARGET static void GFI_FN(gfi_conv_backward)(const gfi_conv *job) {
     const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
-    if (job->dx) GFI_FN(gfi_conv_pack)(job, 1, packed);
+    if (job->dx) GFI_FN(gfi_conv_pack)(job, 1);
     gfi_conv_backward_run(job, GFI_FN(gfi_conv_backward_part), GFI_FN(gfi_axpy));
     for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
         GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps,

@@ -117,6 +117,7 @@ static const family families[] = {
     {2, 5, 6, 3, "conv:4:3:1:1 batch_norm tanh max:2:2 dense:3", "conv1.bias"},
     {3, 4, 5, 4, "batch_norm conv:4:3:1:1 relu dense:3", NULL},
     {2, 5, 5, 3, "conv:4:3:1:1 layer_norm tanh dropout:0.3 dense:3", NULL},
+    {16, 4, 5, 2, "conv:16:3:1:1 tanh max:2:2 dense:3", NULL},
     {3, 5, 6, 2, "conv:4:3:1:1 mark tanh conv:4:3:1:1 add:1 tanh dense:3", NULL},
     {3, 5, 6, 2, "conv:4:3:1:1 tanh mark conv:5:3:1:1 tanh project:1 tanh dense:3", NULL},
     {3, 7, 8, 2, "mark conv:5:3:2:1 tanh conv:5:3:1:1 project:1 mark add:2 tanh global dense:3", NULL},
@@ -164,6 +165,9 @@ static const family shapes[] = {
     {7, 9, 35, 2, "conv:3:1x7:1x2:0x3 tanh dense:4", NULL},
     {2, 3, 1, 33, "conv:5:3x1:1:1x0 tanh dense:4", NULL},
     {3, 17, 15, 4, "conv:8:3:1:1 batch_norm relu max:2:2 conv:8:3:1:1 batch_norm relu max:3:2 dense:4", NULL},
+    {16, 9, 6, 19, "conv:32:3:1:1 silu conv:16:3:1:0 tanh conv:48:3:1:2 max:2:2 dense:4", NULL},  // by Winograd's way
+    {32, 3, 3, 5, "conv:16:3:1:0 tanh dense:4", NULL},
+    {16, 5, 12, 9, "mark conv:32:3:1:1x0 relu conv:16:3:1:1x2 add:1 tanh dense:4", NULL},
     {4, 11, 6, 18, "mark conv:18:3:2:1 relu conv:18:3:1:1 project:1 relu global dense:4", NULL},
 };
 
