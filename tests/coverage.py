@@ -5,6 +5,8 @@
 
 Every test is built in the variants its "// build:" line names (openmp and cxx apart) and run once. The kernels are
 compiled once for each instruction set from the same lines: a line or branch counts when any set or variant took it.
+A branch is one way out of a condition: each part of an && or || has two, each case of a switch one. Both targets of
+GOALS are demanded; tests/coverage.md says why the rest is not reached.
 """
 import collections
 import glob
@@ -20,6 +22,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "coverage")
 VARIANTS = {"float": [], "double": ["-DGF_REAL=double"], "nosimd": ["-DGF_NO_SIMD"]}
 GCC = os.environ.get("CC", "gcc")
+GOALS = {"lines": 97, "branches": 90}
+LEFT_OUT = """Left out: the failing side of GF_ASSERT (defined away: a test that reached it would abort), the
+compiler's own jumps for C++ exceptions (the C builds are measured, which have none), what the preprocessor takes away
+here (OpenMP, neon, Windows, GF_NO_STDIO: their own tests and make portability run them), examples/plot.h."""
 SUFFIX = re.compile(r"_(plain|avx2|avx512|neon)$")
 
 
@@ -37,7 +43,7 @@ def run(name, variant):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     program = os.path.join(folder, name)
-    command = [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline"] + VARIANTS[variant]
+    command = [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline", "-DGF_ASSERT(x)=((void)0)"] + VARIANTS[variant]
     if subprocess.call(command + [os.path.join(ROOT, "tests", name + ".c"), "-o", program, "-lm"], cwd=folder) != 0:
         print(f"{name} ({variant}): does not compile")
         return None
@@ -91,8 +97,13 @@ def main():
             print(f"gradflow.h:{number}: never: {text[number - 1].strip()}")
         for number, _, _ in sorted(k for k in branches if lines[k[0]] and not all(branches[k])):
             print(f"gradflow.h:{number}: one way only: {text[number - 1].strip()}")
-    print(f"lines    {sum(lines.values())} of {len(lines)}: {100 * sum(lines.values()) / len(lines):.1f} %")
-    print(f"branches {sum(sides)} of {len(sides)}: {100 * sum(sides) / len(sides):.1f} %")
+    print(LEFT_OUT)
+    missed = False
+    for what, taken in (("lines", list(lines.values())), ("branches", sides)):
+        share = 100 * sum(taken) / len(taken)
+        missed = missed or share < GOALS[what]
+        print(f"{what:8} {sum(taken)} of {len(taken)}: {share:.1f} % (at least {GOALS[what]} %)")
+    sys.exit(missed)
 
 
 if __name__ == "__main__":
