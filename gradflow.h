@@ -1127,6 +1127,12 @@ GFDEF size_t gf_shape_size(gf_shape shape) {
 #include <arm_neon.h>
 #endif
 
+#if defined(__GNUC__)
+#define GFI_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define GFI_PREFETCH(p) ((void)(p))
+#endif
+
 #if GFI_REAL_IS_DOUBLE
 typedef int64_t gfi_lane;
 #else
@@ -2318,7 +2324,7 @@ static void gfi_act_layer_forward(gf_net *net, gfi_layer *layer) {
     long piece, pieces = (long)((n + GFI_PIECE - 1) / GFI_PIECE);
     layer->saved = layer->save && net->mode == GF_TRAIN;  // φ' is nearly free while e^z is at hand
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
+#pragma omp parallel for num_threads(net->threads) schedule(static) if (pieces > 1)
 #endif
     for (piece = 0; piece < pieces; piece++) {
         size_t start = (size_t)piece * GFI_PIECE;
@@ -2335,7 +2341,7 @@ static void gfi_act_layer_backward(gf_net *net, gfi_layer *layer) {
         gfi_param(net, layer, 0)->grad[0] = (gf_real)net->kernels->prelu_grad(layer->x, layer->dy, n);
     if (!layer->dx) return;
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
+#pragma omp parallel for num_threads(net->threads) schedule(static) if (pieces > 1)
 #endif
     for (piece = 0; piece < pieces; piece++) {
         size_t start = (size_t)piece * GFI_PIECE;
@@ -3187,17 +3193,32 @@ static const gf_real *gfi_layer_dy(gf_net *net, const gfi_layer *layer) {
     return net->probe_scratch;
 }
 
+// Σ x²; of a large array in parts that depend on its size alone, added up in order.
+static double gfi_squares(const gf_net *net, const gf_real *x, size_t n) {
+    enum { PARTS = 32, SMALL = 65536 };
+    const size_t each = n / PARTS;
+    double part[PARTS], sum = 0;
+    int i;
+    if (n < SMALL) return net->kernels->sum_squares(x, n);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (i = 0; i < PARTS; i++)
+        part[i] = net->kernels->sum_squares(x + (size_t)i * each, i + 1 < PARTS ? each : n - (size_t)i * each);
+    for (i = 0; i < PARTS; i++) sum += part[i];
+    return sum;
+}
+
 // Σ dy² and Σ grad² are summed once, by whoever asks first.
 static double gfi_layer_squares(gf_net *net, gfi_layer *layer) {
     if (layer->squares < 0)
-        layer->squares =
-            net->kernels->sum_squares(gfi_layer_dy(net, layer), (size_t)net->batch * layer->out_size);
+        layer->squares = gfi_squares(net, gfi_layer_dy(net, layer), (size_t)net->batch * layer->out_size);
     return layer->squares;
 }
 
 static double gfi_tensor_squares(const gf_net *net, gfi_tensor *tensor) {
     if (tensor->squares < 0 && tensor->trained)
-        tensor->squares = net->kernels->sum_squares(tensor->view.grad, tensor->view.size);
+        tensor->squares = gfi_squares(net, tensor->view.grad, tensor->view.size);
     return tensor->trained ? tensor->squares : 0;
 }
 
@@ -3211,8 +3232,7 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
     for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
     for (i = net->layer_count - 1; i >= 0; i--) {
         gfi_layer *layer = &net->layers[i];
-        layer->squares =
-            in_passing ? net->kernels->sum_squares(layer->dy, (size_t)net->batch * layer->out_size) : -1;
+        layer->squares = in_passing ? gfi_squares(net, layer->dy, (size_t)net->batch * layer->out_size) : -1;
         layer->kind->backward(net, layer);
         for (t = 0; t < layer->tensors && in_passing; t++) gfi_tensor_squares(net, &net->tensors[layer->tensor + t]);
     }
@@ -3996,7 +4016,7 @@ static void gfi_probe_clear(gf_layer_probe *p) {
 static gf_stats gfi_measure_gradient(const gf_net *net, const gf_real *x, size_t n, double *squares) {
     gf_stats stats;
     gfi_sums sums;
-    if (*squares < 0 && !(net->probe & GF_PROBE_GRADIENTS)) *squares = net->kernels->sum_squares(x, n);
+    if (*squares < 0 && !(net->probe & GF_PROBE_GRADIENTS)) *squares = gfi_squares(net, x, n);
     if (*squares <= DBL_MAX && !(net->probe & GF_PROBE_GRADIENTS)) {
         memset(&sums, 0, sizeof sums);
         sums.sum_squares = *squares;
@@ -5738,6 +5758,17 @@ static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real 
     }
 }
 
+// Have the pixels of the sample at `position` brought from memory while others are worked on: the order is random, which
+// no processor can foresee.
+static void gfi_batches_prefetch(const gf_batches *batches, size_t position) {
+    enum { CACHE_LINE = 64 };
+    const gf_dataset *data = batches->data;
+    const size_t size = gf_shape_size(data->shape);
+    if (!data->pixels || position >= data->count) return;
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        GFI_PREFETCH(data->pixels + (size_t)batches->order[position] * size + at);
+}
+
 GFDEF int gf_batches_next(gf_batches *batches) {
     if (!batches || !batches->order) {
         gfi_fail(GF_ERROR_ORDER,
@@ -5753,6 +5784,7 @@ GFDEF int gf_batches_next(gf_batches *batches) {
     }
     for (size_t i = 0; i < n; i++) {
         size_t index = batches->order[batches->position + i];
+        gfi_batches_prefetch(batches, batches->position + i + 2);
         gfi_batches_sample(batches, index, batches->x_buffer + i * size);
         if (data->labels) batches->label_buffer[i] = data->labels[index];
         for (size_t k = 0; data->targets && k < outputs; k++) {
