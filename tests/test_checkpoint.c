@@ -159,6 +159,78 @@ static void test_damage(const gf_dataset *data) {
     remove(path);
 }
 
+// CRC-32 as zip has it, from the polynomial: the checksum that gf_net_save appends, as 8 bytes, lowest first.
+static void seal(unsigned char *bytes, size_t size) {
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < size - 8; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+    }
+    for (int i = 0; i < 8; i++) bytes[size - 8 + (size_t)i] = (unsigned char)(i < 4 ? ~crc >> (8 * i) : 0);
+}
+
+// A file of another make, with a right checksum: what gf_net_save wrote but for one byte, or cut to `size`.
+static void refuse_forged(gf_net *net, const unsigned char *saved, size_t size, size_t at, int value, gf_status status,
+                          const char *part) {
+    unsigned char *bytes = (unsigned char *)malloc(size);
+    gf_real *before = (gf_real *)malloc(gf_net_param_count(net) * sizeof(gf_real));
+    memcpy(before, gf_net_params(net), gf_net_param_count(net) * sizeof(gf_real));
+    memcpy(bytes, saved, size);
+    if (at > 0) bytes[at] = (unsigned char)value;
+    seal(bytes, size);
+    write_file(bytes, size);
+    CHECK(gf_net_load(net, NULL, NULL, path) == status);
+    CHECK_TEXT(gf_net_error(net), part);
+    CHECK(same_reals(before, gf_net_params(net), gf_net_param_count(net)));
+    gf_net_clear_error(net);
+    free(bytes), free(before);
+}
+
+static void test_forged(void) {
+    size_t size;
+    TEST("checkpoint of another version, width, size or net, its checksum right, is refused");
+    gf_net *a = net_from_words("dense:4 batch_norm tanh dense:2", INPUTS, BATCH, 1);
+    gf_net *b = net_from_words("dense:4 batch_norm tanh dense:2", INPUTS, BATCH, 2);
+    CHECK(gf_net_save(a, NULL, NULL, path) == GF_OK);
+    unsigned char *bytes = read_file(&size);
+    int width = (int)sizeof(gf_real);
+    CHECK(bytes[16] == width);  // magic, version, width, length of the words, parameters, state: 8 bytes each
+    refuse_forged(b, bytes, size, 8, bytes[8] + 1, GF_ERROR_FORMAT, "this program reads version");
+    refuse_forged(b, bytes, size, 16, 12 - width, GF_ERROR_FORMAT, width == 4 ? "numbers of 8" : "numbers of 4");
+    refuse_forged(b, bytes, size, 26, 1, GF_ERROR_FORMAT, "inside its head");
+    refuse_forged(b, bytes, size, 32, bytes[32] + 1, GF_ERROR_SHAPE, "another net");
+    refuse_forged(b, bytes, size, 40, bytes[40] + 1, GF_ERROR_SHAPE, "another net");
+    for (size_t n = 16; n < 136; n += 40) refuse_forged(b, bytes, n, 0, 0, GF_ERROR_FORMAT, "inside its head");
+    refuse_forged(b, bytes, size - 4, 0, 0, GF_ERROR_FORMAT, "cut off or overwritten");
+    refuse_forged(b, bytes, size - 100, 0, 0, GF_ERROR_FORMAT, "cut off or overwritten");
+    seal(bytes, size);  // the test's checksum is the library's
+    write_file(bytes, size);
+    CHECK(gf_net_load(b, NULL, NULL, path) == GF_OK);
+    CHECK(same_reals(gf_net_params(a), gf_net_params(b), gf_net_param_count(a)));
+    free(bytes);
+    gf_net_free(a), gf_net_free(b);
+    remove(path);
+}
+
+// A 4×4 image, max-pooled to 2×2.
+static gf_net *pooled(int kernel, int stride) {
+    gf_net *net = gf_net_create(gf_image(1, 4, 4), BATCH, 1);
+    gf_net_max_pool2d(net, kernel, stride), gf_net_dense(net, 2), gf_net_build(net);
+    return net;
+}
+
+static void test_windows(void) {
+    TEST("checkpoint of another window is refused though every shape is the same");
+    gf_net *a = pooled(2, 2), *b = pooled(3, 1), *c = pooled(2, 2);
+    CHECK(gf_net_save(a, NULL, NULL, path) == GF_OK);
+    CHECK(gf_net_load(b, NULL, NULL, path) == GF_ERROR_SHAPE);
+    CHECK_TEXT(gf_net_error(b), "2x2/2x2+0x0");
+    CHECK_TEXT(gf_net_error(b), "3x3/1x1+0x0");
+    CHECK(gf_net_load(c, NULL, NULL, path) == GF_OK);
+    gf_net_free(a), gf_net_free(b), gf_net_free(c);
+    remove(path);
+}
+
 // A valid file for `saved` must not go into a net of `other`.
 static void refuse_architecture(const char *saved, const char *other, const char *part) {
     gf_net *a = net_from_words(saved, INPUTS, BATCH, 1), *b = net_from_words(other, INPUTS, BATCH, 1);
@@ -195,6 +267,9 @@ static void test_optimiser_mismatch(const gf_dataset *data) {
     CHECK(gf_net_load(b.net, &b.optim, NULL, path) != GF_OK);
     CHECK_TEXT(gf_net_error(b.net), "adam");
     gf_net_clear_error(b.net);
+    CHECK(gf_net_load(b.net, NULL, &b.batches, path) == GF_ERROR_SHAPE);
+    CHECK_TEXT(gf_net_error(b.net), "without batches");
+    gf_net_clear_error(b.net);
     CHECK(gf_net_load(b.net, NULL, NULL, path) == GF_OK);
     CHECK(same_reals(gf_net_params(a.net), gf_net_params(b.net), gf_net_param_count(a.net)));
     CHECK(gf_net_save(a.net, NULL, NULL, path) == GF_OK);
@@ -212,7 +287,7 @@ static int file_exists(const char *name) {
 }
 
 static void test_files(void) {
-    char temporary[300], missing[320];
+    char temporary[300], missing[320], lengthy[2000];
     TEST("checkpoint files: missing, folder, no such folder, NULL");
     gf_net *net = net_from_words("dense:4 tanh dense:2", INPUTS, BATCH, 1);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
@@ -229,7 +304,17 @@ static void test_files(void) {
     gf_net_clear_error(net);
     CHECK(gf_net_load(net, NULL, NULL, NULL) == GF_ERROR_ARGUMENT);
     gf_net_clear_error(net);
+    memset(lengthy, 'x', sizeof lengthy), lengthy[sizeof lengthy - 1] = '\0';
+    CHECK(gf_net_save(net, NULL, NULL, lengthy) == GF_ERROR_ARGUMENT);
+    CHECK_TEXT(gf_net_error(net), "longer than");
+    gf_net_clear_error(net);
     TEST("checkpoint leaves no temporary file");
+    snprintf(missing, sizeof missing, "%.*s.", (int)(strrchr(path, '/') - path + 1), path);  // a folder is no file
+    CHECK(gf_net_save(net, NULL, NULL, missing) == GF_ERROR_IO);
+    CHECK_TEXT(gf_net_error(net), "could not be written");
+    gf_net_clear_error(net);
+    strcat(missing, ".tmp");
+    CHECK(!file_exists(missing));
     CHECK(gf_net_save(net, NULL, NULL, path) == GF_OK && gf_net_save(net, NULL, NULL, path) == GF_OK);
     CHECK(file_exists(path) && !file_exists(temporary));
     gf_net_free(net);
@@ -256,7 +341,9 @@ int main(void) {
     config = gf_rmsprop(0.01), config.momentum = 0.5;
     test_resume(&data, "rmsprop momentum", config);
     test_damage(&data);
+    test_forged();
     test_architecture();
+    test_windows();
     test_optimiser_mismatch(&data);
     test_files();
     gf_data_free(&data);

@@ -181,7 +181,17 @@ static void bad_windows(void) {
     EXPECT_IMAGE((gf_net_mark(net), gf_net_conv2d(net, 2, 5, 1, 1), gf_net_add_projected(net, 1)), GF_ERROR_SHAPE,
                  "2x6x5", "one stride");
     EXPECT(NEW, gf_net_conv2d(net, 4, 3, 1, 0), GF_ERROR_SHAPE, "kernel 3x3", "1x1 input");
-    gf_net *flat = gf_net_create(gf_vector(3), 4, 1);
+    EXPECT_IMAGE(gf_net_conv2d(net, 1, 32768, 1, 32768), GF_ERROR_SHAPE, "2.14748e+09 inputs", "smaller kernel");
+    EXPECT_IMAGE(gf_net_conv2d(net, 4, 32769, 1, 1), GF_ERROR_ARGUMENT, "kernel 32769x32769", "none above 32768");
+    gf_net *flat = gf_net_create(gf_image(1, 1 << 22, 1 << 22), 1, 1);
+    gf_net_conv2d(flat, 1 << 24, 1, 1, 0);
+    expect_error("2^68 outputs", flat, GF_ERROR_SHAPE, "16777216x4194304x4194304", "larger stride");
+    gf_net_free(flat);
+    flat = gf_net_create(gf_image(1, 65536, 32768), 2147483647, 1);  // 2^64 bytes of an activation's output
+    gf_net_act(flat, GF_ACT_TANH), gf_net_build(flat);
+    expect_error("2^62 values", flat, GF_ERROR_MEMORY, "out of memory", "smaller batch than 2147483647");
+    gf_net_free(flat);
+    flat = gf_net_create(gf_vector(3), 4, 1);
     gf_net_conv2d(flat, 4, 3, 1, 0);
     expect_error("a convolution of vectors", flat, GF_ERROR_SHAPE, "kernel 3x3", "gf_image(channels, height, width)");
     gf_net_free(flat);
