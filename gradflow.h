@@ -4321,8 +4321,9 @@ typedef struct gfi_diagnosis {
 static gfi_diagnosis gfi_diagnose(const gf_net *net) {
     gfi_diagnosis d;
     int l, last = net->affine_count;
-    const gfi_layer *act = gfi_activation_behind(net, 1);
+    const gfi_layer *act = NULL;
     memset(&d, 0, sizeof d);
+    for (l = 1; l <= last && !act; l++) act = gfi_activation_behind(net, l);
     d.ratio = net->probes[0].delta.rms / net->probes[last - 1].delta.rms;
     d.phi = act ? gfi_act_label(act->act) : "no activation";
     for (l = 1; l <= last; l++) {

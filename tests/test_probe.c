@@ -326,6 +326,58 @@ static void test_recorder(void) {
     gf_recorder_free(&recorder), gf_optim_free(&adam), gf_net_free(net);
 }
 
+// One line of the CSV against the recorder: the step, the layer, then every field in the order of their names.
+static void check_csv_line(const gf_recorder *recorder, int row, int l, const char *line) {
+    double series[ROOM], step;
+    char name[32];
+    int layer, used = 0;
+    CHECK(sscanf(line, "%lf,%d,%31[^,]%n", &step, &layer, name, &used) == 3);
+    CHECK(step == recorder->step[row] && layer == l && name[0] == 'd' && name[5] == '0' + l && name[6] == '\0');
+    for (int i = 0; gf_probe_field_name(i); i++) {
+        char *end = NULL;
+        double found = line[used] == ',' ? strtod(line + used + 1, &end) : 0;
+        CHECK(end && end > line + used + 1);
+        if (!end) return;
+        used = (int)(end - line);
+        gf_recorder_series(recorder, l, gf_probe_field_name(i), series);
+        if (isnan(series[row])) CHECK(isnan(found));
+        else check_close(gf_probe_field_name(i), found, series[row], 1e-8);
+    }
+    CHECK(line[used] == '\n');
+}
+
+static void test_recorder_csv(void) {
+    char path[256], line[4096], head[4096] = "step,layer,name";
+    const char *folder = getenv("TMPDIR");
+    gf_recorder recorder;
+    TEST("recorder writes its rows as CSV");
+    snprintf(path, sizeof path, "%s/gradflow_recorder_%d_%p", folder ? folder : "/tmp", (int)sizeof(gf_real),
+             (void *)&recorder);
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, "dense:12 tanh dense:4");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    CHECK(gf_recorder_init(&recorder, net, ROOM) == GF_OK);
+    gf_recorder_add(&recorder, net);  // nothing measured yet
+    CHECK(recorder.rows == 0 && recorder.offered == 0);
+    for (int step = 0; step < 2; step++) {
+        gf_net_forward(net, x, LARGEST - step, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels);
+        gf_net_backward(net), gf_net_measure(net);
+        gf_recorder_add(&recorder, net);
+    }
+    CHECK(gf_recorder_csv(&recorder, path) == GF_OK);
+    for (int i = 0; gf_probe_field_name(i); i++) strcat(strcat(head, ","), gf_probe_field_name(i));
+    FILE *file = fopen(path, "r");
+    CHECK(file && fgets(line, sizeof line, file) && !strcmp(line, strcat(head, "\n")));
+    for (int i = 0; i < 4; i++) {
+        CHECK(file && fgets(line, sizeof line, file));
+        check_csv_line(&recorder, i / 2, i % 2 + 1, line);
+    }
+    CHECK(file && !fgets(line, sizeof line, file));
+    if (file) fclose(file);
+    remove(path);
+    gf_recorder_free(&recorder), gf_net_free(net);
+}
+
 static void test_field_names(void) {
     gf_layer_probe p;
     int count = 0;
@@ -521,6 +573,47 @@ static void check_starved(void) {
     gf_optim_free(&adam), gf_net_free(net);
 }
 
+// Targets that are the outputs: nothing is left to learn.
+static void check_no_gradient(void) {
+    gf_real aims[LARGEST * 4];
+    char text[400];
+    TEST("verdict no gradient: the loss is at its minimum");
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, "dense:12 tanh dense:4");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    memcpy(aims, gf_net_forward(net, x, LARGEST, GF_TRAIN), sizeof aims);
+    CHECK(gf_loss_mse(net, aims) == 0);
+    gf_net_backward(net), gf_net_measure(net);
+    CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
+    CHECK_TEXT(text, "no gradient: the loss sends none into layer 2");
+    gf_net_free(net);
+}
+
+// Twenty residual blocks whose weights, of `gain`, and skips both make the gradient grow.
+static void check_skips(const char *activation, double gain, const char *part) {
+    char text[400], title[100];
+    gf_act act;
+    snprintf(title, sizeof title, "verdict exploding through skips: %s", activation);
+    TEST(title);
+    CHECK(gf_act_from_name(activation, &act));
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 9);
+    gf_net_init(net, gf_init_with(GF_INIT_XAVIER_NORMAL, gain), gf_init_zero());
+    gf_net_dense(net, 32);
+    for (int l = 0; l < 20; l++) {
+        int mark = gf_net_mark(net);
+        gf_net_dense(net, 32), gf_net_activation(net, act), gf_net_add_from(net, mark);
+    }
+    gf_net_dense(net, 4);
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    gf_net_measure(net);
+    CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
+    CHECK(!strncmp(text, "exploding", 9));
+    CHECK_TEXT(text, activation);
+    CHECK_TEXT(text, part);
+    gf_net_free(net);
+}
+
 static void test_verdicts(void) {
     char text[400], small[12];
     check_verdict("healthy", "tanh", 5, "xavier", 0);
@@ -538,6 +631,10 @@ static void test_verdicts(void) {
     check_verdict("vanishing", "relu", 20, "default", 0);
     check_verdict("exploding", "relu", 8, "kaiming_5", 0);
     check_verdict("dead", "relu", 4, "kaiming", -50);
+    check_verdict("dead: 9", "relu", 2, "kaiming", -1.25);  // most of layer 2, not all
+    check_no_gradient();
+    check_skips("relu", 2, ", norms and skips ");
+    check_skips("identity", 2, " % norms and skips");
     check_verdict("saturated", "tanh", 3, "xavier_20", 0);
     check_verdict("non-finite", "relu", 3, "kaiming", INFINITY);
     check_starved();
@@ -551,6 +648,7 @@ int main(void) {
     test_fields();
     test_norms();
     test_recorder();
+    test_recorder_csv();
     test_field_names();
     test_stats();
     test_percentiles();
