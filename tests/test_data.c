@@ -154,7 +154,7 @@ static void test_shuffle(void) {
         if (cell[i] && found < 24) permutation[found++] = cell[i];
     CHECK(found == 24);
     CHECK_NEAR(chi_square(permutation, 24, N), 0, 5);
-    TEST("a shuffle is a permutation, without one or no element too");
+    TEST("a shuffle is a permutation");
     unsigned char seen[1000] = {0};
     gf_random_shuffle(many, 1000, 5, 6);
     for (int i = 0; i < 1000; i++) {
@@ -162,6 +162,11 @@ static void test_shuffle(void) {
         fixed += many[i] == (uint32_t)i;
     }
     CHECK(fixed < 10);
+    TEST("numbers below 3·2^30: none of a third is likelier, though 2^32 is no multiple");
+    long third[3] = {0};
+    for (uint64_t i = 0; i < N; i++) third[gfi_random_below(gf_random_bits(1, GF_STREAM_USER, i), 3u << 30) % 3]++;
+    CHECK_NEAR(chi_square(third, 3, N), 0, 5);
+    TEST("shuffles of no array, no element and one");
     gf_random_shuffle(NULL, 10, 1, 1);
     gf_random_shuffle(many, 0, 1, 1);
     gf_random_shuffle(order, 1, 1, 1);

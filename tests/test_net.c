@@ -398,19 +398,28 @@ static void test_steps_allocate_nothing(void) {
 static int life_with_failure(long k) {
     gf_optim adam;
     gf_check check;
-    int reported;
-    memset(&adam, 0, sizeof adam), memset(&check, 0, sizeof check);
+    gf_recorder recorder;
+    char saved[256], csv_error[400] = "";
+    int reported, no_csv = 0;
+    snprintf(saved, sizeof saved, "%s/gradflow_life_%p", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (void *)&adam);
+    memset(&adam, 0, sizeof adam), memset(&check, 0, sizeof check), memset(&recorder, 0, sizeof recorder);
     alloc_count = 0, alloc_fail_at = k;
     gf_net *net = gf_net_create(gf_vector(INPUTS), BATCH, 42);
     net_add_words(net, "dense:4 tanh mark dense:4 add:1 batch_norm dense:3");
-    gf_net_build(net), gf_optim_init(&adam, net, gf_adam(0.01));
+    gf_net_probe(net, GF_PROBE_ALL);
+    gf_net_build(net), gf_optim_init(&adam, net, gf_adam(0.01)), gf_recorder_init(&recorder, net, 2);
     train_step(net, &adam, x, BATCH);
+    gf_net_save(net, &adam, NULL, saved), gf_net_load(net, &adam, NULL, saved);
+    if (gf_net_status(net) == GF_OK && gf_recorder_csv(&recorder, saved) == GF_ERROR_MEMORY)
+        no_csv = 1, snprintf(csv_error, sizeof csv_error, "%s", gf_last_error());
     gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_CROSS_ENTROPY, labels, &check);
     reported = !net || gf_net_status(net) == GF_ERROR_MEMORY;
     if (net && reported) CHECK_TEXT(gf_net_error(net), "memory");
+    if (no_csv) CHECK_TEXT(csv_error, "gf_recorder_csv: out of memory");
     alloc_fail_at = -1;
-    gf_optim_free(&adam), gf_net_free(net);
-    return reported;
+    gf_optim_free(&adam), gf_recorder_free(&recorder), gf_net_free(net);
+    remove(saved);
+    return reported || no_csv;
 }
 
 static void test_failing_allocations(void) {
@@ -570,6 +579,9 @@ static void print_summary(void) {
     gf_net_build(net);
     gf_net_summary(net);
     gf_net_free(net);
+    net = gf_net_create(gf_image(3, 9, 8), 2, 1);
+    gf_net_conv2d(net, 5, 3, 1, 1), gf_net_threads(net, 2), gf_net_summary(net);
+    gf_net_free(net);
 }
 
 static void test_summary(const char *program) {
@@ -586,6 +598,12 @@ static void test_summary(const char *program) {
     CHECK_TEXT(text, "dropout1");
     CHECK_TEXT(text, "1x28x28");
     CHECK_TEXT(text, "200960"); // 784·256 + 256
+    CHECK_TEXT(text, "5x9x8");
+    CHECK_TEXT(text, "140"); // 5·3·3·3 + 5
+    CHECK_TEXT(text, "1 thread\n");
+#ifdef _OPENMP
+    CHECK_TEXT(text, "2 threads\n");
+#endif
     CHECK_TEXT(text, "204042"); // and 2·256 and 256·10 + 10
 }
 
