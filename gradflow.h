@@ -1248,9 +1248,25 @@ static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lan
     }
 }
 
+// A piece of C = A·B for the innermost loops, whatever A, B and C are pieces of.
+typedef struct gfi_tile {
+    int depth, last_lanes;  // steps of k; columns in the last vector
+    int taps;               // a convolution: the steps of k are run once for each tap, elsewhere in A and B
+    const ptrdiff_t *a_tap, *b_tap;
+    const gf_real *a;
+    ptrdiff_t a_row, a_col;
+    const gf_real *b;
+    ptrdiff_t b_row;
+    const gf_real *start;  // what the sums start from: C itself, the bias or (NULL) zero
+    ptrdiff_t start_row;
+    gf_real *c;
+    ptrdiff_t c_row;
+} gfi_tile;
+
 // ---- convolution -----------------------------------------------------------------------------------
 // y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db. `accumulate`: y and dx are added to.
 typedef struct gfi_conv {
+    const struct gfi_kernels *kernels;
     int batch, threads, accumulate;
     gf_shape in, out;
     gf_window window;
@@ -1475,62 +1491,6 @@ static void gfi_wino_square(gf_shape shape, int y, int x, int size, gf_real *blo
         }
 }
 
-// One thread's images first … first + images, images ≤ GFI_CONV_CHUNK.
-typedef void gfi_conv_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room);
-
-static int gfi_conv_images(const gfi_conv *job, int first, int most) {
-    const int left = job->batch - first;
-    return left < 0 ? 0 : left < most ? left : most;
-}
-
-static void gfi_conv_forward_run(const gfi_conv *job, gfi_conv_part *part) {
-    const int chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-    for (int t = 0; t < job->threads; t++) {
-        const gfi_conv_room room = gfi_conv_room_of(job, t);
-        const int end = gfi_share(chunks, job->threads, t + 1);
-        for (int i = gfi_share(chunks, job->threads, t); i < end; i++)
-            part(job, i * GFI_CONV_CHUNK, gfi_conv_images(job, i * GFI_CONV_CHUNK, GFI_CONV_CHUNK), &room);
-    }
-}
-
-// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is
-// summed alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a
-// share of dw.
-static void gfi_conv_backward_run(const gfi_conv *job, gfi_conv_part *part,
-                                  void (*axpy)(gf_real *, double, const gf_real *, size_t)) {
-    const size_t weights = gfi_conv_weights(job);
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    memset(dw, 0, weights * sizeof *dw);
-    for (int o = 0; job->db && o < job->out.channels; o++) job->db[o] = 0;
-    for (int start = 0; start < job->batch; start += job->threads * GFI_CONV_CHUNK) {
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-        for (int t = 0; t < job->threads; t++) {
-            const gfi_conv_room room = gfi_conv_room_of(job, t);
-            const int first = start + t * GFI_CONV_CHUNK, images = gfi_conv_images(job, first, GFI_CONV_CHUNK);
-            if (images > 0) part(job, first, images, &room);
-        }
-        const int done = gfi_ceil_div(gfi_conv_images(job, start, job->threads * GFI_CONV_CHUNK), GFI_CONV_CHUNK);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-        for (int t = 0; t < job->threads; t++) {
-            const size_t from = weights * (size_t)t / (size_t)job->threads,
-                         to = weights * ((size_t)t + 1) / (size_t)job->threads;
-            for (int k = 0; k < done; k++) axpy(dw + from, 1, gfi_conv_room_of(job, k).dw + from, to - from);
-        }
-        for (int k = 0; k < done && job->db; k++) {
-            const gfi_conv_room room = gfi_conv_room_of(job, k);
-            for (int o = 0; o < job->out.channels; o++) job->db[o] = (gf_real)((double)job->db[o] + room.db[o]);
-        }
-    }
-}
-
 // ---- norms and pools -------------------------------------------------------------------------------
 // A channel of x[B,C,S] is `rows` = B rows of n = S numbers, `step` = C·S apart.
 typedef struct gfi_channel {
@@ -1605,7 +1565,283 @@ typedef struct gfi_kernels {
     // One plane, windows of 2×2, stride 2; place = 0…3, where in its window the maximum stood
     void (*max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *place);
     void (*max_pool2_back)(const gf_real *dy, const gf_real *place, int height, int width, gf_real *dx);
+    // What convolutions are made of: C[m,n] by tiles; a matrix turned over; a transform of Winograd's for n squares
+    void (*tile_grid)(const gfi_tile *whole, int m, int n, int packed);
+    void (*flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst, ptrdiff_t dst_row,
+                 int whole);
+    void (*wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n);
 } gfi_kernels;
+
+// ---- convolution: from blocks of images to products of tiles ----------------------------------------
+// Images [C,H·W] into a block [H·W][image][C].
+static void gfi_conv_gather(const gfi_conv *job, const gf_real *x, gf_shape shape, int first, int images,
+                                               gf_real *block) {
+    const int plane = shape.height * shape.width, C = shape.channels;
+    for (int i = 0; i < images; i++)
+        job->kernels->flip(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C,
+                           (ptrdiff_t)images * C, 0);
+}
+
+// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
+static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
+                                              const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
+    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
+    const int plane = to.height * to.width, C = to.channels;
+    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
+    gfi_tile tile;
+    tile.depth = from.channels, tile.start = back ? NULL : job->bias, tile.start_row = 0;
+    tile.a = block, tile.a_row = from.channels, tile.a_col = 1, tile.a_tap = room->a_tap;
+    tile.b = packed, tile.b_row = (ptrdiff_t)gfi_conv_width(C), tile.b_tap = room->b_tap;
+    tile.c_row = C;
+    for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
+        const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
+        for (int i = 0; i < images && job->accumulate; i++)
+            job->kernels->flip(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C,
+                             (ptrdiff_t)images * C, 0);
+        for (int p = 0; p < count; p++) {
+            const int y = (start + p) / to.width, x = (start + p) % to.width;
+            tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
+                             : gfi_conv_taps_of_output(job, y, x, images, room->a_tap, room->b_tap);
+            tile.c = room->pixels + (ptrdiff_t)p * images * C;
+            if (job->accumulate) tile.start = tile.c, tile.start_row = C;
+            job->kernels->tile_grid(&tile, images, C, 0);
+        }
+        for (int i = 0; i < images; i++)
+            job->kernels->flip(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
+                             out + (ptrdiff_t)i * C * plane + start, plane, 0);
+    }
+}
+
+// Tiles start … start + count - 1 of a block of pixels: their 4×4 inputs to V, or their 2×2 dy to A·dy·Aᵀ.
+static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, int count, int images,
+                                              gf_real *block, const gfi_conv_room *room, gf_real *result) {
+    const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
+    const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
+    const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
+    const int pad_w = is_input ? back ? 2 - job->window.padding_w : job->window.padding_w : 0;
+    const int columns = gfi_ceil_div(to.width, 2);
+    const size_t pixel = (size_t)images * (size_t)from.channels;
+    memset(room->zeros, 0, pixel * sizeof(gf_real));
+    for (int t = 0; t < count; t++) {
+        const int y = (start + t) / columns * 2 - pad_h, x = (start + t) % columns * 2 - pad_w;
+        gf_real *at[16], *out[16];
+        gfi_wino_square(from, y, x, is_input ? 4 : 2, block, pixel, room->zeros, at);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t) * pixel;
+        job->kernels->wino(kind, at, out, pixel);
+    }
+}
+
+// gfi_conv_sweep by Winograd's way, by way of a block of the results.
+static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images, gf_real *block,
+                                              const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
+    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
+    const int columns = gfi_ceil_div(to.width, 2), tiles = columns * gfi_ceil_div(to.height, 2), C = to.channels;
+    const int plane = to.height * to.width;
+    const size_t pixel = (size_t)images * (size_t)C;
+    const ptrdiff_t nowhere = 0;
+    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
+    gfi_tile tile;
+    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
+    tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
+    tile.start_row = 0;
+    for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
+        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
+        gfi_wino_tiles(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = room->v + (ptrdiff_t)k * count * images * from.channels;
+            tile.b = packed + (ptrdiff_t)k * from.channels * C, tile.c = room->m + (size_t)(k * count) * pixel;
+            tile.start = k == GFI_WINO_CENTRE && !back ? job->bias : NULL;
+            job->kernels->tile_grid(&tile, count * images, C, 0);
+        }
+        for (int t = 0; t < count; t++) {
+            gf_real *at[16], *pixels[4];
+            gfi_wino_square(to, (start + t) / columns * 2, (start + t) % columns * 2, 2, result, pixel, room->unused,
+                            pixels);
+            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t) * pixel;
+            job->kernels->wino(GFI_WINO_OUTPUT, at, pixels, pixel);
+        }
+    }
+    for (int i = 0; i < images; i++)
+        job->kernels->flip(result + i * C, (ptrdiff_t)pixel, plane, C, out + (ptrdiff_t)i * C * plane, plane, 0);
+}
+
+// room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
+static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh,
+                                                    const gfi_conv_room *room) {
+    const int C = job->in.channels, O = job->out.channels;
+    const int tiles = gfi_ceil_div(job->out.width, 2) * gfi_ceil_div(job->out.height, 2);
+    const ptrdiff_t nowhere = 0;
+    gfi_tile tile;
+    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
+    tile.a_row = 1, tile.a_col = C, tile.b_row = O, tile.c_row = O, tile.start_row = O;
+    for (int start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
+        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
+        gfi_wino_tiles(job, GFI_WINO_INPUT, 0, start, count, images, room->x, room, room->v);
+        gfi_wino_tiles(job, GFI_WINO_OUTPUT_BACK, 0, start, count, images, room->y, room, room->m);
+        tile.depth = count * images;
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = room->v + (ptrdiff_t)k * count * images * C, tile.b = room->m + (ptrdiff_t)k * count * images * O;
+            tile.c = room->du + (ptrdiff_t)k * C * O, tile.start = fresh ? NULL : tile.c;
+            job->kernels->tile_grid(&tile, C, O, 0);
+        }
+    }
+}
+
+// The kernels between [9][count] and [16][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
+static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine,
+                                                gf_real *sixteen) {
+    const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
+    gf_real *small[9], *large[16];
+    for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
+    for (int k = 0; k < 16; k++) large[k] = sixteen + (size_t)k * count;
+    job->kernels->wino(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
+}
+
+static void gfi_conv_forward_part(const gfi_conv *job, int first, int images,
+                                                     const gfi_conv_room *room) {
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
+        gfi_conv_gather(job, job->x, job->in, first + i, n, room->x);
+        if (gfi_conv_is_wino(job)) gfi_wino_sweep(job, 0, first + i, n, room->x, packed, room->y, room);
+        else gfi_conv_sweep(job, 0, first + i, n, room->x, packed, room);
+    }
+}
+
+// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
+// at a time, so that they stay in the cache for all taps.
+static void gfi_conv_weight_grad(const gfi_conv *job, int images, int fresh,
+                                                    const gfi_conv_room *room) {
+    const int C = job->in.channels, O = job->out.channels, width = job->out.width;
+    const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
+    gfi_tile tile;
+    tile.depth = images;
+    tile.a = room->x, tile.a_row = 1, tile.a_col = C, tile.a_tap = room->a_tap;
+    tile.b = room->y, tile.b_row = O, tile.b_tap = room->b_tap;
+    tile.c_row = O;
+    for (int y = 0; y < job->out.height; y += rows, fresh = 0) {
+        const int end = y + rows < job->out.height ? y + rows : job->out.height;
+        tile.start_row = fresh ? 0 : O, tile.c = room->dw;
+        for (int i = 0; i < job->window.kernel_h; i++)
+            for (int j = 0; j < job->window.kernel_w; j++, tile.c += (ptrdiff_t)C * O) {
+                tile.taps = gfi_conv_pairs(job, y, end, i, j, images, room->a_tap, room->b_tap);
+                tile.start = fresh ? NULL : tile.c;
+                job->kernels->tile_grid(&tile, C, O, 0);
+            }
+    }
+}
+
+// room->db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
+static void gfi_conv_bias_grad(const gfi_conv *job, int images, int fresh,
+                                                  const gfi_conv_room *room) {
+    const int O = job->out.channels, plane = job->out.height * job->out.width;
+    for (int start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
+        const int count = plane - start < GFI_CONV_RUN ? plane - start : GFI_CONV_RUN;
+        job->kernels->column_sums(room->y + (ptrdiff_t)start * images * O, count * images, O, O, room->pixels, 0);
+        for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
+    }
+}
+
+static void gfi_conv_backward_part(const gfi_conv *job, int first, int images,
+                                                      const gfi_conv_room *room) {
+    const int wino = gfi_conv_is_wino(job);
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
+        gfi_conv_gather(job, job->dy, job->out, first + i, n, room->y);
+        if (job->dx && wino) gfi_wino_sweep(job, 1, first + i, n, room->y, packed, room->x, room);
+        else if (job->dx) gfi_conv_sweep(job, 1, first + i, n, room->y, packed, room);
+        gfi_conv_gather(job, job->x, job->in, first + i, n, room->x);
+        if (wino) gfi_wino_kernel_grad(job, n, i == 0, room);
+        else gfi_conv_weight_grad(job, n, i == 0, room);
+        if (job->db) gfi_conv_bias_grad(job, n, i == 0, room);
+    }
+    if (wino) gfi_wino_kernels(job, GFI_WINO_KERNEL_BACK, 0, room->dw, room->du);
+}
+
+// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
+// these, for which dw has room.
+static void gfi_conv_pack(const gfi_conv *job, int back) {
+    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
+    const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
+    gf_real *packed, *dw, *result;
+    (void)gfi_conv_shared(job, &result, &dw);
+    packed = gfi_conv_is_wino(job) ? dw : result;
+    for (int k = 0; k < (back ? O : C); k++) {
+        if (back) job->kernels->flip(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
+        else
+            job->kernels->flip(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width,
+                               C * width, 0);
+    }
+    if (packed != result) gfi_wino_kernels(job, GFI_WINO_KERNEL, back, packed, result);
+}
+
+// One thread's images of a chunk: first … first + images, images ≤ GFI_CONV_CHUNK.
+static int gfi_conv_images(const gfi_conv *job, int first, int most) {
+    const int left = job->batch - first;
+    return left < 0 ? 0 : left < most ? left : most;
+}
+
+static void gfi_convolve(const gfi_conv *job) {
+    const int chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
+    gfi_conv_pack(job, 0);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+    for (int t = 0; t < job->threads; t++) {
+        const gfi_conv_room room = gfi_conv_room_of(job, t);
+        const int end = gfi_share(chunks, job->threads, t + 1);
+        for (int i = gfi_share(chunks, job->threads, t); i < end; i++)
+            gfi_conv_forward_part(job, i * GFI_CONV_CHUNK, gfi_conv_images(job, i * GFI_CONV_CHUNK, GFI_CONV_CHUNK),
+                                  &room);
+    }
+}
+
+// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is
+// summed alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a
+// share of dw.
+static void gfi_conv_sum_chunks(const gfi_conv *job, gf_real *dw) {
+    const size_t weights = gfi_conv_weights(job);
+    memset(dw, 0, weights * sizeof *dw);
+    for (int o = 0; job->db && o < job->out.channels; o++) job->db[o] = 0;
+    for (int start = 0; start < job->batch; start += job->threads * GFI_CONV_CHUNK) {
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+        for (int t = 0; t < job->threads; t++) {
+            const gfi_conv_room room = gfi_conv_room_of(job, t);
+            const int first = start + t * GFI_CONV_CHUNK, images = gfi_conv_images(job, first, GFI_CONV_CHUNK);
+            if (images > 0) gfi_conv_backward_part(job, first, images, &room);
+        }
+        const int done = gfi_ceil_div(gfi_conv_images(job, start, job->threads * GFI_CONV_CHUNK), GFI_CONV_CHUNK);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
+#endif
+        for (int t = 0; t < job->threads; t++) {
+            const size_t from = weights * (size_t)t / (size_t)job->threads,
+                         to = weights * ((size_t)t + 1) / (size_t)job->threads;
+            for (int k = 0; k < done; k++)
+                job->kernels->axpy(dw + from, 1, gfi_conv_room_of(job, k).dw + from, to - from);
+        }
+        for (int k = 0; k < done && job->db; k++) {
+            const gfi_conv_room room = gfi_conv_room_of(job, k);
+            for (int o = 0; o < job->out.channels; o++) job->db[o] = (gf_real)((double)job->db[o] + room.db[o]);
+        }
+    }
+}
+
+static void gfi_convolve_back(const gfi_conv *job) {
+    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
+    gf_real *packed, *dw;
+    (void)gfi_conv_shared(job, &packed, &dw);
+    if (job->dx) gfi_conv_pack(job, 1);
+    gfi_conv_sum_chunks(job, dw);
+    for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
+        job->kernels->flip(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps,
+                           (ptrdiff_t)C * taps, 0);
+}
 
 static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
 static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where this machine has none of that name
@@ -2443,7 +2679,7 @@ static int gfi_window_fits(gf_net *net, const gfi_layer *layer, const char *kind
 static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
     gfi_conv job;
     memset(&job, 0, sizeof job);
-    job.batch = net->batch, job.threads = net->threads, job.workspace = net->workspace;
+    job.kernels = net->kernels, job.batch = net->batch, job.threads = net->threads, job.workspace = net->workspace;
     job.in = layer->in, job.out = layer->out, job.window = layer->window;
     return job;
 }
@@ -5963,9 +6199,9 @@ static void gfi_architecture(const gf_net *net, char *text, size_t size) {
         else if (layer->kind == &gfi_dropout) n = gfi_print(text + used, size - used, " %.17g", layer->rate);
         else if (layer->kind == &gfi_add) n = gfi_print(text + used, size - used, " %s", net->layers[layer->mark].name);
         else if (layer->window.kernel_h > 0)
-            n = gfi_print(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h, layer->window.kernel_w,
-                         layer->window.stride_h, layer->window.stride_w, layer->window.padding_h,
-                         layer->window.padding_w);
+            n = gfi_print(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h,
+                          layer->window.kernel_w, layer->window.stride_h, layer->window.stride_w,
+                          layer->window.padding_h, layer->window.padding_w);
         else n = 0;
         used += n > 0 ? (size_t)n : 0;
     }
@@ -6243,7 +6479,7 @@ static const gfi_kernels gfi_table_naive = {
     gfi_column_sums_plain, gfi_axpy_plain,         gfi_scale_plain,       gfi_prelu_grad_plain,   gfi_sum_squares_plain,
     gfi_tensor_sums_plain, gfi_update_step_plain, gfi_conv_forward_naive, gfi_conv_backward_naive,
     gfi_channel_moments_plain, gfi_channel_products_plain, gfi_channel_scale_plain, gfi_channel_back_plain,
-    gfi_max_pool2_plain, gfi_max_pool2_back_plain};
+    gfi_max_pool2_plain, gfi_max_pool2_back_plain, gfi_tile_grid_plain, gfi_flip_plain, gfi_wino_plain};
 
 // From best to worst.
 static const gfi_kernels *const gfi_kernel_tables[] = {
@@ -6655,23 +6891,9 @@ GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
 #define GFI_UNPACKED_ROWS 24
 #endif
 
-typedef struct GFI_FN(gfi_tile) {
-    int depth, last_lanes;  // steps of k; columns in the last vector
-    int taps;               // a convolution: the steps of k are run once for each tap, elsewhere in A and B
-    const ptrdiff_t *a_tap, *b_tap;
-    const gf_real *a;
-    ptrdiff_t a_row, a_col;
-    const gf_real *b;
-    ptrdiff_t b_row;
-    const gf_real *start;  // what the sums start from: C itself, the bias or (NULL) zero
-    ptrdiff_t start_row;
-    gf_real *c;
-    ptrdiff_t c_row;
-} GFI_FN(gfi_tile);
-
 // rows × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and
 // sum lives in registers.
-GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
+GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const gfi_tile *tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
     const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
@@ -6712,7 +6934,7 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const GFI_F
 }
 
 // One copy of the loop for every height and width there is.
-GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const GFI_FN(gfi_tile) *tile) {
+GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const gfi_tile *tile) {
     switch (rows) {
 #if GFI_TILE_ROWS > 4
     case GFI_TILE_ROWS: GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile); break;
@@ -6728,7 +6950,7 @@ GFI_INLINE int GFI_FN(gfi_tile_rows)(int left) {
     return left >= GFI_TILE_ROWS ? GFI_TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi_tile) *tile) {
+GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const gfi_tile *tile) {
     switch (vecs) {
 #if GFI_TILE_VECS == 3
     case 3: GFI_FN(gfi_tile_height)(rows, 3, tile); break;
@@ -6740,9 +6962,9 @@ GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const GFI_FN(gfi
 
 // All of C[m,n] by tiles, from `start` or (NULL) zero on. B's whole vectors may be read past its last column; or it is
 // packed, panel after panel.
-GFI_TARGET static void GFI_FN(gfi_tile_grid)(const GFI_FN(gfi_tile) * whole, int m, int n, int packed) {
+GFI_TARGET static void GFI_FN(gfi_tile_grid)(const gfi_tile *whole, int m, int n, int packed) {
     const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    GFI_FN(gfi_tile) tile = *whole;
+    gfi_tile tile = *whole;
     for (int m0 = 0, rows; m0 < m; m0 += rows) {
         rows = GFI_FN(gfi_tile_rows)(m - m0);
         tile.a = whole->a + m0 * tile.a_row;
@@ -6817,7 +7039,7 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
     const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
     const gf_real *b = job->b + k * job->b_row + n * job->b_col;
-    GFI_FN(gfi_tile) tile;
+    gfi_tile tile;
     const ptrdiff_t nowhere = 0;
     tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
     tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
@@ -6943,46 +7165,7 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
     }
 }
 
-// ---- convolution, per pass -------------------------------------------------------------------------
-// Images [C,H·W] into a block [H·W][image][C].
-GFI_TARGET static void GFI_FN(gfi_conv_gather)(const gf_real *x, gf_shape shape, int first, int images,
-                                               gf_real *block) {
-    const int plane = shape.height * shape.width, C = shape.channels;
-    for (int i = 0; i < images; i++)
-        GFI_FN(gfi_flip)(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C, (ptrdiff_t)images * C,
-                         0);
-}
-
-// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
-GFI_TARGET static void GFI_FN(gfi_conv_sweep)(const gfi_conv *job, int back, int first, int images,
-                                              const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
-    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
-    const int plane = to.height * to.width, C = to.channels;
-    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
-    GFI_FN(gfi_tile) tile;
-    tile.depth = from.channels, tile.start = back ? NULL : job->bias, tile.start_row = 0;
-    tile.a = block, tile.a_row = from.channels, tile.a_col = 1, tile.a_tap = room->a_tap;
-    tile.b = packed, tile.b_row = (ptrdiff_t)gfi_conv_width(C), tile.b_tap = room->b_tap;
-    tile.c_row = C;
-    for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
-        const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
-        for (int i = 0; i < images && job->accumulate; i++)
-            GFI_FN(gfi_flip)(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C,
-                             (ptrdiff_t)images * C, 0);
-        for (int p = 0; p < count; p++) {
-            const int y = (start + p) / to.width, x = (start + p) % to.width;
-            tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
-                             : gfi_conv_taps_of_output(job, y, x, images, room->a_tap, room->b_tap);
-            tile.c = room->pixels + (ptrdiff_t)p * images * C;
-            if (job->accumulate) tile.start = tile.c, tile.start_row = C;
-            GFI_FN(gfi_tile_grid)(&tile, images, C, 0);
-        }
-        for (int i = 0; i < images; i++)
-            GFI_FN(gfi_flip)(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
-                             out + (ptrdiff_t)i * C * plane + start, plane, 0);
-    }
-}
-
+// ---- Winograd's transforms, per pass ----------
 // One row or column of a transform, from x[0], x[x_step], … to y[0], y[y_step], …
 GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, const int x_step, gfi_v *y, const int y_step) {
     const gfi_v x0 = x[0], x1 = x[x_step], half = GFI_SET1((gf_real)0.5);
@@ -7029,188 +7212,6 @@ GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real 
     case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 2, 4, from, to, n); break;
     default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 4, 3, from, to, n); break;
     }
-}
-
-// Tiles start … start + count - 1 of a block of pixels: their 4×4 inputs to V, or their 2×2 dy to A·dy·Aᵀ.
-GFI_TARGET static void GFI_FN(gfi_wino_tiles)(const gfi_conv *job, int kind, int back, int start, int count, int images,
-                                              gf_real *block, const gfi_conv_room *room, gf_real *result) {
-    const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
-    const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
-    const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
-    const int pad_w = is_input ? back ? 2 - job->window.padding_w : job->window.padding_w : 0;
-    const int columns = gfi_ceil_div(to.width, 2);
-    const size_t pixel = (size_t)images * (size_t)from.channels;
-    memset(room->zeros, 0, pixel * sizeof(gf_real));
-    for (int t = 0; t < count; t++) {
-        const int y = (start + t) / columns * 2 - pad_h, x = (start + t) % columns * 2 - pad_w;
-        gf_real *at[16], *out[16];
-        gfi_wino_square(from, y, x, is_input ? 4 : 2, block, pixel, room->zeros, at);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t) * pixel;
-        GFI_FN(gfi_wino)(kind, at, out, pixel);
-    }
-}
-
-// gfi_conv_sweep by Winograd's way, by way of a block of the results.
-GFI_TARGET static void GFI_FN(gfi_wino_sweep)(const gfi_conv *job, int back, int first, int images, gf_real *block,
-                                              const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
-    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
-    const int columns = gfi_ceil_div(to.width, 2), tiles = columns * gfi_ceil_div(to.height, 2), C = to.channels;
-    const int plane = to.height * to.width;
-    const size_t pixel = (size_t)images * (size_t)C;
-    const ptrdiff_t nowhere = 0;
-    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
-    GFI_FN(gfi_tile) tile;
-    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
-    tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
-    tile.start_row = 0;
-    for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
-        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
-        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = room->v + (ptrdiff_t)k * count * images * from.channels;
-            tile.b = packed + (ptrdiff_t)k * from.channels * C, tile.c = room->m + (size_t)(k * count) * pixel;
-            tile.start = k == GFI_WINO_CENTRE && !back ? job->bias : NULL;
-            GFI_FN(gfi_tile_grid)(&tile, count * images, C, 0);
-        }
-        for (int t = 0; t < count; t++) {
-            gf_real *at[16], *pixels[4];
-            gfi_wino_square(to, (start + t) / columns * 2, (start + t) % columns * 2, 2, result, pixel, room->unused,
-                            pixels);
-            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t) * pixel;
-            GFI_FN(gfi_wino)(GFI_WINO_OUTPUT, at, pixels, pixel);
-        }
-    }
-    for (int i = 0; i < images; i++)
-        GFI_FN(gfi_flip)(result + i * C, (ptrdiff_t)pixel, plane, C, out + (ptrdiff_t)i * C * plane, plane, 0);
-}
-
-// room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
-GFI_TARGET static void GFI_FN(gfi_wino_kernel_grad)(const gfi_conv *job, int images, int fresh,
-                                                    const gfi_conv_room *room) {
-    const int C = job->in.channels, O = job->out.channels;
-    const int tiles = gfi_ceil_div(job->out.width, 2) * gfi_ceil_div(job->out.height, 2);
-    const ptrdiff_t nowhere = 0;
-    GFI_FN(gfi_tile) tile;
-    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
-    tile.a_row = 1, tile.a_col = C, tile.b_row = O, tile.c_row = O, tile.start_row = O;
-    for (int start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
-        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
-        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_INPUT, 0, start, count, images, room->x, room, room->v);
-        GFI_FN(gfi_wino_tiles)(job, GFI_WINO_OUTPUT_BACK, 0, start, count, images, room->y, room, room->m);
-        tile.depth = count * images;
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = room->v + (ptrdiff_t)k * count * images * C, tile.b = room->m + (ptrdiff_t)k * count * images * O;
-            tile.c = room->du + (ptrdiff_t)k * C * O, tile.start = fresh ? NULL : tile.c;
-            GFI_FN(gfi_tile_grid)(&tile, C, O, 0);
-        }
-    }
-}
-
-// The kernels between [9][count] and [16][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
-GFI_TARGET static void GFI_FN(gfi_wino_kernels)(const gfi_conv *job, int kind, int turned, gf_real *nine,
-                                                gf_real *sixteen) {
-    const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
-    gf_real *small[9], *large[16];
-    for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
-    for (int k = 0; k < 16; k++) large[k] = sixteen + (size_t)k * count;
-    GFI_FN(gfi_wino)(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
-}
-
-GFI_TARGET static void GFI_FN(gfi_conv_forward_part)(const gfi_conv *job, int first, int images,
-                                                     const gfi_conv_room *room) {
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
-        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
-        GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
-        if (gfi_conv_is_wino(job)) GFI_FN(gfi_wino_sweep)(job, 0, first + i, n, room->x, packed, room->y, room);
-        else GFI_FN(gfi_conv_sweep)(job, 0, first + i, n, room->x, packed, room);
-    }
-}
-
-// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
-// at a time, so that they stay in the cache for all taps.
-GFI_TARGET static void GFI_FN(gfi_conv_weight_grad)(const gfi_conv *job, int images, int fresh,
-                                                    const gfi_conv_room *room) {
-    const int C = job->in.channels, O = job->out.channels, width = job->out.width;
-    const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
-    GFI_FN(gfi_tile) tile;
-    tile.depth = images;
-    tile.a = room->x, tile.a_row = 1, tile.a_col = C, tile.a_tap = room->a_tap;
-    tile.b = room->y, tile.b_row = O, tile.b_tap = room->b_tap;
-    tile.c_row = O;
-    for (int y = 0; y < job->out.height; y += rows, fresh = 0) {
-        const int end = y + rows < job->out.height ? y + rows : job->out.height;
-        tile.start_row = fresh ? 0 : O, tile.c = room->dw;
-        for (int i = 0; i < job->window.kernel_h; i++)
-            for (int j = 0; j < job->window.kernel_w; j++, tile.c += (ptrdiff_t)C * O) {
-                tile.taps = gfi_conv_pairs(job, y, end, i, j, images, room->a_tap, room->b_tap);
-                tile.start = fresh ? NULL : tile.c;
-                GFI_FN(gfi_tile_grid)(&tile, C, O, 0);
-            }
-    }
-}
-
-// room->db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
-GFI_TARGET static void GFI_FN(gfi_conv_bias_grad)(const gfi_conv *job, int images, int fresh,
-                                                  const gfi_conv_room *room) {
-    const int O = job->out.channels, plane = job->out.height * job->out.width;
-    for (int start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
-        const int count = plane - start < GFI_CONV_RUN ? plane - start : GFI_CONV_RUN;
-        GFI_FN(gfi_column_sums)(room->y + (ptrdiff_t)start * images * O, count * images, O, O, room->pixels, 0);
-        for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
-    }
-}
-
-GFI_TARGET static void GFI_FN(gfi_conv_backward_part)(const gfi_conv *job, int first, int images,
-                                                      const gfi_conv_room *room) {
-    const int wino = gfi_conv_is_wino(job);
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
-        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
-        GFI_FN(gfi_conv_gather)(job->dy, job->out, first + i, n, room->y);
-        if (job->dx && wino) GFI_FN(gfi_wino_sweep)(job, 1, first + i, n, room->y, packed, room->x, room);
-        else if (job->dx) GFI_FN(gfi_conv_sweep)(job, 1, first + i, n, room->y, packed, room);
-        GFI_FN(gfi_conv_gather)(job->x, job->in, first + i, n, room->x);
-        if (wino) GFI_FN(gfi_wino_kernel_grad)(job, n, i == 0, room);
-        else GFI_FN(gfi_conv_weight_grad)(job, n, i == 0, room);
-        if (job->db) GFI_FN(gfi_conv_bias_grad)(job, n, i == 0, room);
-    }
-    if (wino) GFI_FN(gfi_wino_kernels)(job, GFI_WINO_KERNEL_BACK, 0, room->dw, room->du);
-}
-
-// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
-// these, for which dw has room.
-GFI_TARGET static void GFI_FN(gfi_conv_pack)(const gfi_conv *job, int back) {
-    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
-    const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
-    gf_real *packed, *dw, *result;
-    (void)gfi_conv_shared(job, &result, &dw);
-    packed = gfi_conv_is_wino(job) ? dw : result;
-    for (int k = 0; k < (back ? O : C); k++) {
-        if (back) GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
-        else
-            GFI_FN(gfi_flip)(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width, C * width,
-                             0);
-    }
-    if (packed != result) GFI_FN(gfi_wino_kernels)(job, GFI_WINO_KERNEL, back, packed, result);
-}
-
-GFI_TARGET static void GFI_FN(gfi_conv_forward)(const gfi_conv *job) {
-    GFI_FN(gfi_conv_pack)(job, 0);
-    gfi_conv_forward_run(job, GFI_FN(gfi_conv_forward_part));
-}
-
-GFI_TARGET static void GFI_FN(gfi_conv_backward)(const gfi_conv *job) {
-    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    if (job->dx) GFI_FN(gfi_conv_pack)(job, 1);
-    gfi_conv_backward_run(job, GFI_FN(gfi_conv_backward_part), GFI_FN(gfi_axpy));
-    for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
-        GFI_FN(gfi_flip)(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps,
-                         (ptrdiff_t)C * taps, 0);
 }
 
 // ---- norms, per pass -------------------------------------------------------------------------------
@@ -7804,14 +7805,17 @@ static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
                                               GFI_FN(gfi_sum_squares),
                                               GFI_FN(gfi_tensor_sums),
                                               GFI_FN(gfi_update_step),
-                                              GFI_FN(gfi_conv_forward),
-                                              GFI_FN(gfi_conv_backward),
+                                              gfi_convolve,
+                                              gfi_convolve_back,
                                               GFI_FN(gfi_channel_moments),
                                               GFI_FN(gfi_channel_products),
                                               GFI_FN(gfi_channel_scale),
                                               GFI_FN(gfi_channel_back),
                                               GFI_FN(gfi_max_pool2),
-                                              GFI_FN(gfi_max_pool2_back)};
+                                              GFI_FN(gfi_max_pool2_back),
+                                              GFI_FN(gfi_tile_grid),
+                                              GFI_FN(gfi_flip),
+                                              GFI_FN(gfi_wino)};
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
@@ -7846,15 +7850,13 @@ static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
 //
 // This is free and unencumbered software released into the public domain.
 //
-// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code form
-// or
+// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code form or
 // as a compiled binary, for any purpose, commercial or non-commercial, and by any means.
 //
 // In jurisdictions that recognize copyright laws, the author or authors of this software dedicate any and all copyright
 // interest in the software to the public domain. We make this dedication for the benefit of the public at large and to
 // the detriment of our heirs and successors. We intend this dedication to be an overt act of relinquishment in
-// perpetuity
-// of all present and future rights to this software under copyright law.
+// perpetuity of all present and future rights to this software under copyright law.
 //
 // THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
 // WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE
