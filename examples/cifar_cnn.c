@@ -5,8 +5,9 @@
 // Model     conv 3→32, 32→64, 64→128 (3×3, pad 1), each + activation + max-pool 2; conv 128→128 + activation; dense 10
 // Training  CIFAR-10 with flips and crops, Adam 1e-3, batches of 128, 20 epochs; mean |∇W| of every layer and step
 // Claimed   72–74 % (sigmoid) against 82–83 % (relu); sigmoid's gradients shrink layer by layer
-// Look for  sigmoid's gradient is the smaller one in EVERY layer, and it starts an epoch late. But within a net conv1
-//           has the LARGEST mean |∇W|: 864 weights collect the gradient of 1024 pixels. Normalise before you compare
+// Look for  sigmoid's gradient is the smaller one in EVERY convolution, and it starts an epoch late. But within a net
+//           conv1 has the LARGEST mean |∇W|: 864 weights collect the gradient of 1024 pixels. Normalise before you
+//           compare
 // Try next  --depth 4-10 (where does each stop training?) · --init kaiming · --activations tanh,gelu · --seeds 3
 #include "experiment.h"
 #define GRADFLOW_IMPLEMENTATION
@@ -98,8 +99,8 @@ static void chart_pictures(const cifar_study *st, const pictures *p) {
     char title[96];
     plot_figure *maps = figure(st, 160 + 640 * s->act_count, 1200, 2, s->act_count, "Where conv1's gradient stands");
     plot_figure *filters = figure(st, 160 + 640 * s->act_count, 450, 1, s->act_count, "What conv1 has learnt");
-    plot_caption(maps, "mean over channels and the first 256 test images; the grid behind relu: in a 2×2 window of zeros "
-                       "max-pool takes the first pixel");
+    plot_caption(maps, "mean over channels and the first 256 test images; the grid behind relu: in a 2×2 window of "
+                       "zeros max-pool takes the first pixel");
     for (int a = 0; a < s->act_count; a++) {
         plot_axes *ax = plot_axes_at(filters, 0, a);
         if (!p[a].taken) continue;
@@ -219,7 +220,7 @@ static void study(cifar_study *st, int depth) {
 // Accuracy and conv1's gradient against depth, from the studies just run.
 static void chart_depths(const cifar_study *st, double (*accuracy)[MOST_DEPTH + 1], double (*gradient)[MOST_DEPTH + 1],
                          int low, int high) {
-    plot_figure *fig = figure(st, 1500, 600, 1, 2, "How deep can it be?");
+    plot_figure *fig = figure(st, 1500, 600, 1, 2, "Accuracy and gradient against depth");
     plot_axes *left = plot_axes_at(fig, 0, 0), *right = plot_axes_at(fig, 0, 1);
     double x[MOST_DEPTH + 1];
     for (int d = low; d <= high; d++) x[d] = d;
