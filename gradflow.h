@@ -6678,47 +6678,22 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define gfi_v __m512d
 #define gfi_vm __mmask8
 #define GFI_OP(name) _mm512_##name##_pd
-#define GFI_CMP(a, b, how) _mm512_cmp_pd_mask(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi64(i))
-#define GFI_LOAD_WIDE(p) _mm512_loadu_pd(p)
-#define GFI_STORE_NARROW(p, v) _mm512_storeu_pd(p, v)
 #define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
 #define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
-#define GFI_UNZIP_EVEN(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b)
-#define GFI_UNZIP_ODD(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b)
 #else
 #define gfi_v __m512
 #define gfi_vm __mmask16
 #define GFI_OP(name) _mm512_##name##_ps
-#define GFI_CMP(a, b, how) _mm512_cmp_ps_mask(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi32(i))
-#define GFI_LOAD_WIDE(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
-#define GFI_STORE_NARROW(p, v) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, v))
 #define GFI_ZIP_LO(a, b) \
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
 #define GFI_ZIP_HI(a, b) \
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b)
-#define GFI_UNZIP_EVEN(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b)
-#define GFI_UNZIP_ODD(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b)
 #endif
-#define gfi_vd __m512d
-#define GFI_OPD(name) _mm512_##name##_pd
 #define GFI_LOAD(p) GFI_OP(loadu)(p)
 #define GFI_STORE(p, v) GFI_OP(storeu)(p, v)
 #define GFI_FIRST_LANES(n) ((gfi_vm)((1u << (n)) - 1u))
 #define GFI_LOAD_PART(p, n) GFI_OP(maskz_loadu)(GFI_FIRST_LANES(n), p)
 #define GFI_STORE_PART(p, v, n) GFI_OP(mask_storeu)(p, GFI_FIRST_LANES(n), v)
-#define GFI_SELECT(m, a, b) GFI_OP(mask_blend)(m, b, a)
-#define GFI_AND(m, n) ((gfi_vm)((m) & (n)))
-#define GFI_OR(m, n) ((gfi_vm)((m) | (n)))
-#define GFI_NOT(m) ((gfi_vm)~(m))
-#define GFI_COUNT(m) __builtin_popcount(m)
-#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // g++ 12 warns of uninitialised operands in its unmasked intrinsics
-#define GFI_SQRT(a) GFI_OP(maskz_sqrt)(GFI_ALL, a)
-#define GFI_MAX(a, b) GFI_OP(maskz_max)(GFI_ALL, a, b)
-#define GFI_MIN(a, b) GFI_OP(maskz_min)(GFI_ALL, a, b)
 
 #elif GFI_ISA == GFI_ISA_avx2
 
@@ -6861,14 +6836,6 @@ GFI_INLINE void GFI_FN(gfi_store_n)(gf_real *p, gfi_v v, int n) {
     } else {
         GFI_STORE_PART(p, v, n);
     }
-}
-
-// The sum of a wide vector's lanes, always in the order 0, 1, 2, …
-GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
-    double lanes[GFI_VDLEN], sum = 0;
-    memcpy(lanes, &v, sizeof lanes);
-    for (int i = 0; i < GFI_VDLEN; i++) sum += lanes[i];
-    return sum;
 }
 
 // ---- matrix multiply, per pass ---------------------------------------------------------------------
@@ -7074,7 +7041,72 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
     gfi_matmul_run(job, GFI_FN(gfi_matmul_part), GFI_VLEN);
 }
 
+// ---- Winograd's transforms, per pass ---------------------------------------------------------------
+// One row or column of a transform, from x[0], x[x_step], … to y[0], y[y_step], …
+GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, const int x_step, gfi_v *y, const int y_step) {
+    const gfi_v x0 = x[0], x1 = x[x_step], half = GFI_SET1((gf_real)0.5);
+    if (kind == GFI_WINO_OUTPUT_BACK) {
+        y[0] = x0, y[y_step] = x0 + x1, y[2 * y_step] = x0 - x1, y[3 * y_step] = -x1;
+        return;
+    }
+    const gfi_v x2 = x[2 * x_step], sum = kind == GFI_WINO_KERNEL ? (x0 + x2) * half : x1 + x2;
+    const gfi_v difference = kind == GFI_WINO_KERNEL ? x1 * half : x1 - x2;
+    if (kind == GFI_WINO_KERNEL) {
+        y[0] = x0, y[y_step] = sum + difference, y[2 * y_step] = sum - difference, y[3 * y_step] = x2;
+        return;
+    }
+    const gfi_v x3 = x[3 * x_step];
+    if (kind == GFI_WINO_INPUT) y[0] = x0 - x2, y[y_step] = sum, y[2 * y_step] = -difference, y[3 * y_step] = x1 - x3;
+    if (kind == GFI_WINO_OUTPUT) y[0] = x0 + sum, y[y_step] = difference - x3;
+    if (kind == GFI_WINO_KERNEL_BACK) {
+        const gfi_v even = sum * half;
+        y[0] = x0 + even, y[y_step] = difference * half, y[2 * y_step] = even + x3;
+    }
+}
+
+// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own.
+GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int outs, gf_real *const *from,
+                                      gf_real *const *to, size_t n) {
+    for (size_t e = 0; e < n; e += GFI_VLEN) {
+        gfi_v x[16], half[16], y[16];
+        GFI_UNROLL
+        for (int i = 0; i < ins * ins; i++) x[i] = GFI_LOAD(from[i] + e);
+        GFI_UNROLL
+        for (int j = 0; j < ins; j++) GFI_FN(gfi_wino_line)(kind, x + j, ins, half + j, ins);
+        GFI_UNROLL
+        for (int i = 0; i < outs; i++) GFI_FN(gfi_wino_line)(kind, half + i * ins, 1, y + i * outs, 1);
+        GFI_UNROLL
+        for (int i = 0; i < outs * outs; i++) GFI_STORE(to[i] + e, y[i]);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n) {
+    switch (kind) {
+    case GFI_WINO_INPUT: GFI_FN(gfi_wino_each)(GFI_WINO_INPUT, 4, 4, from, to, n); break;
+    case GFI_WINO_KERNEL: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL, 3, 4, from, to, n); break;
+    case GFI_WINO_OUTPUT: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT, 4, 2, from, to, n); break;
+    case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 2, 4, from, to, n); break;
+    default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 4, 3, from, to, n); break;
+    }
+}
+
+// ---- everything else ------------------------------------------------------------------------------
+// What follows waits for memory, not for arithmetic: longer vectors than AVX2's gain nothing there, so that AVX-512's table
+// takes AVX2's functions, and there is less to compile.
+#if GFI_ISA == GFI_ISA_avx512
+#define GFI_REST(name) GFI_CAT(name, _avx2)
+#else
+#define GFI_REST(name) GFI_FN(name)
+
 // ---- sums, per pass --------------------------------------------------------------------------------
+// The sum of a wide vector's lanes, always in the order 0, 1, 2, …
+GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
+    double lanes[GFI_VDLEN], sum = 0;
+    memcpy(lanes, &v, sizeof lanes);
+    for (int i = 0; i < GFI_VDLEN; i++) sum += lanes[i];
+    return sum;
+}
+
 // Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest
 // float. Lanes and order are fixed, so the result depends on the instruction set alone.
 // Four chains of squares, because an FMA takes four cycles to return. `all` is a constant wherever this is inlined.
@@ -7162,55 +7194,6 @@ GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
     for (size_t i = 0; i < n; i += GFI_VLEN) {
         const int lanes = GFI_FN(gfi_lanes)(n, i);
         GFI_FN(gfi_store_n)(x + i, factor * GFI_FN(gfi_load_n)(x + i, lanes), lanes);
-    }
-}
-
-// ---- Winograd's transforms, per pass ----------
-// One row or column of a transform, from x[0], x[x_step], … to y[0], y[y_step], …
-GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, const int x_step, gfi_v *y, const int y_step) {
-    const gfi_v x0 = x[0], x1 = x[x_step], half = GFI_SET1((gf_real)0.5);
-    if (kind == GFI_WINO_OUTPUT_BACK) {
-        y[0] = x0, y[y_step] = x0 + x1, y[2 * y_step] = x0 - x1, y[3 * y_step] = -x1;
-        return;
-    }
-    const gfi_v x2 = x[2 * x_step], sum = kind == GFI_WINO_KERNEL ? (x0 + x2) * half : x1 + x2;
-    const gfi_v difference = kind == GFI_WINO_KERNEL ? x1 * half : x1 - x2;
-    if (kind == GFI_WINO_KERNEL) {
-        y[0] = x0, y[y_step] = sum + difference, y[2 * y_step] = sum - difference, y[3 * y_step] = x2;
-        return;
-    }
-    const gfi_v x3 = x[3 * x_step];
-    if (kind == GFI_WINO_INPUT) y[0] = x0 - x2, y[y_step] = sum, y[2 * y_step] = -difference, y[3 * y_step] = x1 - x3;
-    if (kind == GFI_WINO_OUTPUT) y[0] = x0 + sum, y[y_step] = difference - x3;
-    if (kind == GFI_WINO_KERNEL_BACK) {
-        const gfi_v even = sum * half;
-        y[0] = x0 + even, y[y_step] = difference * half, y[2 * y_step] = even + x3;
-    }
-}
-
-// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own.
-GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int outs, gf_real *const *from,
-                                      gf_real *const *to, size_t n) {
-    for (size_t e = 0; e < n; e += GFI_VLEN) {
-        gfi_v x[16], half[16], y[16];
-        GFI_UNROLL
-        for (int i = 0; i < ins * ins; i++) x[i] = GFI_LOAD(from[i] + e);
-        GFI_UNROLL
-        for (int j = 0; j < ins; j++) GFI_FN(gfi_wino_line)(kind, x + j, ins, half + j, ins);
-        GFI_UNROLL
-        for (int i = 0; i < outs; i++) GFI_FN(gfi_wino_line)(kind, half + i * ins, 1, y + i * outs, 1);
-        GFI_UNROLL
-        for (int i = 0; i < outs * outs; i++) GFI_STORE(to[i] + e, y[i]);
-    }
-}
-
-GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n) {
-    switch (kind) {
-    case GFI_WINO_INPUT: GFI_FN(gfi_wino_each)(GFI_WINO_INPUT, 4, 4, from, to, n); break;
-    case GFI_WINO_KERNEL: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL, 3, 4, from, to, n); break;
-    case GFI_WINO_OUTPUT: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT, 4, 2, from, to, n); break;
-    case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 2, 4, from, to, n); break;
-    default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 4, 3, from, to, n); break;
     }
 }
 
@@ -7439,16 +7422,10 @@ GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitu
 }
 
 // 2^n as the product of two powers, so that what lies below the smallest normal number rounds once, as it should.
-GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v n, gfi_v shifted) {
-#if GFI_ISA == GFI_ISA_avx512
-    (void)shifted;
-    return GFI_OP(maskz_scalef)(GFI_FIRST_LANES(GFI_VLEN), GFI_C(1), n);  // unmasked, g++ 12 warns in its own header
-#else
+GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v shifted) {
     gfi_vi mask = GFI_SET1I(GFI_EXP_MASK), half = (GFI_AS_INT(shifted) >> 1) & mask;
     gfi_vi rest = (GFI_AS_INT(shifted) - half) & mask;
-    (void)n;
     return GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL(rest << GFI_MANTISSA);
-#endif
 }
 
 // e^(x + tail) = power·(1 + p) for x ≤ 88 (double: 709) and |tail| ≪ 1; returns p. Put together it is good to an ulp.
@@ -7458,7 +7435,7 @@ GFI_INLINE gfi_v GFI_FN(gfi_exp_parts)(gfi_v x, gfi_v tail, gfi_v *power) {
     gfi_v shifted = GFI_FMA(clamped, GFI_C(1.44269504088896340736), GFI_C(GFI_EXP_ROUND));
     gfi_v n = shifted - GFI_C(GFI_EXP_ROUND);
     gfi_v r = GFI_FNMA(n, GFI_C(GFI_LN2_LOW), GFI_FNMA(n, GFI_C(GFI_LN2_HIGH), clamped)) + tail;
-    *power = GFI_FN(gfi_power)(n, shifted);
+    *power = GFI_FN(gfi_power)(shifted);
     return GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
 }
 
@@ -7792,30 +7769,32 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
     }
 }
 #undef GFI_EACH
+#endif  // GFI_ISA != GFI_ISA_avx512
 
 static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
                                               GFI_FN(gfi_matmul),
-                                              GFI_FN(gfi_act_forward),
-                                              GFI_FN(gfi_act_backward),
-                                              GFI_FN(gfi_softmax_rows),
-                                              GFI_FN(gfi_column_sums),
-                                              GFI_FN(gfi_axpy),
-                                              GFI_FN(gfi_scale),
-                                              GFI_FN(gfi_prelu_grad),
-                                              GFI_FN(gfi_sum_squares),
-                                              GFI_FN(gfi_tensor_sums),
-                                              GFI_FN(gfi_update_step),
+                                              GFI_REST(gfi_act_forward),
+                                              GFI_REST(gfi_act_backward),
+                                              GFI_REST(gfi_softmax_rows),
+                                              GFI_REST(gfi_column_sums),
+                                              GFI_REST(gfi_axpy),
+                                              GFI_REST(gfi_scale),
+                                              GFI_REST(gfi_prelu_grad),
+                                              GFI_REST(gfi_sum_squares),
+                                              GFI_REST(gfi_tensor_sums),
+                                              GFI_REST(gfi_update_step),
                                               gfi_convolve,
                                               gfi_convolve_back,
-                                              GFI_FN(gfi_channel_moments),
-                                              GFI_FN(gfi_channel_products),
-                                              GFI_FN(gfi_channel_scale),
-                                              GFI_FN(gfi_channel_back),
-                                              GFI_FN(gfi_max_pool2),
-                                              GFI_FN(gfi_max_pool2_back),
+                                              GFI_REST(gfi_channel_moments),
+                                              GFI_REST(gfi_channel_products),
+                                              GFI_REST(gfi_channel_scale),
+                                              GFI_REST(gfi_channel_back),
+                                              GFI_REST(gfi_max_pool2),
+                                              GFI_REST(gfi_max_pool2_back),
                                               GFI_FN(gfi_tile_grid),
                                               GFI_FN(gfi_flip),
                                               GFI_FN(gfi_wino)};
+#undef GFI_REST
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
