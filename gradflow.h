@@ -6285,6 +6285,7 @@ typedef struct gfi_checkpoint {  // the numbers at a checkpoint's head
 // Read and judge the head, leaving bytes->at on the arrays.
 static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint *head) {
     uint64_t version, width;
+    memset(head, 0, sizeof *head);
     if (bytes->size < 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0)
         return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC
                         "; name a file that gf_net_save wrote", path);
