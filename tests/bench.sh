@@ -147,6 +147,7 @@ for name in $work; do
 done
 echo
 echo "share of the multiply-add peak; how much faster 2 threads are, and the multiply-add loop itself; MB"
+echo "(a convolution counts 9 products a pixel; Winograd's way takes 4, so that a share may pass 100 %)"
 row='%-10s %8s %8s %9s %9s %8s %10s %10s\n'
 printf "$row" '' '1 thread' 2 speed-up "loop's" 'our net' 'our run' "other's"
 for name in $work; do [ ! -s $dir/"$name" ] || details "$name"; done
