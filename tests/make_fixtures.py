@@ -203,6 +203,17 @@ def write(*fields):
     out.append(",".join(f if isinstance(f, str) else str(f) if isinstance(f, int) else text(f) for f in fields))
 
 
+def write_gradients(net, x, z, loss):
+    """Loss, output and what backward makes of them: the gradients of the input and of every parameter."""
+    loss.backward()
+    write("loss", loss.item())
+    write_tensor("output", z)
+    write_tensor("input_gradient", x.grad)
+    floor = 1e-13 * max(float(p.grad.norm()) for p in net.params)
+    for name, p in zip(net.names, net.params):
+        write_tensor(name, p.grad, floor)
+
+
 def write_tensor(name, tensor, floor=0.0):
     """Below `floor` PyTorch's value is the rounding noise of an exact 0, as of a bias before batch norm."""
     flat = tensor.detach().numpy().ravel()
@@ -228,13 +239,7 @@ def case(name, words, loss="ce", inputs=6, batch=5, mode="train", warm=0, scale=
     x = inputs_of(number + 900, batch, inputs, xscale, width).requires_grad_()
     z = net.forward(x, mode == "train")
     value_of_loss = loss_of(loss, z, number)
-    value_of_loss.backward()
-    write("loss", value_of_loss.item())
-    write_tensor("output", z)
-    write_tensor("input_gradient", x.grad)
-    floor = 1e-13 * max(float(p.grad.norm()) for p in net.params)
-    for role, p in zip(net.names, net.params):
-        write_tensor(role, p.grad, floor)
+    write_gradients(net, x, z, value_of_loss)
 
 
 def optimiser(name, make, fields, clip=0.0, schedule="none", steps=20):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 import make_fixtures as base
-from make_fixtures import halving, labels_of, library_uniform, value, write, write_tensor
+from make_fixtures import halving, labels_of, library_uniform, value, write, write_gradients, write_tensor
 
 SEED = 42  # of the library's nets
 ACTIVATIONS = dict(base.ACTIVATIONS, swish=F.silu)
@@ -119,14 +119,7 @@ def case(words, shape, batch=3, mode="train", warm=0):
         net.run(images(number + 901 + k, batch, shape), True)
     x = images(number + 900, batch, shape).requires_grad_()
     z = net.run(x, mode == "train")
-    loss = F.cross_entropy(z, labels_of(number + 950, batch, z.shape[1]))
-    loss.backward()
-    write("loss", loss.item())
-    write_tensor("output", z)
-    write_tensor("input_gradient", x.grad)
-    floor = 1e-13 * max(float(p.grad.norm()) for p in net.params)
-    for name, p in zip(net.names, net.params):
-        write_tensor(name, p.grad, floor)
+    write_gradients(net, x, z, F.cross_entropy(z, labels_of(number + 950, batch, z.shape[1])))
     for _, mean, var in net.running:
         write_tensor("running_mean", mean)
         write_tensor("running_var", var)

@@ -28,13 +28,44 @@ static inline void hash_labels(int *labels, size_t n, uint64_t tensor, int class
     for (size_t i = 0; i < n; i++) labels[i] = (int)((hash_bits(tensor, i) >> 33) % (uint64_t)classes);
 }
 
-// One word: a layer with its argument after a colon, "dense:7", "leaky_relu:0.2", "add:1" (the first mark).
+// "3x5" or, for both, "3".
+static inline void net_sides(const char *text, int *h, int *w) {
+    char *end;
+    *h = *w = (int)strtol(text, &end, 10);
+    if (*end == 'x') *w = (int)strtol(end + 1, NULL, 10);
+}
+
+// "conv:CHANNELS:KERNEL:STRIDE:PADDING" with sides HxW or one number for both, "max:KERNEL:STRIDE", "avg:KERNEL:STRIDE"
+// and "global"; 0 for any other word.
+static inline int net_add_image_word(gf_net *net, const char *word) {
+    char text[64], *field[5];
+    int count = 0;
+    snprintf(text, sizeof text, "%s", word);
+    for (char *at = text; count < 5 && at; at = strchr(at, ':')) {
+        if (*at == ':') *at++ = '\0';
+        field[count++] = at;
+    }
+    if (!strcmp(text, "conv") && count == 5) {
+        gf_window window;
+        net_sides(field[2], &window.kernel_h, &window.kernel_w);
+        net_sides(field[3], &window.stride_h, &window.stride_w);
+        net_sides(field[4], &window.padding_h, &window.padding_w);
+        gf_net_conv2d_window(net, atoi(field[1]), window);
+    } else if (!strcmp(text, "max") && count == 3) gf_net_max_pool2d(net, atoi(field[1]), atoi(field[2]));
+    else if (!strcmp(text, "avg") && count == 3) gf_net_avg_pool2d(net, atoi(field[1]), atoi(field[2]));
+    else if (!strcmp(text, "global")) gf_net_global_avg_pool(net);
+    else return 0;
+    return 1;
+}
+
+// One word: a layer with its argument after a colon, "dense:7", "leaky_relu:0.2", "add:1" (the first mark), or an image's.
 static inline void net_add_word(gf_net *net, const char *word, int *marks, int *mark_count) {
     const char *colon = strchr(word, ':');
     double argument = colon ? atof(colon + 1) : 0;
     int whole = (int)argument;
     char kind[32];
     gf_act act;
+    if (net_add_image_word(net, word)) return;
     snprintf(kind, sizeof kind, "%.*s", colon ? (int)(colon - word) : (int)strlen(word), word);
     if (!strcmp(kind, "dense")) gf_net_dense(net, whole);
     else if (!strcmp(kind, "dropout")) gf_net_dropout(net, argument);

@@ -7,9 +7,7 @@
 # this machine's compilers, as the suite does in test_bits.sh.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+. tests/setup.sh
 expected=
 expected_of=
 failed=0

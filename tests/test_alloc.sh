@@ -4,14 +4,8 @@
 # allocation of every example.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-if ! ls third_party/stb_image_write.h /usr/include/stb/stb_image_write.h /usr/local/include/stb/stb_image_write.h \
-    2>/dev/null | grep -q .; then
-    echo "SKIP failing allocations: no stb_image_write.h (./data_fetch.sh stb)"
-    exit 0
-fi
+. tests/setup.sh
+need_stb "failing allocations"
 echo 'int main(void) { return 0; }' >"$dir/a.c"
 sanitize='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 # shellcheck disable=SC2086 # flags are words

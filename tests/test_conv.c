@@ -1,7 +1,6 @@
 // test_conv.c: convolutions, pools, 2d batch norm and skips across images: gradients, every kernel, PyTorch's numbers.
 // build: float double openmp
-// Nets are written in words: "conv:CHANNELS:KERNEL:STRIDE:PADDING" with sides HxW or one number for both, "max:KERNEL:STRIDE",
-// "avg:KERNEL:STRIDE", "global", "project:MARK", and those of nets.h. Fixtures come from make_fixtures_conv.py.
+// Nets are written in the words of nets.h. Fixtures come from make_fixtures_conv.py.
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
@@ -14,48 +13,9 @@ static int labels[256];
 
 static double tolerance(void) { return sizeof(gf_real) == sizeof(float) ? 2e-5 : 1e-10; }
 
-static void sides(const char *text, int *h, int *w) {
-    char *end;
-    *h = *w = (int)strtol(text, &end, 10);
-    if (*end == 'x') *w = (int)strtol(end + 1, NULL, 10);
-}
-
-static void add_word(gf_net *net, char *word, int *marks, int *mark_count) {
-    char *field[5] = {word, NULL, NULL, NULL, NULL}, copy[64];
-    snprintf(copy, sizeof copy, "%s", word);
-    int count = 1;
-    for (char *at = word; *at; at++)
-        if (*at == ':' && count < 5) *at = '\0', field[count++] = at + 1;
-    if (!strcmp(word, "conv")) {
-        gf_window window;
-        sides(field[2], &window.kernel_h, &window.kernel_w);
-        sides(field[3], &window.stride_h, &window.stride_w);
-        sides(field[4], &window.padding_h, &window.padding_w);
-        gf_net_conv2d_window(net, atoi(field[1]), window);
-    } else if (!strcmp(word, "max")) {
-        gf_net_max_pool2d(net, atoi(field[1]), atoi(field[2]));
-    } else if (!strcmp(word, "avg")) {
-        gf_net_avg_pool2d(net, atoi(field[1]), atoi(field[2]));
-    } else if (!strcmp(word, "global")) {
-        gf_net_global_avg_pool(net);
-    } else if (!strcmp(word, "project")) {
-        gf_net_add_projected(net, marks[atoi(field[1]) - 1]);
-    } else {
-        net_add_word(net, copy, marks, mark_count);
-    }
-}
-
 static gf_net *net_of(const char *words, gf_shape shape, int max_batch, int threads, int input_grad) {
-    char buffer[512], *rest = buffer;
-    int marks[NETS_MAX_MARKS], mark_count = 0;
     gf_net *net = gf_net_create(shape, max_batch, 42);
-    snprintf(buffer, sizeof buffer, "%s", words);
-    while (*rest) {
-        char *word = rest;
-        rest += strcspn(rest, " ");
-        if (*rest) *rest++ = '\0';
-        add_word(net, word, marks, &mark_count);
-    }
+    net_add_words(net, words);
     gf_net_threads(net, threads);
     gf_net_input_grad(net, input_grad);
     gf_net_probe(net, GF_PROBE_ALL);
@@ -325,16 +285,8 @@ static void test_shapes(void) {
 }
 
 static void check_error(const char *words, gf_shape shape, gf_status status, const char *text) {
-    char buffer[256], *rest = buffer;
-    int marks[NETS_MAX_MARKS], mark_count = 0;
     gf_net *net = gf_net_create(shape, 2, 1);
-    snprintf(buffer, sizeof buffer, "%s", words);
-    while (*rest) {
-        char *word = rest;
-        rest += strcspn(rest, " ");
-        if (*rest) *rest++ = '\0';
-        add_word(net, word, marks, &mark_count);
-    }
+    net_add_words(net, words);
     if (gf_net_status(net) != status)
         test_fail(__FILE__, __LINE__, "\"%s\": status %d", words, (int)gf_net_status(net));
     CHECK_TEXT(gf_net_error(net), text);

@@ -4,10 +4,8 @@
 # line in `promises` below must still run and write at least one chart.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-child=
-trap '[ -z "$child" ] || kill -9 $child 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+. tests/setup.sh
+need_stb examples
 
 pass() { echo "PASS $1"; }
 fail() { # name, reason, file with details
@@ -15,14 +13,6 @@ fail() { # name, reason, file with details
     [ ! -s "${3:-}" ] || tail -n 20 "$3" | sed 's/^/    /'
 }
 
-stb=no
-for folder in third_party /usr/include/stb /usr/local/include/stb; do
-    if [ -f $folder/stb_image_write.h ]; then stb=yes; fi
-done
-if [ $stb = no ]; then
-    echo "SKIP examples: no stb_image_write.h (./data_fetch.sh stb)"
-    exit 0
-fi
 python=
 for candidate in python3 python; do
     if [ -z "$python" ] && $candidate -c 'import sys; sys.exit(sys.version_info < (3,))' 2>/dev/null; then python=$candidate; fi

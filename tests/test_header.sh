@@ -3,9 +3,7 @@
 # comment and README.md promise; its contents tokens, doc comments and exported names.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+. tests/setup.sh
 warn="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -258,10 +256,6 @@ else
 fi
 
 # The cc command in each example's opening comment, run by both compilers at the examples' strictness.
-stb=no
-for folder in third_party /usr/include/stb /usr/local/include/stb; do
-    if [ -f $folder/stb_image_write.h ]; then stb=yes; fi
-done
 for example in examples/*.c; do
     name=$(basename "$example" .c)
     command=$(sed -n '1,60s|^//  *\(cc .*examples/'"$name"'\.c.*\)|\1|p' "$example" | head -n 1)
@@ -272,7 +266,7 @@ for example in examples/*.c; do
     for compiler in gcc clang; do
         if ! have $compiler; then
             echo "SKIP example $name $compiler: not installed"
-        elif [ $stb = no ]; then
+        elif ! have_stb; then
             echo "SKIP example $name $compiler: no stb_image_write.h (./data_fetch.sh stb)"
         else
             # -O0: tests/test_examples.sh compiles it again as it says.

@@ -4,15 +4,8 @@
 # KILLS (8; make kill: 100) times; the moments come from a fixed seed, so that only the machine's pace is random.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-child=
-trap '[ -z "$child" ] || kill -9 $child 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-if ! ls third_party/stb_image_write.h /usr/include/stb/stb_image_write.h /usr/local/include/stb/stb_image_write.h \
-    2>/dev/null | grep -q .; then
-    echo "SKIP kill and resume: no stb_image_write.h (./data_fetch.sh stb)"
-    exit 0
-fi
+. tests/setup.sh
+need_stb "kill and resume"
 for name in cifar_activations mnist_mlp; do
     if ! ${CC:-cc} -std=c99 -O2 examples/$name.c -o "$dir/$name" -lm >"$dir/log" 2>&1; then
         echo "FAIL kill and resume: $name does not compile"
