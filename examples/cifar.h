@@ -13,7 +13,8 @@ typedef struct cifar_study {
     gf_dataset data, test;
     const char *data_name;        // "CIFAR-10", or the stand-in's
     const char *const *classes;   // names of the ten
-    int augment;            // flags of gf_batches_init
+    const char *net_name;         // for titles
+    int augment;                  // flags of gf_batches_init
     ex_csv file[CIFAR_FILES];
     ex_progress progress;
 } cifar_study;
@@ -36,8 +37,8 @@ static const char *cifar_label(char label[64], const ex_settings *s, int a, int 
     return label;
 }
 
-// Training and test set with the classes' names; x = (pixel/255 - mean)/std, one of each for all channels or channels of
-// them.
+// Training and test set with the classes' names; x = (pixel/255 - mean)/std, with one of each for all
+// channels or one of each for every channel.
 static void cifar_load(cifar_study *st, const double *mean, const double *std, int channels) {
     static const char *const real[] = {"airplane", "auto", "bird",  "cat",  "deer",
                                        "dog",      "frog", "horse", "ship", "truck"};
@@ -52,11 +53,10 @@ static void cifar_open(cifar_study *st, const char *own_settings) {
     static const char *const headers[] = {EX_STEPS_HEADER, EX_EPOCHS_HEADER, EX_LAYERS_HEADER,
                                           "activation,init,seed,epoch,layer,name,mean_abs,l2"};
     ex_settings *s = &st->s;
-    long steps = (long)((st->data.count + (size_t)s->batch - 1) / (size_t)s->batch);
     ex_make_folder(s->out);
     ex_resume(s, st->data_name, own_settings);
     for (int f = 0; f < CIFAR_FILES; f++) ex_csv_open(&st->file[f], s, names[f], headers[f]);
-    ex_progress_start(&st->progress, steps * s->epochs * s->seeds * s->act_count);
+    ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * s->act_count);
 }
 
 static void cifar_close(cifar_study *st) {
@@ -160,6 +160,13 @@ static void cifar_train(cifar_study *st, cifar_run *run) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Curves
 // ---------------------------------------------------------------------------------------------------------------------
+
+// A figure whose title says what it shows, of which net and of which data.
+static plot_figure *cifar_figure(const cifar_study *st, int width, int height, int rows, int cols, const char *what) {
+    char title[200];
+    snprintf(title, sizeof title, "%s, %s on %s%s", what, st->net_name, st->data_name, st->s.quick ? " (--quick)" : "");
+    return plot_figure_create(width, height, rows, cols, title);
+}
 
 typedef struct cifar_curve {  // mean and standard deviation over the seeds
     double *mean, *std;

@@ -34,13 +34,6 @@ static gf_net *build(const ex_settings *s, gf_act act, int seed) {
     return net;
 }
 
-static plot_figure *figure(const cifar_study *st, int width, int height, int rows, int cols, const char *what) {
-    char title[200];
-    snprintf(title, sizeof title, "%s, CNN with batch norm on %s%s", what, st->data_name,
-             st->s.quick ? " (--quick)" : "");
-    return plot_figure_create(width, height, rows, cols, title);
-}
-
 // ‖∇‖ of every step for activations first … last; raw and smoothed.
 static void draw_norms(plot_axes *ax, const cifar_study *st, int first, int last) {
     plot_labels(ax, "gradient norm, all parameters", "step", "‖∇‖"), plot_log_y(ax);
@@ -55,7 +48,7 @@ static void draw_norms(plot_axes *ax, const cifar_study *st, int first, int last
 static void chart_curves(const cifar_study *st, int first, int last, const char *who, const char *const names[3]) {
     char file[96];
     for (int c = 0; c < 3; c++) {
-        plot_figure *fig = figure(st, 1000, 620, 1, 1, who);
+        plot_figure *fig = cifar_figure(st, 1000, 620, 1, 1, who);
         plot_axes *ax = plot_axes_at(fig, 0, 0);
         if (c < 2) cifar_draw_both(ax, st, first, last, c == 0 ? "loss" : "acc");
         else draw_norms(ax, st, first, last);
@@ -68,7 +61,7 @@ static void chart_curves(const cifar_study *st, int first, int last, const char 
 // Does the gradient shrink from layer to layer? In the first epoch and in the last.
 static void chart_layers(const cifar_study *st) {
     const double x[LAYERS] = {1, 2, 3, 4, 5};
-    plot_figure *fig = figure(st, 1500, 600, 1, 2, "RMS δ by layer");
+    plot_figure *fig = cifar_figure(st, 1500, 600, 1, 2, "RMS δ by layer");
     plot_shared_legend(fig);
     for (int last = 0; last < 2; last++) {
         plot_axes *ax = plot_axes_at(fig, 0, last);
@@ -89,7 +82,7 @@ static void chart_layers(const cifar_study *st) {
 // log10 of the mean ‖∇W_l‖ of every epoch, one panel an activation, one colour scale.
 static void chart_heatmap(const cifar_study *st) {
     static const char *const names[LAYERS] = {"conv1", "conv2", "conv3", "dense1", "dense2"};
-    plot_figure *fig = figure(st, 1500, 180 + 300 * ((st->s.act_count + 1) / 2), (st->s.act_count + 1) / 2, 2,
+    plot_figure *fig = cifar_figure(st, 1500, 180 + 300 * ((st->s.act_count + 1) / 2), (st->s.act_count + 1) / 2, 2,
                               "Gradient of every layer and epoch");
     double low = 0, high = -INFINITY;
     for (int pass = 0; pass < 2; pass++)  // first the common scale, then the panels
@@ -149,7 +142,7 @@ static void chart_data(const cifar_study *st) {
     const char *captions[10 * SAMPLES];
     double edges[33];
     look_at_data(&v, &st->data);
-    plot_figure *fig = figure(st, 1500, 1100, 2, 2, "The training set");
+    plot_figure *fig = cifar_figure(st, 1500, 1100, 2, 2, "The training set");
     plot_axes *samples = plot_axes_at(fig, 0, 0), *count = plot_axes_at(fig, 0, 1), *pixel = plot_axes_at(fig, 1, 0),
               *table = plot_axes_at(fig, 1, 1);
     for (int i = 0; i < 10 * SAMPLES; i++) captions[i] = i % SAMPLES == 0 ? st->classes[i / SAMPLES] : "";
@@ -223,6 +216,7 @@ int main(int argc, char **argv) {
     st.s.activations = "relu,sigmoid,tanh,leaky_relu,swish", st.s.epochs = 10, st.s.quick_epochs = 4, st.s.batch = 128;
     st.s.dropout = 0.3;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY | EX_DROPOUT | EX_RESUME, NULL, 0);
+    st.net_name = "CNN with batch norm";
     cifar_load(&st, &half, &half, 1);
     cifar_open(&st, "batch norm");
     chart_data(&st);

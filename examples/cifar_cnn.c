@@ -88,17 +88,12 @@ static void write_maps(const cifar_study *st, const pictures *p) {
     ex_csv_close(&csv);
 }
 
-static plot_figure *figure(const cifar_study *st, int width, int height, int rows, int cols, const char *what) {
-    char title[200];
-    snprintf(title, sizeof title, "%s, plain CNN on %s%s", what, st->data_name, st->s.quick ? " (--quick)" : "");
-    return plot_figure_create(width, height, rows, cols, title);
-}
-
 static void chart_pictures(const cifar_study *st, const pictures *p) {
     const ex_settings *s = &st->s;
     char title[96];
-    plot_figure *maps = figure(st, 160 + 640 * s->act_count, 1200, 2, s->act_count, "Where conv1's gradient stands");
-    plot_figure *filters = figure(st, 160 + 640 * s->act_count, 450, 1, s->act_count, "What conv1 has learnt");
+    plot_figure *maps =
+        cifar_figure(st, 160 + 640 * s->act_count, 1200, 2, s->act_count, "Where conv1's gradient stands");
+    plot_figure *filters = cifar_figure(st, 160 + 640 * s->act_count, 450, 1, s->act_count, "What conv1 has learnt");
     plot_caption(maps, "mean over channels and the first 256 test images; the grid behind relu: in a 2×2 window of "
                        "zeros max-pool takes the first pixel");
     for (int a = 0; a < s->act_count; a++) {
@@ -125,7 +120,7 @@ static void chart_layers(const cifar_study *st, int depth) {
     const ex_settings *s = &st->s;
     const int layers = depth + 1;
     plot_figure *fig =
-        figure(st, 1500, 380 * ((depth + 1) / 2) + 120, (depth + 1) / 2, 2, "Gradient of every convolution");
+        cifar_figure(st, 1500, 380 * ((depth + 1) / 2) + 120, (depth + 1) / 2, 2, "Gradient of every convolution");
     plot_shared_legend(fig);
     for (int l = 0; l < depth; l++) {
         plot_axes *ax = plot_axes_at(fig, l / 2, l % 2);
@@ -152,7 +147,7 @@ static void chart_measures(const cifar_study *st, int depth) {
         {CIFAR_LAYERS, "delta.l2", "what arrives at the layer", "‖δ_{l}‖"}};
     const ex_settings *s = &st->s;
     const int layers = depth + 1;
-    plot_figure *fig = figure(st, 1700, 560, 1, 3, "Three measures of one gradient, last epoch");
+    plot_figure *fig = cifar_figure(st, 1700, 560, 1, 3, "Three measures of one gradient, last epoch");
     plot_shared_legend(fig);
     for (int m = 0; m < EX_COUNT(measure); m++) {
         plot_axes *ax = plot_axes_at(fig, 0, m);
@@ -170,7 +165,7 @@ static void chart_measures(const cifar_study *st, int depth) {
 }
 
 static void chart(const cifar_study *st, const pictures *p, int depth) {
-    plot_figure *fig = figure(st, 1500, 600, 1, 2, "Sigmoid against relu");
+    plot_figure *fig = cifar_figure(st, 1500, 600, 1, 2, "Sigmoid against relu");
     cifar_draw_both(plot_axes_at(fig, 0, 0), st, 0, st->s.act_count - 1, "loss");
     cifar_draw_both(plot_axes_at(fig, 0, 1), st, 0, st->s.act_count - 1, "acc");
     ex_save_chart(fig, st->s.out, "loss_acc_comparison.png");
@@ -220,7 +215,7 @@ static void study(cifar_study *st, int depth) {
 // Accuracy and conv1's gradient against depth, from the studies just run.
 static void chart_depths(const cifar_study *st, double (*accuracy)[MOST_DEPTH + 1], double (*gradient)[MOST_DEPTH + 1],
                          int low, int high) {
-    plot_figure *fig = figure(st, 1500, 600, 1, 2, "Accuracy and gradient against depth");
+    plot_figure *fig = cifar_figure(st, 1500, 600, 1, 2, "Accuracy and gradient against depth");
     plot_axes *left = plot_axes_at(fig, 0, 0), *right = plot_axes_at(fig, 0, 1);
     double x[MOST_DEPTH + 1];
     for (int d = low; d <= high; d++) x[d] = d;
@@ -267,6 +262,7 @@ int main(int argc, char **argv) {
         ex_settings_default("cifar_cnn", "How much gradient reaches the first convolution, and where in the picture?");
     st.s.activations = "sigmoid,relu", st.s.epochs = 20, st.s.quick_epochs = 8, st.s.batch = 128;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY | EX_RESUME, own, EX_COUNT(own));
+    st.net_name = "plain CNN";
     cifar_load(&st, mean, std, 3);
     st.augment = GF_FLIP | GF_CROP;
     if (depth[0] == depth[1]) study(&st, depth[0]);

@@ -432,6 +432,10 @@ static inline int ex_load(const ex_settings *s, gf_dataset *train, gf_dataset *t
     return real;
 }
 
+static inline long ex_steps_per_epoch(const ex_settings *s, const gf_dataset *data) {
+    return (long)((data->count + (size_t)s->batch - 1) / (size_t)s->batch);
+}
+
 // Each returns what a chart's title must call the data.
 static inline const char *ex_load_mnist(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
     int real = ex_load(s, train, test, "mnist", "train-images-idx3-ubyte", gf_data_mnist, gf_data_digits);

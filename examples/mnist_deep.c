@@ -388,7 +388,7 @@ int main(int argc, char **argv) {
     ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     measure_input(&st);
-    long per_epoch = (long)((st.data.count + (size_t)st.s.batch - 1) / (size_t)st.s.batch),
+    long per_epoch = ex_steps_per_epoch(&st.s, &st.data),
          depths = strcmp(st.depths, "none") ? ex_columns(st.depths) : 0;
     ex_progress_start(
         &st.progress,

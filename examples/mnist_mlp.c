@@ -212,7 +212,7 @@ int main(int argc, char **argv) {
     ex_csv_open(&st.epochs_csv, &s, "epochs.csv", EX_EPOCHS_HEADER);
     ex_csv_open(&st.layers_csv, &s, "layers.csv", EX_LAYERS_HEADER);
     ex_progress_start(&st.progress,
-                      (long)((data.count + (size_t)s.batch - 1) / (size_t)s.batch) * s.epochs * s.seeds * s.act_count);
+                      ex_steps_per_epoch(&s, &data) * s.epochs * s.seeds * s.act_count);
     for (int a = 0; a < s.act_count; a++)
         for (int run = 0; run < s.seeds && !ex_stop; run++) train(&st, &s, a, run, &data, &test);
     ex_csv_close(&st.steps_csv), ex_csv_close(&st.epochs_csv), ex_csv_close(&st.layers_csv);
