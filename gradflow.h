@@ -1575,7 +1575,7 @@ typedef struct gfi_kernels {
 // ---- convolution: from blocks of images to products of tiles ----------------------------------------
 // Images [C,H·W] into a block [H·W][image][C].
 static void gfi_conv_gather(const gfi_conv *job, const gf_real *x, gf_shape shape, int first, int images,
-                                               gf_real *block) {
+                            gf_real *block) {
     const int plane = shape.height * shape.width, C = shape.channels;
     for (int i = 0; i < images; i++)
         job->kernels->flip(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C,
@@ -1584,7 +1584,7 @@ static void gfi_conv_gather(const gfi_conv *job, const gf_real *x, gf_shape shap
 
 // A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
 static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
-                                              const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
+                           const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
     const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
     const int plane = to.height * to.width, C = to.channels;
     gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
@@ -1597,7 +1597,7 @@ static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
         const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
         for (int i = 0; i < images && job->accumulate; i++)
             job->kernels->flip(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C,
-                             (ptrdiff_t)images * C, 0);
+                               (ptrdiff_t)images * C, 0);
         for (int p = 0; p < count; p++) {
             const int y = (start + p) / to.width, x = (start + p) % to.width;
             tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
@@ -1608,13 +1608,13 @@ static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
         }
         for (int i = 0; i < images; i++)
             job->kernels->flip(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
-                             out + (ptrdiff_t)i * C * plane + start, plane, 0);
+                               out + (ptrdiff_t)i * C * plane + start, plane, 0);
     }
 }
 
 // Tiles start … start + count - 1 of a block of pixels: their 4×4 inputs to V, or their 2×2 dy to A·dy·Aᵀ.
 static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, int count, int images,
-                                              gf_real *block, const gfi_conv_room *room, gf_real *result) {
+                           gf_real *block, const gfi_conv_room *room, gf_real *result) {
     const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
     const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
     const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
@@ -1633,7 +1633,7 @@ static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, i
 
 // gfi_conv_sweep by Winograd's way, by way of a block of the results.
 static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images, gf_real *block,
-                                              const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
+                           const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
     const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
     const int columns = gfi_ceil_div(to.width, 2), tiles = columns * gfi_ceil_div(to.height, 2), C = to.channels;
     const int plane = to.height * to.width;
@@ -1666,8 +1666,7 @@ static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images,
 }
 
 // room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
-static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh,
-                                                    const gfi_conv_room *room) {
+static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
     const int C = job->in.channels, O = job->out.channels;
     const int tiles = gfi_ceil_div(job->out.width, 2) * gfi_ceil_div(job->out.height, 2);
     const ptrdiff_t nowhere = 0;
@@ -1688,8 +1687,7 @@ static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh,
 }
 
 // The kernels between [9][count] and [16][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
-static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine,
-                                                gf_real *sixteen) {
+static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine, gf_real *sixteen) {
     const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
     gf_real *small[9], *large[16];
     for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
@@ -1697,8 +1695,7 @@ static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real 
     job->kernels->wino(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
 }
 
-static void gfi_conv_forward_part(const gfi_conv *job, int first, int images,
-                                                     const gfi_conv_room *room) {
+static void gfi_conv_forward_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
     for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
@@ -1711,8 +1708,7 @@ static void gfi_conv_forward_part(const gfi_conv *job, int first, int images,
 
 // room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
 // at a time, so that they stay in the cache for all taps.
-static void gfi_conv_weight_grad(const gfi_conv *job, int images, int fresh,
-                                                    const gfi_conv_room *room) {
+static void gfi_conv_weight_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
     const int C = job->in.channels, O = job->out.channels, width = job->out.width;
     const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
     gfi_tile tile;
@@ -1733,8 +1729,7 @@ static void gfi_conv_weight_grad(const gfi_conv *job, int images, int fresh,
 }
 
 // room->db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
-static void gfi_conv_bias_grad(const gfi_conv *job, int images, int fresh,
-                                                  const gfi_conv_room *room) {
+static void gfi_conv_bias_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
     const int O = job->out.channels, plane = job->out.height * job->out.width;
     for (int start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
         const int count = plane - start < GFI_CONV_RUN ? plane - start : GFI_CONV_RUN;
@@ -1743,8 +1738,7 @@ static void gfi_conv_bias_grad(const gfi_conv *job, int images, int fresh,
     }
 }
 
-static void gfi_conv_backward_part(const gfi_conv *job, int first, int images,
-                                                      const gfi_conv_room *room) {
+static void gfi_conv_backward_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
     const int wino = gfi_conv_is_wino(job);
     gf_real *packed, *dw;
     (void)gfi_conv_shared(job, &packed, &dw);
@@ -3305,8 +3299,8 @@ static size_t gfi_workspace_size(const gf_net *net) {
     return most;
 }
 
-// Probed nets have large scratch; batch norms make up for it by working in place where the activation behind them can find
-// their dy again (gfi_layer_dy).
+// Probed nets have large scratch; batch norms make up for it by working in place where the activation behind them can
+// find their dy again (gfi_layer_dy).
 static int gfi_works_in_place(const gf_net *net, int i) {
     const gfi_layer *layer = &net->layers[i];
     return net->probe && i > 0 && i + 1 < net->layer_count && layer->kind == &gfi_batch_norm &&
@@ -5995,8 +5989,8 @@ static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real 
     }
 }
 
-// Have the pixels of the sample at `position` brought from memory while others are worked on: the order is random, which
-// no processor can foresee.
+// Have the pixels of the sample at `position` brought from memory while others are worked on: their order is random,
+// which no processor can foresee.
 static void gfi_batches_prefetch(const gf_batches *batches, size_t position) {
     enum { CACHE_LINE = 64 };
     const gf_dataset *data = batches->data;
@@ -7092,8 +7086,8 @@ GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real 
 }
 
 // ---- everything else ------------------------------------------------------------------------------
-// What follows waits for memory, not for arithmetic: longer vectors than AVX2's gain nothing there, so that AVX-512's table
-// takes AVX2's functions, and there is less to compile.
+// Beside products, vectors longer than AVX2's bring little: 3 % of a step of the MNIST practical, 8 % of one of a swish
+// net with batch norm. That is not worth half a second more of compiling: AVX-512's table takes AVX2's functions.
 #if GFI_ISA == GFI_ISA_avx512
 #define GFI_REST(name) GFI_CAT(name, _avx2)
 #else
@@ -7830,8 +7824,8 @@ static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
 //
 // This is free and unencumbered software released into the public domain.
 //
-// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code form or
-// as a compiled binary, for any purpose, commercial or non-commercial, and by any means.
+// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code form
+// or as a compiled binary, for any purpose, commercial or non-commercial, and by any means.
 //
 // In jurisdictions that recognize copyright laws, the author or authors of this software dedicate any and all copyright
 // interest in the software to the public domain. We make this dedication for the benefit of the public at large and to
