@@ -1840,6 +1840,15 @@ static void gfi_convolve_back(const gfi_conv *job) {
 static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
 static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where this machine has none of that name
 
+// From here to the kernels, code is long and does little: it runs once for each layer and step. With optimisation on,
+// compiling it fast is worth more than making it fast.
+#if defined(__OPTIMIZE__) && defined(__clang__)
+#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
+#elif defined(__OPTIMIZE__) && defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("O1")
+#endif
+
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ACT] Activation functions
 // ---------------------------------------------------------------------------------------------------------------------
@@ -6362,6 +6371,12 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }
 #endif  // GF_NO_STDIO
+
+#if defined(__OPTIMIZE__) && defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__OPTIMIZE__) && defined(__GNUC__)
+#pragma GCC pop_options
+#endif
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What the kernels share, and the choice between them

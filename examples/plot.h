@@ -166,9 +166,9 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #endif
 
 // A chart is drawn once, by code that is long: compiling it fast is worth more than optimising it hard.
-#if defined(__clang__)
+#if defined(__OPTIMIZE__) && defined(__clang__)
 #pragma clang attribute push(__attribute__((noinline)), apply_to = function)
-#elif defined(__GNUC__)
+#elif defined(__OPTIMIZE__) && defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("O1")
 #endif
@@ -3200,9 +3200,9 @@ int plot_save(plot_figure *fig, const char *path) {
     return !fig->error[0];
 }
 
-#if defined(__clang__)
+#if defined(__OPTIMIZE__) && defined(__clang__)
 #pragma clang attribute pop
-#elif defined(__GNUC__)
+#elif defined(__OPTIMIZE__) && defined(__GNUC__)
 #pragma GCC pop_options
 #endif
 #endif // PLOT_IMPLEMENTED
