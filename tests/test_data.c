@@ -1,10 +1,17 @@
 // test_data.c: random numbers, synthetic data, loaders against good and broken files, splits, batches, augmentation.
 // build: float double cxx
 #define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "counted_alloc.h"
+
+static long reads_left = -1;  // from 0 on: after so many, the file that fread reads has lost its second half
+static size_t cut_read(void *bytes, size_t size, size_t count, FILE *file) {
+    return fread(bytes, size, reads_left-- == 0 ? count / 2 : count, file);
+}
+#define fread cut_read
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
@@ -437,10 +444,39 @@ static void test_cifar(void) {
     CHECK(gf_data_cifar10(NULL, folder, 0) == GF_ERROR_ARGUMENT);
 }
 
+// Every read of a loader in turn finds less than the file's size promised; reads: as many as the loader makes.
+static void test_vanishing(const char *title, gf_status (*load)(gf_dataset *data), int reads) {
+    gf_dataset data;
+    TEST(title);
+    for (int after = 0; after < reads; after++) {
+        reads_left = after;
+        REFUSED(load(&data), GF_ERROR_IO, "failed: the file ends before", folder);
+        CHECK(reads_left == -1);
+    }
+    reads_left = reads;
+    CHECK(load(&data) == GF_OK && reads_left == 0);
+    reads_left = -1;
+    gf_data_free(&data);
+}
+static gf_status load_idx(gf_dataset *data) {
+    uint8_t images[IDX_IMAGES], labels[IDX_LABELS];
+    make_idx(images, labels);
+    write_file(in_folder(name_a, "a.idx"), images, sizeof images);
+    write_file(in_folder(name_b, "b.idx"), labels, sizeof labels);
+    return gf_data_idx(data, name_a, name_b);
+}
+static gf_status load_cifar(gf_dataset *data) {
+    static uint8_t records[2 * 3073];
+    write_file(in_folder(name_a, "test_batch.bin"), records, sizeof records);
+    return gf_data_cifar10(data, folder, 1);
+}
+
 static gf_status csv(gf_dataset *data, const char *text, int classes) {
     write_file(in_folder(name_a, "t.csv"), text, strlen(text));
     return gf_data_csv(data, name_a, classes);
 }
+
+static gf_status load_csv(gf_dataset *data) { return csv(data, "1,2,0\n3,4,1\n", 2); }
 
 static void test_csv_good(void) {
     static const char *const same[] = {
@@ -929,6 +965,9 @@ static void test_files(void) {
     test_cifar();
     test_csv_good();
     test_csv_broken();
+    test_vanishing("idx: files that shrink between the look at their size and the reading", load_idx, 4);
+    test_vanishing("cifar10: a file that shrinks before each of its records", load_cifar, 4);
+    test_vanishing("csv: a file that shrinks before it is read", load_csv, 1);
     test_memory();
     for (size_t i = 0; i < COUNT_OF(names); i++) remove(in_folder(name_a, names[i]));
     CHECK(rmdir(folder) == 0);

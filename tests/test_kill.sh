@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/test_kill.sh: an example that is killed (kill -9) at random moments and resumed each time ends with the CSV files
-# of one that never was, but for the seconds; a full disk and an unwritable folder end with one clean line and status 1.
+# of one that never was, but for the seconds; a full disk and an unwritable folder end with one clean line and status 1;
+# so do data that vanish before they are read, and afterwards nobody misses them.
 # KILLS (8; make kill: 100) times; the moments come from a fixed seed, so that only the machine's pace is random.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -99,3 +100,44 @@ refused "full disk: a checkpoint" 'could not be written' limited 800 "$dir/cifar
     --epochs 1 --out "$dir/full"
 : >"$dir/file"
 refused "unwritable output folder" 'cannot make folder' "$dir/mnist_mlp" --quick --out "$dir/file/out"
+
+# --- data that vanish ---
+real_data() {
+    mkdir -p "$dir/data/mnist"
+    for set in train t10k; do
+        cp tests/fixtures/mnist128-images-idx3-ubyte "$dir/data/mnist/$set-images-idx3-ubyte"
+        cp tests/fixtures/mnist128-labels-idx1-ubyte "$dir/data/mnist/$set-labels-idx1-ubyte"
+    done
+}
+practical() { # folder
+    "$dir/mnist_mlp" --data "$dir/data" --activations relu,tanh --epochs 300 --out "$dir/$1" >"$dir/log.$1" 2>&1
+}
+title="data that vanish in mid-run change nothing"
+real_data
+practical stay
+practical vanish &
+child=$!
+waited=0
+while [ $waited -lt 300 ] && ! grep -q 'epoch  1 ' "$dir/log.vanish" 2>/dev/null; do
+    sleep 0.1 2>/dev/null || sleep 1
+    waited=$((waited + 1))
+done
+rm -rf "$dir/data"
+grep -q 'epoch 300 ' "$dir/log.vanish" && late=1 || late=0
+wait $child
+status=$?
+child=
+tables "$dir/stay" >"$dir/expected"
+tables "$dir/vanish" >"$dir/found"
+if [ $status -ne 0 ]; then echo "FAIL $title: status $status: $(tail -n 1 "$dir/log.vanish")"
+elif [ $late -ne 0 ]; then echo "FAIL $title: it was over before they did"
+elif ! grep -q ',300,' "$dir/expected" || ! cmp -s "$dir/expected" "$dir/found"; then echo "FAIL $title: the files differ"
+elif [ -n "$(torn "$dir/vanish")" ]; then echo "FAIL $title: torn: $(torn "$dir/vanish")"
+else echo "PASS $title"; fi
+
+real_data
+rm "$dir/data/mnist/t10k-images-idx3-ubyte"
+refused "data that vanish between two files" 'cannot be opened.*data_fetch' "$dir/mnist_mlp" --data "$dir/data" \
+    --out "$dir/nothing"
+if [ -z "$(ls "$dir/nothing")" ]; then echo "PASS data that vanish between two files: nothing is written"
+else echo "FAIL data that vanish between two files: nothing is written: $(ls "$dir/nothing")"; fi
