@@ -18,7 +18,7 @@ ifeq ($(OPENMP),1)
   endif
 endif
 
-.PHONY: all demo data test faults coverage mutants kill portability fuzz bench clean stb $(NAMES)
+.PHONY: all demo data test faults coverage mutants kill sanitizers portability fuzz bench clean stb $(NAMES)
 
 all: $(NAMES:%=build/%)
 	@echo "built: $(NAMES:%=build/%)"
@@ -65,9 +65,16 @@ test:
 	@./data_fetch.sh stb || echo "without stb_image_write.h the tests of charts and examples are skipped"
 	@CC='$(CC)' sh tests/run.sh
 
-# Every allocation of every example failing in turn, under the address sanitizer: about half an hour.
+# A test script prints FAIL lines and ends with status 0, for tests/run.sh to count: here such a line fails the target.
+judged = @mkdir -p build; $(1) | tee build/$@.log; ! grep -q '^FAIL ' build/$@.log
+
+# A data set of more than 2^32 pixels, then every allocation of every example failing in turn, under the address
+# sanitizer: about half an hour.
 faults:
-	@GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh
+	@mkdir -p build
+	@$(CC) $(CFLAGS) tests/large_data.c -o build/large_data -lm
+	@build/large_data build
+	$(call judged,GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh)
 
 # How many lines and branches of gradflow.h the C tests reach (LIST=1: which they do not), by gcc and gcov.
 coverage:
@@ -79,7 +86,11 @@ mutants:
 
 # A killed and resumed example, a hundred times.
 kill:
-	@KILLS=100 CC='$(CC)' sh tests/test_kill.sh
+	$(call judged,KILLS=100 CC='$(CC)' sh tests/test_kill.sh)
+
+# The tests under gcc's and clang's address, undefined-behaviour, memory and thread sanitizers: about half an hour.
+sanitizers:
+	@sh tests/sanitizers.sh
 
 # Every compiler, C and C++ standard and machine (qemu-user) at hand; says what it skipped.
 portability:

@@ -130,7 +130,7 @@ child=
 tables "$dir/stay" >"$dir/expected"
 tables "$dir/vanish" >"$dir/found"
 if [ $status -ne 0 ]; then echo "FAIL $title: status $status: $(tail -n 1 "$dir/log.vanish")"
-elif [ $late -ne 0 ]; then echo "FAIL $title: it was over before they did"
+elif [ "$late" -ne 0 ]; then echo "FAIL $title: it was over before they did"
 elif ! grep -q ',300,' "$dir/expected" || ! cmp -s "$dir/expected" "$dir/found"; then echo "FAIL $title: the files differ"
 elif [ -n "$(torn "$dir/vanish")" ]; then echo "FAIL $title: torn: $(torn "$dir/vanish")"
 else echo "PASS $title"; fi
