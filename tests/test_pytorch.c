@@ -1,5 +1,5 @@
 // test_pytorch.c: every layer, activation, loss, optimiser and three training runs against PyTorch's numbers.
-// build: float double
+// build: float double nosimd
 // Results stand in fixtures/pytorch.csv, made by make_fixtures.py; weights and inputs come from a hash on both sides.
 //
 // The measure: an element may be off by tolerance·(|itself| + RMS of its tensor), an L2 norm by tolerance·itself, a sum
@@ -25,7 +25,8 @@ typedef struct fixture {
 
 static fixture data;
 
-static double tolerance(void) { return sizeof(gf_real) == sizeof(float) ? 1e-5 : 1e-10; }
+static double slack = 1;  // more where rounding grows (run_optimiser)
+static double tolerance(void) { return sizeof(gf_real) == sizeof(float) ? 1e-5 * slack : 1e-10; }
 
 // The next line, split at its commas; 0 at the end of the file.
 static int next_line(void) {
@@ -135,6 +136,9 @@ static void compare_series(const char *name, const double *found, int n, int loo
 }
 
 // optimiser,name,number,kind,lr,weight_decay,momentum,nesterov,clip,schedule
+// RMSprop begins with steps of 10·lr = 0.1 a weight, overshoots, and makes rounding grow: in double, with each weight
+// shaken at each step by up to half a unit of float's last place, norms stray by up to 1.2e-5 (40 runs), 100 times as far
+// as under the other optimisers, whichever kernels run.
 static void run_optimiser(void) {
     enum { STEPS = 20, BATCH = 16, INPUTS = 6 };
     static net_targets targets;
@@ -147,6 +151,7 @@ static void run_optimiser(void) {
     snprintf(title, sizeof title, "pytorch optimiser %s", data.field[1]);
     snprintf(schedule, sizeof schedule, "%s", data.field[9]);
     TEST(title);
+    slack = strcmp(data.field[1], "rmsprop") ? 1 : 5;
     CHECK(gf_optim_from_name(data.field[3], lr, &config));
     config.weight_decay = number_at(5), config.momentum = number_at(6), config.nesterov = (int)number_at(7);
     gf_net *net = net_from_words("dense:8 tanh dense:4", INPUTS, BATCH, 42);
@@ -166,6 +171,7 @@ static void run_optimiser(void) {
     compare_series("losses", losses, STEPS, STEPS);
     compare_series("norms", norms, STEPS, STEPS);
     compare_params(net, 0);
+    slack = 1;
     gf_optim_free(&optim);
     gf_net_free(net);
 }
