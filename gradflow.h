@@ -3739,14 +3739,16 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
                              (double)targets[i]);
             return NAN;
         }
-    net->kernels->act_forward(gf_act_default(GF_ACT_SIGMOID), out->y, out->dy, NULL, n);
+    for (i = 0; i < n; i++) out->dy[i] = (gf_real)-fabs((double)out->y[i]);  // dy is room for ln(1 + e^-|y|), then for p
+    net->kernels->act_forward(gf_act_default(GF_ACT_SOFTPLUS), out->dy, out->dy, NULL, n);
     net->correct = 0;
     for (i = 0; i < n; i++) {
         double y = (double)out->y[i], t = (double)targets[i];
-        sum += (y > 0 ? y : 0) - y * t + log1p(exp(-fabs(y)));
-        out->dy[i] = (gf_real)(((double)out->dy[i] - t) / (double)n);
+        sum += (y > 0 ? y : 0) - y * t + (double)out->dy[i];
         net->correct += (y >= 0) == (t >= 0.5);
     }
+    net->kernels->act_forward(gf_act_default(GF_ACT_SIGMOID), out->y, out->dy, NULL, n);
+    for (i = 0; i < n; i++) out->dy[i] = (gf_real)(((double)out->dy[i] - (double)targets[i]) / (double)n);
     return gfi_loss_taken(net, sum, n);
 }
 
@@ -6916,14 +6918,20 @@ GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const gfi_tile
 #if GFI_TILE_ROWS > 4
     case GFI_TILE_ROWS: GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile); break;
 #endif
+#if GFI_TILE_ROWS == 8
+    case 5: GFI_FN(gfi_tile_run)(5, vecs, tile); break;
+#endif
     case 4: GFI_FN(gfi_tile_run)(4, vecs, tile); break;
     case 2: GFI_FN(gfi_tile_run)(2, vecs, tile); break;
     default: GFI_FN(gfi_tile_run)(1, vecs, tile); break;
     }
 }
 
-// The height of the next tile where so many rows are left.
+// The height of the next tile where so many rows are left. The weight gradient of ten classes has ten rows: 5 and 5.
 GFI_INLINE int GFI_FN(gfi_tile_rows)(int left) {
+#if GFI_TILE_ROWS == 8
+    if (left == 5 || left == 10) return 5;
+#endif
     return left >= GFI_TILE_ROWS ? GFI_TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
