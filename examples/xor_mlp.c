@@ -173,11 +173,11 @@ static void run_all(study *st, const ex_settings *s) {
         c->scale = st->scale[i / s->act_count % st->scale_count];
         if (!ex_stop) run_cell(st, s, c, runs);
     }
+    ex_progress_note(&st->progress, "%ld runs in %.2f s", st->progress.done, ex_now() - st->progress.start);
     for (int r = 0; r < s->seeds; r++) free(runs[r].rows);
     free(runs);
     ex_csv_close(&st->runs_csv);
 }
-
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options

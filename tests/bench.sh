@@ -30,7 +30,9 @@ done
 
 # ours NAME THREADS: seconds, GFLOP, MB of the net, MB of the process
 ours() {
-    if [ "$1" = xor ]; then ./build/bench run "$dir/xor_mlp --out $dir/xor.out --threads $2 >$dir/xor.log 2>&1"
+    if [ "$1" = xor ]; then  # what NumPy does too: without the charts
+        set -- $(./build/bench run "$dir/xor_mlp --out $dir/xor.out --threads $2 >$dir/xor.log 2>&1")
+        echo "$(sed -n 's/^120 runs in \(.*\) s$/\1/p' $dir/xor.log) $2 $3 $4"
     else ./build/bench "$1" "$2"; fi
 }
 
