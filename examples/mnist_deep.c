@@ -26,6 +26,11 @@ typedef struct run {  // what one training leaves behind
     int layers, broken;
 } run;
 
+typedef struct start {  // an initialisation
+    const char *name;
+    gf_init weight, bias;
+} start;
+
 typedef struct study {
     ex_settings s;
     const char *data_name, *depths;
@@ -36,18 +41,18 @@ typedef struct study {
     ex_progress progress;
 } study;
 
-// PyTorch's default, or what suits this activation.
-static const char *init_for(const study *st, gf_act act, int remedy, gf_init *weight, gf_init *bias) {
-    *weight = remedy ? gf_init_kaiming() : st->s.weight_init, *bias = remedy ? gf_init_zero() : st->s.bias_init;
-    if (!remedy) return st->s.init;
-    if (act.kind != GF_ACT_SIGMOID && act.kind != GF_ACT_TANH) return "kaiming";
-    *weight = gf_init_xavier(1);
-    return "xavier";
+// PyTorch's default, or the remedy: what suits this activation.
+static start start_for(const study *st, int a, int remedy) {
+    const start usual = {st->s.init, st->s.weight_init, st->s.bias_init};
+    const start kaiming = {"kaiming", gf_init_kaiming(), gf_init_zero()};
+    const start xavier = {"xavier", gf_init_xavier(1), gf_init_zero()};
+    const gf_act_kind kind = st->s.act[a].kind;
+    return !remedy ? usual : kind == GF_ACT_SIGMOID || kind == GF_ACT_TANH ? xavier : kaiming;
 }
 
-static gf_net *build(const study *st, gf_act act, int depth, gf_init weight, gf_init bias, int seed) {
+static gf_net *build(const study *st, gf_act act, int depth, start init, int seed) {
     gf_net *net = gf_net_create(gf_image(1, 28, 28), st->s.batch, (uint64_t)seed);
-    gf_net_init(net, weight, bias);
+    gf_net_init(net, init.weight, init.bias);
     gf_net_probe(net, GF_PROBE_ALL);
     gf_net_threads(net, st->s.threads);
     for (int l = 0; l <= depth; l++) gf_net_dense(net, WIDTH), gf_net_activation(net, act);
@@ -76,12 +81,12 @@ static void keep_profile(run *r, const gf_net *net, int when) {
 }
 
 // RMS δ_l by the recursion of signal propagation, tied to the measured δ of the last layer.
-static void predict(run *r, gf_act act, int depth, gf_init weight, gf_init bias, double input_square) {
+static void predict(run *r, gf_act act, int depth, start init, double input_square) {
     gf_theory_layer layer[MAX_LAYERS];
     int count = depth + 2;
     for (int l = 0; l < count; l++) {
         int in = l == 0 ? 784 : WIDTH, out = l == count - 1 ? 10 : WIDTH;
-        layer[l] = gf_theory_affine(in, out, out, weight, bias);
+        layer[l] = gf_theory_affine(in, out, out, init.weight, init.bias);
     }
     if (gf_theory_profile(act, input_square, layer, count) != GF_OK) ex_die("%s", gf_last_error());
     for (int l = 0; l < count; l++) r->theory[l] = layer[l].delta * r->delta[0][count - 1];
@@ -89,14 +94,13 @@ static void predict(run *r, gf_act act, int depth, gf_init weight, gf_init bias,
 
 // Train one net. The verdict and the profile are taken at the first step, before any weight has moved.
 static void train(study *st, run *r, int a, int depth, int remedy, int seed, int epochs, int record) {
-    gf_init weight, bias;
-    const char *init = init_for(st, st->s.act[a], remedy, &weight, &bias);
-    gf_net *net = build(st, st->s.act[a], depth, weight, bias, seed);
+    const start init = start_for(st, a, remedy);
+    gf_net *net = build(st, st->s.act[a], depth, init, seed);
     gf_optim adam;
     gf_batches batches;
     char name[96], label[96];
-    snprintf(name, sizeof name, "%s,%s,%d", st->s.act_name[a], init, seed);
-    snprintf(label, sizeof label, "%s %s %d layers", st->s.act_name[a], init, depth);
+    snprintf(name, sizeof name, "%s,%s,%d", st->s.act_name[a], init.name, seed);
+    snprintf(label, sizeof label, "%s %s %d layers", st->s.act_name[a], init.name, depth);
     gf_optim_init(&adam, net, st->s.optim_config);
     gf_recorder_init(&r->recorder, net, 240);
     if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK)
@@ -129,10 +133,10 @@ static void train(study *st, run *r, int a, int depth, int remedy, int seed, int
         if (record) ex_epochs_row(&st->epochs, name, epoch, &e), ex_layers_rows(&st->layers, name, epoch, net);
     }
     r->broken = gf_net_status(net) != GF_OK;
-    predict(r, st->s.act[a], depth, weight, bias, st->input_square);
+    predict(r, st->s.act[a], depth, init, st->input_square);
     ex_progress_note(&st->progress,
                      "%-10s %-8s %2d layers seed %2d  test %5.2f %%  ‖∇W_1‖ %.1e at the end; at the start %s",
-                     st->s.act_name[a], init, depth, seed, r->test_acc, r->first_dw, r->verdict);
+                     st->s.act_name[a], init.name, depth, seed, r->test_acc, r->first_dw, r->verdict);
     gf_batches_free(&batches), gf_optim_free(&adam), gf_net_free(net);
 }
 
@@ -187,7 +191,8 @@ static void draw_profiles(const study *st, run runs[][INITS]) {
 }
 
 // log10 RMS δ, layer by step, of one net.
-static void draw_heatmap(const study *st, const run *r, int a, const char *init) {
+static void draw_heatmap(const study *st, const run *r, int a, int remedy) {
+    const char *init = start_for(st, a, remedy).name;
     const gf_recorder *rec = &r->recorder;
     double *map = (double *)ex_realloc(NULL, (size_t)(rec->layers * rec->rows + rec->rows + 1), sizeof *map),
            *series = map + rec->layers * rec->rows;
@@ -221,13 +226,11 @@ static void depth_sweep(study *st) {
         for (int i = 0; i < INITS; i++)
             for (int d = 0; d < count && !ex_stop; d++) {
                 run r;
-                gf_init weight, bias;
                 memset(&r, 0, sizeof r);
                 train(st, &r, a, (int)depth[d], i, st->s.seed, 1, 0);
                 acc[a][i][d] = r.test_acc, grad[a][i][d] = r.delta[0][0];
-                ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", st->s.act_name[a],
-                           init_for(st, st->s.act[a], i, &weight, &bias), depth[d], r.test_acc, r.delta[0][0],
-                           r.delta[0][r.layers - 1]);
+                ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", st->s.act_name[a], start_for(st, a, i).name, depth[d],
+                           r.test_acc, r.delta[0][0], r.delta[0][r.layers - 1]);
                 forget(&r);
             }
     ex_csv_close(&csv);
@@ -247,13 +250,45 @@ static void depth_sweep(study *st) {
 }
 
 // The other half of the story: relu with twice and four times Kaiming's gain under plain SGD, and two remedies.
+typedef struct burst {
+    const char *name;
+    double gain, clip;  // times Kaiming's gain; largest gradient norm, 0: any
+} burst;
+
+// One epoch of it: the loss of every step, and RMS δ_l before the first.
+static void explode(study *st, const burst *b, ex_series *loss, double *delta) {
+    const start init = {"", gf_init_with(GF_INIT_KAIMING_NORMAL, b->gain * sqrt(2.0)), gf_init_zero()};
+    gf_net *net = build(st, gf_act_default(GF_ACT_RELU), DEPTH, init, st->s.seed);
+    gf_optim sgd;
+    gf_batches batches;
+    char verdict[320] = "";
+    gf_optim_init(&sgd, net, gf_sgd(0.01));
+    if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)st->s.seed, GF_SHUFFLE) != GF_OK)
+        ex_die("%s", gf_last_error());
+    ex_check(net);
+    while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
+        gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
+        ex_push(loss, gf_loss_cross_entropy(net, batches.labels));
+        gf_net_backward(net);
+        if (loss->n == 1) {
+            gf_net_measure(net), gf_net_verdict(net, verdict, sizeof verdict);
+            for (int l = 1; l <= DEPTH + 2; l++) delta[l - 1] = gf_net_probe_at(net, l)->delta.rms;
+        }
+        if (b->clip > 0) gf_net_clip_grad_norm(net, b->clip);
+        gf_optim_step(&sgd, net);
+    }
+    if (loss->n > 0)
+        printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", b->name, verdict, "", (int)loss->n,
+               loss->v[loss->n - 1], gf_net_error(net));
+    gf_batches_free(&batches), gf_optim_free(&sgd), gf_net_free(net);
+}
+
 static void explosion(study *st) {
-    static const struct { const char *name; double gain, clip;
-    } tries[] = {{"gain 4√2", 4, 0},
-                 {"gain 2√2", 2, 0},
-                 {"gain 4√2, clipped to norm 1", 4, 1},
-                 {"gain 2√2, clipped to norm 1", 2, 1},
-                 {"gain √2 (Kaiming)", 1, 0}};
+    static const burst bursts[] = {{"gain 4√2", 4, 0},
+                                   {"gain 2√2", 2, 0},
+                                   {"gain 4√2, clipped to norm 1", 4, 1},
+                                   {"gain 2√2, clipped to norm 1", 2, 1},
+                                   {"gain √2 (Kaiming)", 1, 0}};
     double x[MAX_LAYERS], delta[MAX_LAYERS];
     plot_figure *fig = plot_figure_create(
         1500, 650, 1, 2, "Explosion: 20 relu layers with too large a gain, SGD 0.01, and its remedies");
@@ -262,35 +297,12 @@ static void explosion(study *st) {
     plot_labels(by_step, "training loss (a cross marks a value that is not finite)", "step", "cross entropy"),
         plot_log_y(by_step);
     for (int l = 0; l < MAX_LAYERS; l++) x[l] = l + 1;
-    for (int i = 0; i < EX_COUNT(tries) && !ex_stop; i++) {
-        gf_net *net =
-            build(st, gf_act_default(GF_ACT_RELU), DEPTH,
-                  gf_init_with(GF_INIT_KAIMING_NORMAL, tries[i].gain * sqrt(2.0)), gf_init_zero(), st->s.seed);
-        gf_optim sgd;
-        gf_batches batches;
+    for (int i = 0; i < EX_COUNT(bursts) && !ex_stop; i++) {
         ex_series loss = {0, 0, 0};
-        char verdict[320] = "";
-        gf_optim_init(&sgd, net, gf_sgd(0.01));
-        if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)st->s.seed, GF_SHUFFLE) != GF_OK)
-            ex_die("%s", gf_last_error());
-        ex_check(net);
-        while (!ex_stop && gf_net_status(net) == GF_OK && gf_batches_next(&batches)) {
-            gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
-            ex_push(&loss, gf_loss_cross_entropy(net, batches.labels));
-            gf_net_backward(net);
-            if (loss.n == 1) {
-                gf_net_measure(net), gf_net_verdict(net, verdict, sizeof verdict);
-                for (int l = 1; l <= DEPTH + 2; l++) delta[l - 1] = gf_net_probe_at(net, l)->delta.rms;
-            }
-            if (tries[i].clip > 0) gf_net_clip_grad_norm(net, tries[i].clip);
-            gf_optim_step(&sgd, net);
-        }
-        if (tries[i].clip == 0) plot_line(by_layer, x, delta, DEPTH + 2, tries[i].name, plot_marked(i, PLOT_CIRCLE));
-        plot_smooth(by_step, NULL, loss.v, (int)loss.n, 0, tries[i].name, plot_solid(i));
-        if (loss.n > 0)
-            printf("%-28s at the start %s\n%-28s after %d steps loss %.4g; %s\n", tries[i].name, verdict, "",
-                   (int)loss.n, loss.v[loss.n - 1], gf_net_error(net));
-        ex_series_free(&loss), gf_batches_free(&batches), gf_optim_free(&sgd), gf_net_free(net);
+        explode(st, &bursts[i], &loss, delta);
+        if (bursts[i].clip == 0) plot_line(by_layer, x, delta, DEPTH + 2, bursts[i].name, plot_marked(i, PLOT_CIRCLE));
+        plot_smooth(by_step, NULL, loss.v, (int)loss.n, 0, bursts[i].name, plot_solid(i));
+        ex_series_free(&loss);
     }
     ex_save_chart(fig, st->s.out, "explosion.png");
 }
@@ -324,11 +336,10 @@ static void report(const study *st, run (*seeds)[EX_MAX_ACTIVATIONS][INITS]) {
     for (int a = 0; a < st->s.act_count; a++)
         for (int i = 0; i < INITS; i++) {
             double acc[MAX_SEEDS], dw[MAX_SEEDS];
-            gf_init weight, bias;
             const run *r = &seeds[0][a][i];
             for (int k = 0; k < st->s.seeds; k++) acc[k] = seeds[k][a][i].test_acc, dw[k] = seeds[k][a][i].first_dw;
             ex_table_row(&table, "%s|%s|%.2f ± %.2f|%.1e|%.1e|%.1e|%.*s", st->s.act_name[a],
-                         init_for(st, st->s.act[a], i, &weight, &bias), ex_mean(acc, (size_t)st->s.seeds),
+                         start_for(st, a, i).name, ex_mean(acc, (size_t)st->s.seeds),
                          ex_std(acc, (size_t)st->s.seeds), ex_mean(dw, (size_t)st->s.seeds),
                          r->delta[0][0] / r->delta[0][r->layers - 1], r->theory[0] / r->theory[r->layers - 1],
                          (int)strcspn(r->verdict, ":"), r->verdict);
@@ -351,11 +362,8 @@ static void both_inits(study *st) {
     draw_steps(st, seeds[0], 0, "loss.png"), draw_steps(st, seeds[0], 1, "grad_norm.png");
     draw_profiles(st, seeds[0]);
     for (int a = 0; a < st->s.act_count; a++)
-        for (int i = 0; i < INITS; i++) {
-            gf_init weight, bias;
-            if (seeds[0][a][i].recorder.rows > 1)
-                draw_heatmap(st, &seeds[0][a][i], a, init_for(st, st->s.act[a], i, &weight, &bias));
-        }
+        for (int i = 0; i < INITS; i++)
+            if (seeds[0][a][i].recorder.rows > 1) draw_heatmap(st, &seeds[0][a][i], a, i);
     if (!ex_stop) report(st, seeds);
     for (int k = 0; k < st->s.seeds; k++)
         for (int a = 0; a < st->s.act_count; a++)
