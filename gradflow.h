@@ -3977,17 +3977,18 @@ typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to rea
     int failed;             // out of memory, or read past the end
 } gfi_bytes;
 
+// Room for n bytes more.
+static void gfi_reserve(gfi_bytes *bytes, size_t n) {
+    if (bytes->failed || n <= bytes->capacity - bytes->size) return;
+    size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
+    unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
+    bytes->failed = grown == NULL;
+    if (grown) bytes->data = grown, bytes->capacity = wanted;
+}
+
 static void gfi_put(gfi_bytes *bytes, const void *from, size_t n) {
+    gfi_reserve(bytes, n);
     if (bytes->failed) return;
-    if (n > bytes->capacity - bytes->size) {
-        size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
-        unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
-        if (!grown) {
-            bytes->failed = 1;
-            return;
-        }
-        bytes->data = grown, bytes->capacity = wanted;
-    }
     memcpy(bytes->data + bytes->size, from, n);
     bytes->size += n;
 }
@@ -5381,6 +5382,24 @@ static gf_status gfi_file_read(gfi_file *file, void *bytes, size_t size) {
                     ferror(file->stream) ? strerror(errno) : "the file ends before", file->hint);
 }
 
+// The whole file and 4 zeros behind it, for the caller to free.
+static gf_status gfi_file_whole(const char *path, const char *hint, unsigned char **bytes, size_t *size) {
+    gfi_file file;
+    *bytes = NULL;
+    gf_status status = gfi_file_open(&file, path, hint);
+    if (status != GF_OK) return status;
+    *size = (size_t)file.size;
+    if (file.size < SIZE_MAX - 4) *bytes = (unsigned char *)gfi_alloc(*size + 4, 1);
+    if (*bytes) {
+        status = gfi_file_read(&file, *bytes, *size);
+        memset(*bytes + *size, 0, 4);
+    } else {
+        status = gfi_fail(GF_ERROR_MEMORY, "%.200s: no memory for its %llu bytes", path, (unsigned long long)file.size);
+    }
+    gfi_file_close(&file);
+    return status;
+}
+
 // Read an IDX header: magic number 0x00000800 + sides, then each side, all big-endian. The file's length must follow.
 static gf_status gfi_idx_header(gfi_file *file, int sides, uint32_t side[3]) {
     uint8_t bytes[16] = {0};
@@ -5692,7 +5711,8 @@ static gf_status gfi_csv_parse(gf_dataset *data, const char *path, char *text, i
 }
 
 GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
-    gfi_file file;
+    unsigned char *text;
+    size_t size;
     if (!data) return gfi_null("gf_data_csv", "data");
     memset(data, 0, sizeof *data);
     if (!path) return gfi_null("gf_data_csv", "path");
@@ -5700,20 +5720,11 @@ GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
         return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression",
                         classes);
     }
-    gf_status status = gfi_file_open(&file, path, "check its name");
-    if (status != GF_OK) return status;
-    char *text = file.size < SIZE_MAX - 4 ? (char *)gfi_alloc((size_t)file.size + 4, 1) : NULL;
-    if (!text) {
-        status = gfi_fail(GF_ERROR_MEMORY, "%.200s: no memory for its %llu bytes", path, (unsigned long long)file.size);
-    } else {
-        status = gfi_file_read(&file, text, (size_t)file.size);
-        memset(text + file.size, 0, 4);
-    }
-    if (status == GF_OK && memchr(text, 0, (size_t)file.size)) {
+    gf_status status = gfi_file_whole(path, "check its name", &text, &size);
+    if (status == GF_OK && memchr(text, 0, size)) {
         status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; expected plain text (UTF-8)", path);
     }
-    if (status == GF_OK) status = gfi_csv_parse(data, path, text, classes);
-    gfi_file_close(&file);
+    if (status == GF_OK) status = gfi_csv_parse(data, path, (char *)text, classes);
     GF_FREE(text);
     if (status != GF_OK) gf_data_free(data);
     return status;
@@ -6216,6 +6227,7 @@ static void gfi_put_checkpoint(gfi_bytes *bytes, const gf_net *net, const gf_opt
     char words[4096] = "";
     int m = optim && optim->m, v = optim && optim->v;
     gfi_architecture(net, words, sizeof words);
+    gfi_reserve(bytes, sizeof words + sizeof(gf_real) * (net->param_count * (size_t)(1 + m + v) + net->state_count));
     gfi_put(bytes, GFI_SAVE_MAGIC, 8);
     gfi_put_u64(bytes, GFI_SAVE_VERSION);
     gfi_put_u64(bytes, sizeof(gf_real));
@@ -6265,21 +6277,6 @@ GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches
                           : gfi_write_file(path, bytes.data, bytes.size);
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
-}
-
-// The whole file into bytes->data; the caller frees.
-static gf_status gfi_read_file(const char *path, gfi_bytes *bytes) {
-    FILE *file = fopen(path, "rb");
-    unsigned char block[4096];
-    size_t n;
-    int broken;
-    memset(bytes, 0, sizeof *bytes);
-    if (!file) return gfi_fail(GF_ERROR_IO, "%s: cannot be opened; is the name right?", path);
-    while ((n = fread(block, 1, sizeof block, file)) > 0) gfi_put(bytes, block, n);
-    broken = ferror(file);
-    fclose(file);
-    if (broken) return gfi_fail(GF_ERROR_IO, "%s: cannot be read; is it a file?", path);
-    return bytes->failed ? gfi_fail(GF_ERROR_MEMORY, "%s: out of memory for it", path) : GF_OK;
 }
 
 typedef struct gfi_checkpoint {  // the numbers at a checkpoint's head
@@ -6367,7 +6364,8 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
     gfi_bytes bytes;
     gf_status status;
     if (!gfi_savable(net, optim, batches, path, "gf_net_load")) return gf_net_status(net);
-    status = gfi_read_file(path, &bytes);
+    memset(&bytes, 0, sizeof bytes);
+    status = gfi_file_whole(path, "name a file that gf_net_save wrote", &bytes.data, &bytes.size);
     if (status == GF_OK) status = gfi_load(net, optim, batches, &bytes, path);
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());

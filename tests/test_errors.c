@@ -756,8 +756,8 @@ static void bad_checkpoints(void) {
     EXPECT(BUILT, gf_net_save(net, NULL, &none, "x.gf"), GF_ERROR_ARGUMENT, "batches", "gf_batches_init");
     EXPECT(BUILT, gf_net_load(net, NULL, &none, "x.gf"), GF_ERROR_ARGUMENT, "batches", "gf_batches_init");
     EXPECT(BUILT, gf_net_save(net, NULL, NULL, "no/such/x.gf"), GF_ERROR_IO, "no/such/x.gf", "does the folder exist");
-    EXPECT(BUILT, gf_net_load(net, NULL, NULL, "no/such/x.gf"), GF_ERROR_IO, "no/such/x.gf", "is the name right");
-    EXPECT(BUILT, gf_net_load(net, NULL, NULL, "."), GF_ERROR_IO, ".: cannot be read", "is it a file");
+    EXPECT(BUILT, gf_net_load(net, NULL, NULL, "no/such/x.gf"), GF_ERROR_IO, "no/such/x.gf", "name a file that gf_net_save wrote");
+    EXPECT(BUILT, gf_net_load(net, NULL, NULL, "."), GF_ERROR_IO, ".: is not a regular file", "name a file that gf_net_save wrote");
     EXPECT(BUILT, gf_net_load(net, NULL, NULL, "tests/test.h"), GF_ERROR_FORMAT, "test.h", "gf_net_save wrote");
 }
 
