@@ -6,7 +6,9 @@
 A mutant is gradflow.h with one operator, number, index or condition of its implementation changed. The C tests are run
 against it one after another, those that test its section first, until one does not compile, fails, or takes far longer
 than on the sound header: the mutant is noticed. Programs are built with the plain kernels alone (-O1 -DGF_NO_SIMD)
-unless the change lies in the kernels; JOBS (2) mutants at a time. The survivors are printed, each as a diff line.
+unless the change lies in the kernels; last come the section's own tests once more with the address and undefined-
+behaviour sanitizers, as in the suite. JOBS (2) mutants at a time. The survivors are printed, each as a diff line.
+The size in an array's declaration is left alone: one element more is no fault.
 """
 import concurrent.futures
 import os
@@ -24,7 +26,7 @@ SEED = 20240607
 # Cheap and wide tests first; before them the ones of the section where the change lies. The slowest are left out.
 ORDER = ["net", "errors", "checkpoint", "kernels", "pytorch", "data", "gradcheck", "probe", "theory",
          "activations", "conv"]
-FIRST = {"ERR": ["errors"], "RNG": ["data"], "TENSOR": ["net", "errors"], "ACT": ["activations", "kernels"],
+FIRST = {"ERR": ["format", "errors"], "RNG": ["data"], "TENSOR": ["net", "errors"], "ACT": ["activations", "kernels"],
          "INIT": ["net", "pytorch"], "LAYER": ["pytorch", "conv", "gradcheck"], "NET": ["net", "errors"],
          "LOSS": ["pytorch", "net"], "OPTIM": ["pytorch", "net"], "PROBE": ["probe"], "CHECK": ["gradcheck"],
          "THEORY": ["theory"], "DATA": ["data"], "SAVE": ["checkpoint"], "KERNEL": ["kernels", "pytorch", "conv"]}
@@ -35,6 +37,9 @@ SWAPS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "<": "<=", "<=": "<",
 TOKEN = re.compile(r'''//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|^[ \t]*\#(?:\\\n|[^\n])*|[A-Za-z_]\w*|
                        \.?\d(?:[eEpP][+-]|[\w.])*|<<=|>>=|\.\.\.|->|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^]=|.''',
                    re.S | re.M | re.X)
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
+# "float x[" and "int a[9], *b[" at the end of what stands before a number
+DECLARED = re.compile(r"\n\s*(?:(?:static|const|unsigned) )*(?:[a-z]\w*) (?:[^;()={}]*, *)?\**\w+(?:\[\w+\])*\[$")
 
 
 def mutate(token, before, after):
@@ -72,7 +77,7 @@ def places(text):
             continue
         if section and (m.start() > start or section == "KERNEL"):
             new = mutate(token, before, following[m.start()])
-            if new is not None:
+            if new is not None and not (before == "[" and DECLARED.search(text[text.rfind("\n", 0, m.start()):m.start()])):
                 found.append((m.start(), len(token), new, section))
         before = token
     return found
@@ -89,10 +94,10 @@ def tests_for(section):
                                if os.path.exists(os.path.join(ROOT, "tests", f"test_{t}.c"))]))
 
 
-def noticed_by(folder, test, section, limit):
+def noticed_by(folder, test, section, limit, extra=()):
     """Why this test notices the header in this folder, or None."""
     program = os.path.join(folder, test)
-    flags = ["-std=c99", "-w", "-O1"] + ([] if section == "KERNEL" or test in WITH_KERNELS else ["-DGF_NO_SIMD"])
+    flags = ["-std=c99", "-w", "-O1", *extra] + ([] if section == "KERNEL" or test in WITH_KERNELS else ["-DGF_NO_SIMD"])
     with open(os.path.join(ROOT, "tests", f"test_{test}.c"), encoding="utf-8") as file:
         variants = re.search(r"^// build:(.*)", file.read(400), re.M)
     if variants and variants.group(1).split()[0] == "double":
@@ -125,6 +130,11 @@ def examine(number, text, place, limits):
             why = noticed_by(folder, test, section, limits[test])
         if why:
             why = f"{test} {why}"
+            break
+    for test in [] if why else FIRST.get(section, []):
+        why = noticed_by(folder, test, section, 10 * limits.get(test, 60), SANITIZE)
+        if why:
+            why = f"{test} sanitized {why}"
             break
     shutil.rmtree(folder)
     start = text.rfind("\n", 0, position) + 1
