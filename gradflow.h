@@ -2426,8 +2426,8 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     gfi_tensor *tensor;
     size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
     int i;
-    void *grown =
-        net->status == GF_OK ? gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor) : NULL;
+    if (net->status != GF_OK) return;
+    void *grown = gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor);
     if (grown) net->tensors = (gfi_tensor *)grown;
     for (i = 0; i < rank && size > 0; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
     if (!grown || size == 0 || *total > SIZE_MAX / 16 - size) {

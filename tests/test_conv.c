@@ -143,6 +143,24 @@ static void compare(const char *kernels, const char *what, const gf_real *found,
         }
 }
 
+// Images beyond this batch, which a forward and backward must leave alone: sentinels there before, and still after.
+static void beyond(const gf_net *net, int batch, int check) {
+    const gf_real sentinel = 12345;
+    for (int i = 0; i < net->layer_count; i++) {
+        const gfi_layer *layer = &net->layers[i];
+        gf_real *arrays[2] = {layer->y, layer->dy};
+        for (int a = 0; a < 2; a++)
+            for (size_t k = (size_t)batch * layer->out_size; k < (size_t)net->max_batch * layer->out_size; k++) {
+                if (!check) arrays[a][k] = sentinel;
+                else if (arrays[a][k] != sentinel) {
+                    test_fail(__FILE__, __LINE__, "%s writes beyond its batch: %s[%d]", layer->name, a ? "dy" : "y",
+                              (int)k);
+                    return;
+                }
+            }
+    }
+}
+
 static void test_kernels(void) {
     static char title[400];
     for (size_t f = 0; f < sizeof shapes / sizeof *shapes; f++) {
@@ -158,7 +176,9 @@ static void test_kernels(void) {
             gf_net *net = net_of(at->words, shape, at->batch + 1, 1, 1);
             if (gf_net_force_kernels(net, kernel_names[k]) == GF_OK) {
                 hash_params(net, 300 * f);
+                beyond(net, at->batch, 0);
                 run(net, at->batch, GF_TRAIN, 300 * f);
+                beyond(net, at->batch, 1);
                 for (int i = 0; i < gf_net_layer_count(net); i++) {
                     size_t n = (size_t)at->batch * gf_shape_size(gf_net_layer_shape(net, i));
                     compare(kernel_names[k], gf_net_layer_name(net, i), gf_net_layer_output(net, i),
@@ -327,7 +347,8 @@ static void test_maps(void) {
         size_t plane = (size_t)(shape.height * shape.width), planes = 7 * (size_t)shape.channels;
         const gf_real *d = gf_net_layer_grad(net, layer);
         double map[64];
-        CHECK(gf_net_gradient_map(net, layer, map) == GF_OK);
+        map[plane] = -1;
+        CHECK(gf_net_gradient_map(net, layer, map) == GF_OK && map[plane] == -1);
         for (size_t i = 0; i < plane; i++) {
             double sum = 0;
             for (size_t k = 0; k < planes; k++) sum += fabs((double)d[k * plane + i]);
@@ -338,7 +359,8 @@ static void test_maps(void) {
     for (int l = 1; l <= 3; l++) {
         const gf_tensor *w = &net->tensors[2 * (l - 1)].view;
         double norms[8], total = 0, expected = 0;
-        CHECK(gf_net_filter_norms(net, l, norms) == GF_OK);
+        norms[w->dims[0]] = -1;
+        CHECK(gf_net_filter_norms(net, l, norms) == GF_OK && norms[w->dims[0]] == -1);
         for (int o = 0; o < w->dims[0]; o++) {
             double square = 0;
             for (size_t i = 0; i < w->size / (size_t)w->dims[0]; i++) {

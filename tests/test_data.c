@@ -339,9 +339,9 @@ static void test_idx_good(void) {
     gf_data_free(&data);
     TEST("mnist: missing test files, foreign labels");
     REFUSED(gf_data_mnist(&data, folder, 1), GF_ERROR_IO, "t10k-images-idx3-ubyte", "run ./data_fetch.sh mnist");
-    labels[8 + 2] = 11;
+    labels[8 + 2] = 10;
     write_file(name_b, labels, sizeof labels);
-    REFUSED(gf_data_mnist(&data, folder, 0), GF_ERROR_FORMAT, "label expected 0..9, found 11", "train-labels");
+    REFUSED(gf_data_mnist(&data, folder, 0), GF_ERROR_FORMAT, "label expected 0..9, found 10", "train-labels");
     CHECK(alloc_live == 0);
 }
 
@@ -764,6 +764,10 @@ static void test_batches(void) {
     TEST("without GF_SHUFFLE samples come in order; a batch may be larger than the data");
     CHECK(gf_batches_init(&batches, &data, 1000, 1, 0) == GF_OK && gf_batches_per_epoch(&batches) == 1);
     CHECK(run_epoch(&batches, order[0]) == 1 && !memcmp(order[0], labels, sizeof labels));
+    gf_batches_free(&batches);
+    TEST("batches of a single sample");
+    CHECK(gf_batches_init(&batches, &data, 1, 1, 0) == GF_OK && gf_batches_per_epoch(&batches) == COUNT);
+    CHECK(run_epoch(&batches, order[0]) == COUNT && !memcmp(order[0], labels, sizeof labels));
     gf_batches_free(&batches);
     gf_data_free(&data);
     TEST("targets are handed out with their samples");

@@ -217,6 +217,10 @@ static void test_options(void) {
     CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_BCE, targets.bce, &check) == GF_OK);
     CHECK(check.checked == 2 * 5 && check.skipped == 0); // four tensors and the input
     CHECK(check.worst <= 1e-6);
+    TEST("gradcheck takes the step that it is given: with half a unit the differences are far off");
+    check.step = 0.5;
+    CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_BCE, targets.bce, &check) == GF_OK);
+    CHECK(check.worst > 1e-3);
     TEST("gradcheck reports bad arguments");
     CHECK(gf_grad_check(NULL, x, BATCH, GF_TRAIN, GF_LOSS_BCE, targets.bce, &check) == GF_ERROR_ARGUMENT);
     CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_BCE, NULL, &check) == GF_ERROR_ARGUMENT);

@@ -513,6 +513,17 @@ static void test_dead_share(void) {
     gf_net_forward(net, x, LARGEST, GF_EVAL);
     CHECK(isnan(gf_net_dead_share(net, 1)));
     gf_net_free(net);
+    TEST("dead share of a last layer that has an activation");
+    net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    net_add_words(net, "dense:4 relu dense:5 relu");
+    gf_net_probe(net, GF_PROBE_SIGNALS);
+    gf_net_build(net);
+    for (int o = 0; o < 3; o++) gf_net_tensor(net, "dense2.bias")->value[o] = (gf_real)(o == 0 ? 1000 : -1000);
+    gf_net_tensor(net, "dense2.bias")->value[3] = gf_net_tensor(net, "dense2.bias")->value[4] = 1000;
+    gf_net_dead_reset(net, 1);
+    gf_net_forward(net, x, LARGEST, GF_EVAL);
+    CHECK_NEAR(gf_net_dead_share(net, 2), 0.4, 1e-12);
+    gf_net_free(net);
 }
 
 // --- the verdict on nets whose trouble is known ---
