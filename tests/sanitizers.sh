@@ -5,9 +5,9 @@
 #   msan                   clang: nothing is decided by memory that was never written
 #   tsan                   clang with LLVM's OpenMP and its Archer: no two threads meet at one address in no order; only
 #                          what is threaded
-# The gcc-asan builds that tests/run.sh makes anyway are left to it. A tool must first report a mistake planted for it,
-# and stay silent without that mistake; else it is skipped. Ignored is one thing: leaks of libomp, which does not free the
-# records of its threads when a program uses teams of several sizes, with us or without.
+# The gcc-asan builds that tests/run.sh makes anyway are left to it, and the examples' to make faults. A tool must first
+# report a mistake planted for it, and stay silent without that mistake; else it is skipped. Ignored is one thing: leaks
+# of libomp, which does not free the records of its threads when a program uses teams of several sizes, with us or not.
 # Prints PASS, FAIL and SKIP lines; the last line is "N passed, N failed".
 #
 # use: sh tests/sanitizers.sh [TOOL...]     none: all four
@@ -123,10 +123,12 @@ jobs_of() {
     for name in $examples; do
         options=
         case $name in cifar_*) options='--epochs 1 --activations relu' ;; esac
-        if [ "$1" != tsan ]; then echo "$1 examples/$name.c float $options"
-        elif grep -q 'threads' "examples/$name.c"; then
-            for threads in 2 4; do echo "tsan examples/$name.c openmp $options --threads $threads"; done
-        fi
+        case $1 in
+            clang-asan | msan) echo "$1 examples/$name.c float $options" ;;
+            tsan)
+                grep -q threads "examples/$name.c" || continue
+                for threads in 2 4; do echo "tsan examples/$name.c openmp $options --threads $threads"; done ;;
+        esac
     done
 }
 for tool in "$@"; do
