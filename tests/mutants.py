@@ -23,8 +23,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "mutants")
 CC = os.environ.get("CC", "cc")
 SEED = 20240607
+with open(os.path.join(ROOT, "tests", "fixtures", "bits.txt"), "rb") as known:
+    BITS = known.read()
 # Cheap and wide tests first; before them the ones of the section where the change lies. The slowest are left out.
-ORDER = ["net", "errors", "checkpoint", "kernels", "pytorch", "data", "gradcheck", "probe", "theory",
+ORDER = ["portable", "net", "errors", "checkpoint", "kernels", "pytorch", "data", "gradcheck", "probe", "theory",
          "activations", "conv"]
 FIRST = {"ERR": ["format", "errors"], "RNG": ["data"], "TENSOR": ["net", "errors"], "ACT": ["activations", "kernels"],
          "INIT": ["net", "pytorch"], "LAYER": ["pytorch", "conv", "gradcheck"], "NET": ["net", "errors"],
@@ -90,19 +92,23 @@ def sample(text, count, first):
 
 
 def tests_for(section):
-    return list(dict.fromkeys([t for t in FIRST.get(section, []) + ORDER
-                               if os.path.exists(os.path.join(ROOT, "tests", f"test_{t}.c"))]))
+    return list(dict.fromkeys(FIRST.get(section, []) + ORDER))
+
+
+def source(test):
+    return os.path.join("tests", "portable.c" if test == "portable" else f"test_{test}.c")
 
 
 def noticed_by(folder, test, section, limit, extra=()):
     """Why this test notices the header in this folder, or None."""
     program = os.path.join(folder, test)
-    flags = ["-std=c99", "-w", "-O1", *extra] + ([] if section == "KERNEL" or test in WITH_KERNELS else ["-DGF_NO_SIMD"])
-    with open(os.path.join(ROOT, "tests", f"test_{test}.c"), encoding="utf-8") as file:
+    plain = test == "portable" or section != "KERNEL" and test not in WITH_KERNELS
+    flags = ["-std=c99", "-w", "-O1", *extra] + (["-DGF_NO_SIMD", "-ffp-contract=off"] if plain else [])
+    with open(os.path.join(ROOT, source(test)), encoding="utf-8") as file:
         variants = re.search(r"^// build:(.*)", file.read(400), re.M)
     if variants and variants.group(1).split()[0] == "double":
         flags.append("-DGF_REAL=double")
-    built = subprocess.run([CC] + flags + [os.path.join(folder, "tests", f"test_{test}.c"), "-o", program, "-lm"],
+    built = subprocess.run([CC] + flags + [os.path.join(folder, source(test)), "-o", program, "-lm"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     if built.returncode != 0:
         return "does not compile"
@@ -113,6 +119,8 @@ def noticed_by(folder, test, section, limit, extra=()):
         return "takes too long"
     finally:
         os.remove(program)
+    if test == "portable" and ran.stdout != BITS:
+        return "other bits"
     return f"status {ran.returncode}" if ran.returncode != 0 or b"\nFAIL " in b"\n" + ran.stdout else None
 
 

@@ -29,7 +29,8 @@ static void same_numbers(double x) {
 
 static void test_numbers(void) {
     static const double special[] = {0, 1, 10, 100, 123456, 1234567, 999999.5, 0.1, 0.001, 1e-4, 1e-5, 1e-30, 1e30, 9.9999999,
-                                     5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 1.5, 2.5, 1e16, HUGE_VAL};
+                                     5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.5, 1.5, 2.5, 3.5, 4.5,
+                                     1e16, HUGE_VAL};
     char text[64];
     TEST("format: %g, %e and %f as snprintf writes them");
     for (size_t i = 0; i < sizeof special / sizeof *special; i++) same_numbers(special[i]), same_numbers(-special[i]);
