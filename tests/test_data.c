@@ -337,6 +337,17 @@ static void test_idx_good(void) {
     gf_data_free(&data);
     CHECK(gf_data_mnist(&data, folder, 0) == GF_OK && data.classes == 10 && data.count == IDX_COUNT);
     gf_data_free(&data);
+    TEST("idx: more labels than are read at once");
+    enum { MANY = 9000 };
+    static uint8_t pixels[16 + MANY], many[8 + MANY];
+    put_be32(pixels, 0x803), put_be32(pixels + 4, MANY), put_be32(pixels + 8, 1), put_be32(pixels + 12, 1);
+    put_be32(many, 0x801), put_be32(many + 4, MANY);
+    for (int i = 0; i < MANY; i++) many[8 + i] = (uint8_t)(i % 251);
+    write_file(name_a, pixels, sizeof pixels), write_file(name_b, many, sizeof many);
+    CHECK(gf_data_idx(&data, name_a, name_b) == GF_OK && data.count == MANY && data.classes == 251);
+    for (int i = 0; i < MANY; i++) CHECK(data.labels[i] == i % 251);
+    gf_data_free(&data);
+    write_file(name_a, images, sizeof images);
     TEST("mnist: missing test files, foreign labels");
     REFUSED(gf_data_mnist(&data, folder, 1), GF_ERROR_IO, "t10k-images-idx3-ubyte", "run ./data_fetch.sh mnist");
     labels[8 + 2] = 10;
