@@ -625,6 +625,18 @@ static void check_skips(const char *activation, double gain, const char *part) {
     gf_net_free(net);
 }
 
+static void test_limits_at_the_edge(void) {
+    TEST("z = 0, where relu's flat side ends, counts as limited");
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    gf_net_init(net, gf_init_zero(), gf_init_zero());
+    net_add_words(net, "dense:12 relu dense:4");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    gf_net_measure(net);
+    CHECK(gf_net_probe_at(net, 1)->limit_share == 1 && gf_net_probe_at(net, 1)->z_near_zero == 1);
+    gf_net_free(net);
+}
+
 static void test_verdicts(void) {
     char text[400], small[12];
     check_verdict("healthy", "tanh", 5, "xavier", 0);
@@ -642,6 +654,8 @@ static void test_verdicts(void) {
     check_verdict("vanishing", "relu", 20, "default", 0);
     check_verdict("exploding", "relu", 8, "kaiming_5", 0);
     check_verdict("dead", "relu", 4, "kaiming", -50);
+    verdict_of(text, sizeof text, "relu", 4, "kaiming", -50);
+    CHECK_TEXT(text, "100 % of layer");
     check_verdict("dead: 9", "relu", 2, "kaiming", -1.25);  // most of layer 2, not all
     check_no_gradient();
     check_skips("relu", 2, ", norms and skips ");
@@ -665,6 +679,7 @@ int main(void) {
     test_percentiles();
     test_histogram();
     test_dead_share();
+    test_limits_at_the_edge();
     test_verdicts();
     return test_report();
 }
