@@ -625,6 +625,22 @@ static void check_skips(const char *activation, double gain, const char *part) {
     gf_net_free(net);
 }
 
+// The only activation stands behind the last layer.
+static void check_last_activation(void) {
+    char text[400];
+    TEST("verdict names the activation behind the last layer");
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    gf_net_init(net, gf_init_xavier(0.1), gf_init_zero());
+    net_add_words(net, "dense:12 dense:12 dense:12 dense:12 dense:12 dense:4 tanh");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    gf_net_measure(net);
+    CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
+    CHECK_TEXT(text, "vanishing");
+    CHECK_TEXT(text, "(tanh)");
+    gf_net_free(net);
+}
+
 static void test_limits_at_the_edge(void) {
     TEST("z = 0, where relu's flat side ends, counts as limited");
     gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
@@ -680,6 +696,7 @@ int main(void) {
     test_histogram();
     test_dead_share();
     test_limits_at_the_edge();
+    check_last_activation();
     test_verdicts();
     return test_report();
 }
