@@ -672,7 +672,7 @@ static void test_verdicts(void) {
     check_verdict("dead", "relu", 4, "kaiming", -50);
     verdict_of(text, sizeof text, "relu", 4, "kaiming", -50);
     CHECK_TEXT(text, "100 % of layer");
-    check_verdict("dead: 9", "relu", 2, "kaiming", -1.25);  // most of layer 2, not all
+    check_verdict("dead: 92 %", "relu", 2, "kaiming", -1.25);  // most of layer 2, not all
     check_no_gradient();
     check_skips("relu", 2, ", norms and skips ");
     check_skips("identity", 2, " % norms and skips");
