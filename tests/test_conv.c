@@ -227,6 +227,33 @@ static void test_threads(void) {
 #endif
 }
 
+// A gradient belongs to its step: the same forward and backward once more give the same, nothing is added up.
+static void test_again(void) {
+    static const family nets[] = {
+        {6, 1, 1, 4, "mark dense:5 tanh project:1 batch_norm prelu dense:4", NULL},
+        {6, 1, 1, 4, "dense:5 layer_norm mark tanh dense:5 add:1 dense:4", NULL},
+        {3, 6, 7, 3, "mark conv:4:3:1:1 prelu project:1 batch_norm layer_norm dense:4", NULL},
+        {16, 5, 6, 3, "conv:16:3:1:1 relu conv:8:3:1:1 max:2:2 dense:4", NULL},
+    };
+    for (size_t f = 0; f < sizeof nets / sizeof *nets; f++)
+        for (int k = 0; k < NAMES; k++) {
+            static gf_real first[1 << 14];
+            gf_net *net = net_of(nets[f].words, gf_image(nets[f].channels, nets[f].height, nets[f].width), 4, 1, 1);
+            TEST("a second backward does not add to the first");
+            if (gf_net_force_kernels(net, kernel_names[k]) == GF_OK) {
+                const size_t n = gf_net_param_count(net);
+                hash_params(net, 700 + f);
+                run(net, nets[f].batch, GF_TRAIN, 700 + f);
+                CHECK(n <= sizeof first / sizeof *first);
+                memcpy(first, gf_net_grads(net), n * sizeof *first);
+                run(net, nets[f].batch, GF_TRAIN, 700 + f);
+                if (memcmp(first, gf_net_grads(net), n * sizeof *first) != 0)
+                    test_fail(__FILE__, __LINE__, "%s: \"%s\"", kernel_names[k], nets[f].words);
+            }
+            gf_net_free(net);
+        }
+}
+
 static void test_first_layer_without_input_gradient(void) {
     TEST("conv weight gradients do not depend on whether the input's is asked for");
     gf_net *with = net_of(shapes[0].words, gf_image(3, 32, 32), 5, 1, 1),
@@ -617,6 +644,7 @@ int main(void) {
     if (sizeof(gf_real) == sizeof(double)) test_gradients();
     test_kernels();
     test_threads();
+    test_again();
     test_first_layer_without_input_gradient();
     test_pool_values();
     test_nan_passes();
