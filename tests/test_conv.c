@@ -148,8 +148,8 @@ static void beyond(const gf_net *net, int batch, int check) {
     const gf_real sentinel = 12345;
     for (int i = 0; i < net->layer_count; i++) {
         const gfi_layer *layer = &net->layers[i];
-        gf_real *arrays[2] = {layer->y, layer->dy};
-        for (int a = 0; a < 2; a++)
+        gf_real *arrays[2] = {layer->y_buffer, layer->dy};
+        for (int a = layer->y_buffer ? 0 : 1; a < 2; a++)  // a mark has no output of its own
             for (size_t k = (size_t)batch * layer->out_size; k < (size_t)net->max_batch * layer->out_size; k++) {
                 if (!check) arrays[a][k] = sentinel;
                 else if (arrays[a][k] != sentinel) {
