@@ -52,7 +52,10 @@ def run(name, variant):
     except subprocess.TimeoutExpired:
         status = "a timeout"
     print(f"{name} ({variant}): status {status}", flush=True)
-    subprocess.check_call(["gcov", "--json-format", "--branch-probabilities"] + glob.glob(folder + "/*.gcda"),
+    counts = glob.glob(folder + "/*.gcda")
+    if not counts:  # stopped before it could write them
+        return None
+    subprocess.check_call(["gcov", "--json-format", "--branch-probabilities"] + counts,
                           cwd=folder, stdout=subprocess.DEVNULL)
     answers = []
     for path in glob.glob(folder + "/*.gcov.json.gz"):
