@@ -464,6 +464,8 @@ static void bad_records(void) {
     REFUSED(gf_histogram_add(&histogram, NULL, 3) == GF_ERROR_ARGUMENT, "x is NULL", "needs data");
     REFUSED((histogram.bins = 4, gf_histogram_add(&histogram, x, 3)) == GF_ERROR_ARGUMENT, "bins 4", "bins = 2");
     REFUSED((histogram.high = -1, gf_histogram_add(&histogram, x, 3)) == GF_ERROR_ARGUMENT, "high -1", "low < high");
+    REFUSED((histogram.low = histogram.high = 0, histogram.bins = 1, gf_histogram_add(&histogram, x, 3)) ==
+            GF_ERROR_ARGUMENT, "high 0", "low < high");
     REFUSED((histogram.low = -2147483647, histogram.high = 2147483647, gf_histogram_add(&histogram, x, 3)) ==
             GF_ERROR_ARGUMENT, "low -2147483647", "bins = 2");
     REFUSED((histogram.low = -1, histogram.high = 1, histogram.per_decade = 0, gf_histogram_add(&histogram, x, 3)) ==

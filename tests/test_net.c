@@ -540,6 +540,13 @@ static void test_nonfinite(void) {
     gf_net_activation(net, gf_act_custom("broken", value_square, slope_nan)), gf_net_dense(net, 3);
     gf_net_build(net);
     expect_nonfinite(net, x, "act2", 1, 0);
+    TEST("nonfinite: a weight's gradient that overflows where nothing else does names its layer");
+    net = net_from_words("dense:2 dense:3", INPUTS, BATCH, 1);
+    const gf_real large = (gf_real)(sizeof(gf_real) == 4 ? 1e30 : 1e200);
+    for (size_t i = 0; i < gf_net_param_count(net); i++) gf_net_params(net)[i] = 0;
+    for (int i = 0; i < 6; i++) gf_net_tensor(net, "dense2.weight")->value[i] = large / (gf_real)(1 + i);
+    for (int i = 0; i < BATCH * INPUTS; i++) bad[i] = large;
+    expect_nonfinite(net, bad, "dense1", 1, 0);
 }
 
 static void test_nonfinite_loss(void) {
