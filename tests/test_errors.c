@@ -672,6 +672,10 @@ static void bad_sets(void) {
     REFUSED(gf_data_normalize(&data, zero, unit, 0) == GF_ERROR_ARGUMENT, "channels is 0", "the data have 3");
     REFUSED(gf_data_normalize(&data, zero, unit, 2) == GF_ERROR_ARGUMENT, "channels is 2", "or as many");
     REFUSED(gf_data_normalize(&data, zero, unit, -1) == GF_ERROR_ARGUMENT, "channels is -1", "or as many");
+    gf_dataset wide = data;  // five features: only one mean for all
+    wide.shape = gf_vector(5);
+    REFUSED(gf_data_normalize(&wide, zero, unit, 5) == GF_ERROR_ARGUMENT, "channels is 5", "expected 1 (for all)");
+    CHECK(strstr(gf_last_error(), "as many") == NULL);
     REFUSED(gf_data_normalize(&data, unknown, unit, 1) == GF_ERROR_ARGUMENT, "mean nan", "must be above 0");
     REFUSED(gf_data_normalize(&data, zero, zero, 1) == GF_ERROR_ARGUMENT, "std 0", "must be above 0");
     REFUSED(gf_data_normalize(&data, zero, minus, 1) == GF_ERROR_ARGUMENT, "std -1", "must be above 0");

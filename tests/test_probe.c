@@ -622,6 +622,7 @@ static void check_skips(const char *activation, double gain, const char *part) {
     CHECK(!strncmp(text, "exploding", 9));
     CHECK_TEXT(text, activation);
     CHECK_TEXT(text, part);
+    if (strstr(text, " % Wᵀ")) CHECK(percent_before(text, "Wᵀ") + percent_before(text, "norms and skips") == 100);
     gf_net_free(net);
 }
 
