@@ -511,6 +511,16 @@ static void expect_nonfinite(gf_net *net, const gf_real *input, const char *laye
     gf_optim_free(&sgd), gf_net_free(net);
 }
 
+static void test_no_parameters(void) {
+    gf_optim adam;
+    TEST("a net without parameters can be stepped by every optimiser");
+    gf_net *net = net_from_words("tanh", INPUTS, BATCH, 1);
+    CHECK(gf_optim_init(&adam, net, gf_adam(0.1)) == GF_OK);
+    gf_net_forward(net, x, BATCH, GF_TRAIN), gf_loss_mse(net, x), gf_net_backward(net);
+    CHECK(gf_optim_step(&adam, net) == GF_OK);
+    gf_optim_free(&adam), gf_net_free(net);
+}
+
 static void test_nonfinite(void) {
     gf_real bad[BATCH * INPUTS];
     gf_optim sgd;
@@ -623,6 +633,7 @@ int main(int argc, char **argv) {
     test_batch_sizes(), test_input_gradient(), test_correct();
     test_steps_allocate_nothing(), test_failing_allocations();
     test_threads();
+    test_no_parameters();
     test_nonfinite(), test_nonfinite_loss();
     test_summary(argv[0]);
     return test_report();
