@@ -155,9 +155,10 @@ static void draw(study *st, const ex_settings *s) {
     if (!st->best_name) return;
     const char *digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
     double counts[100];
-    for (int i = 0; i < 100; i++) counts[i] = st->confusion[i] ? (double)st->confusion[i] : NAN;
+    for (int i = 0; i < 100; i++) counts[i] = (double)st->confusion[i];
     snprintf(title, sizeof title, "Confusion of the best model: %s, %.2f %% on %s", st->best_name, st->best, st->data);
     plot_figure *fig = plot_figure_create(900, 800, 1, 1, title);
+    plot_caption(fig, "hatched: none; colours on a log scale");
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "predicted", "true");
     plot_heatmap(ax, counts, 10, 10, PLOT_VIRIDIS), plot_heatmap_values(ax, "%.0f"), plot_heatmap_square(ax);
