@@ -1205,8 +1205,9 @@ static inline void gfi_matmul_naive(const gfi_matmul *job) {
 // block comes. A tile row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying,
 // whatever its strides.
 //
-// Edges. What is left over below the last whole tile goes to tiles of 4, 2 and 1 rows; columns are dealt out evenly, 4
-// vectors as 2 and 2. The last vector of a row is masked.
+// Edges. What is left over below the last whole tile goes to tiles of 4, 2 and 1 rows (with AVX-512 also of 5: ten
+// classes make weight gradients of ten rows); columns are dealt out evenly, 4 vectors as 2 and 2. The last vector of a
+// row is masked.
 #define GFI_BLOCK_K 256
 #define GFI_BLOCK_BYTES 1920  // 480 floats: whole vectors and whole panels on every instruction set
 #define GFI_BLOCK_REALS (GFI_BLOCK_K * GFI_BLOCK_BYTES / (int)sizeof(gf_real))
@@ -1840,8 +1841,8 @@ static void gfi_convolve_back(const gfi_conv *job) {
 static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
 static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where this machine has none of that name
 
-// From here to the kernels, code is long and does little: it runs once for each layer and step. With optimisation on,
-// compiling it fast is worth more than making it fast.
+// From here to the kernels code is long, and a training step spends next to no time in it: the loops that matter are
+// the kernels'. So, where optimisation is on at all, compiling it fast is worth more than optimising it hard.
 #if defined(__OPTIMIZE__) && defined(__clang__)
 #pragma clang attribute push(__attribute__((noinline)), apply_to = function)
 #elif defined(__OPTIMIZE__) && defined(__GNUC__)
@@ -3739,7 +3740,8 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
                              (double)targets[i]);
             return NAN;
         }
-    for (i = 0; i < n; i++) out->dy[i] = (gf_real)-fabs((double)out->y[i]);  // dy is room for ln(1 + e^-|y|), then for p
+    // dy is room first for ln(1 + e^-|y|), then for p
+    for (i = 0; i < n; i++) out->dy[i] = (gf_real)-fabs((double)out->y[i]);
     net->kernels->act_forward(gf_act_default(GF_ACT_SOFTPLUS), out->dy, out->dy, NULL, n);
     net->correct = 0;
     for (i = 0; i < n; i++) {
@@ -6925,7 +6927,7 @@ GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const gfi_tile
     }
 }
 
-// The height of the next tile where so many rows are left. The weight gradient of ten classes has ten rows: 5 and 5.
+// The height of the next tile where so many rows are left; ten are 5 and 5.
 GFI_INLINE int GFI_FN(gfi_tile_rows)(int left) {
 #if GFI_TILE_ROWS == 8
     if (left == 5 || left == 10) return 5;
