@@ -39,7 +39,6 @@ SWAPS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "<": "<=", "<=": "<",
 TOKEN = re.compile(r'''//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|^[ \t]*\#(?:\\\n|[^\n])*|[A-Za-z_]\w*|
                        \.?\d(?:[eEpP][+-]|[\w.])*|<<=|>>=|\.\.\.|->|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^]=|.''',
                    re.S | re.M | re.X)
-SANITIZED = "sanitized "
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 # "float x[" and "int a[9], *b[" at the end of what stands before a number
 DECLARED = re.compile(r"\n\s*(?:(?:static|const|unsigned) )*(?:[a-z]\w*) (?:[^;()={}]*, *)?\**\w+(?:\[\w+\])*\[$")
@@ -92,8 +91,11 @@ def sample(text, count, first):
     return chosen[first:first + count], len(chosen)
 
 
-def tests_for(section):
-    return list(dict.fromkeys(FIRST.get(section, []) + ORDER))
+def runs_of(section):
+    """(name, test, flags): the tests in order, then the section's own (no section: every section's) with sanitizers."""
+    own = FIRST[section] if section else list(dict.fromkeys(sum(FIRST.values(), [])))
+    ordered = dict.fromkeys((own if section else []) + ORDER)
+    return [(test, test, ()) for test in ordered] + [(f"sanitized {test}", test, SANITIZE) for test in own]
 
 
 def source(test):
@@ -134,17 +136,11 @@ def examine(number, text, place, limits):
     with open(os.path.join(folder, "gradflow.h"), "w", encoding="utf-8") as file:
         file.write(text[:position] + new + text[position + length:])
     why = None
-    for test in tests_for(section):
-        if test in limits:
-            why = noticed_by(folder, test, section, limits[test])
+    for name, test, flags in runs_of(section):
+        if name in limits:
+            why = noticed_by(folder, test, section, limits[name], flags)
         if why:
-            why = f"{test} {why}"
-            break
-    for test in [] if why else FIRST.get(section, []):
-        if SANITIZED + test in limits:
-            why = noticed_by(folder, test, section, limits[SANITIZED + test], SANITIZE)
-        if why:
-            why = f"{SANITIZED}{test} {why}"
+            why = f"{name} {why}"
             break
     shutil.rmtree(folder)
     start = text.rfind("\n", 0, position) + 1
@@ -162,9 +158,8 @@ def sound(text):
     shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(folder, "tests"))
     with open(os.path.join(folder, "gradflow.h"), "w", encoding="utf-8") as file:
         file.write(text)
-    sanitized = sorted({test for tests in FIRST.values() for test in tests})
-    for test, flags in [(t, ()) for t in tests_for(None)] + [(t, SANITIZE) for t in sanitized]:
-        name, start = SANITIZED * bool(flags) + test, time.time()
+    for name, test, flags in runs_of(None):
+        start = time.time()
         why = noticed_by(folder, test, None, 600, flags)
         if why:
             print(f"left out: {name} {why} on the sound header", flush=True)
