@@ -11,6 +11,11 @@ enum { INPUTS = 7, BATCH = 5, LARGEST = 9, MOST = 4096 };
 static gf_real x[LARGEST * INPUTS];
 static net_targets targets;
 
+// The whole batch forward, its loss, and backward.
+static void there_and_back(gf_net *net) {
+    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+}
+
 static double slope_tolerance(void) { return sizeof(gf_real) == 4 ? 2e-5 : 1e-11; }
 
 static int by_size(const void *a, const void *b) {
@@ -224,7 +229,7 @@ static void check_net(const char *form, const char *activation, gf_optim_config 
         check_updates(net, &optim, before, layers);
     }
     double ratio = gf_net_probe_at(net, 1)->update_ratio;
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     CHECK(gf_optim_step(&optim, net) == GF_OK);
     CHECK(gf_net_probe_at(net, 1)->update_ratio == ratio); // of the last MEASURED step
     CHECK(gf_net_probe_at(net, 0) == NULL && gf_net_probe_at(net, layers + 1) == NULL);
@@ -256,7 +261,7 @@ static gf_net *norms_net(unsigned probes) {
     net_add_words(net, "dense:12 batch_norm tanh dense:9 relu dropout:0.3 dense:4");
     gf_net_probe(net, probes);
     CHECK(gf_net_build(net) == GF_OK);
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     return net;
 }
 
@@ -577,7 +582,7 @@ static void check_starved(void) {
     gf_net_probe(net, GF_PROBE_ALL);
     config.eps = 10;
     gf_net_build(net), gf_optim_init(&adam, net, config);
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     gf_net_measure(net), gf_optim_step(&adam, net);
     CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
     CHECK_TEXT(text, "starved: 100 %");
@@ -616,7 +621,7 @@ static void check_skips(const char *activation, double gain, const char *part) {
     }
     gf_net_dense(net, 4);
     gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     gf_net_measure(net);
     CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
     CHECK(!strncmp(text, "exploding", 9));
@@ -634,7 +639,7 @@ static void check_last_activation(void) {
     gf_net_init(net, gf_init_xavier(0.1), gf_init_zero());
     net_add_words(net, "dense:12 dense:12 dense:12 dense:12 dense:12 dense:4 tanh");
     gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     gf_net_measure(net);
     CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
     CHECK_TEXT(text, "vanishing");
@@ -648,7 +653,7 @@ static void test_limits_at_the_edge(void) {
     gf_net_init(net, gf_init_zero(), gf_init_zero());
     net_add_words(net, "dense:12 relu dense:4");
     gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
-    gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    there_and_back(net);
     gf_net_measure(net);
     CHECK(gf_net_probe_at(net, 1)->limit_share == 1 && gf_net_probe_at(net, 1)->z_near_zero == 1);
     gf_net_free(net);
