@@ -1225,6 +1225,11 @@ static int gfi_ceil_div(int a, int b) {
     return (a + b - 1) / b;
 }
 
+// The vectors of the next panel where so many are left for so many panels: 10 for 4 are dealt out as 2, 2, 3, 3.
+static inline int gfi_panel_vecs(int vecs, int panels) {
+    return vecs / panels;
+}
+
 // One thread's rectangle of C, rows m0 up to m1 and columns n0 up to n1.
 typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block);
 
@@ -6955,7 +6960,7 @@ GFI_TARGET static void GFI_FN(gfi_tile_grid)(const gfi_tile *whole, int m, int n
         tile.a = whole->a + m0 * tile.a_row;
         for (int p = 0, v0 = 0, width; p < panels; p++, v0 += width) {
             const int n0 = v0 * GFI_VLEN;
-            width = gfi_share(vecs, panels, p + 1) - v0;
+            width = gfi_panel_vecs(vecs - v0, panels - p);
             const int last = n - n0 - (width - 1) * GFI_VLEN;
             tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
             tile.b = whole->b + (packed ? n0 * tile.depth : n0), tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
@@ -7028,9 +7033,11 @@ GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, i
     const ptrdiff_t nowhere = 0;
     tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
     tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
-    for (int p = 0; pack && p < panels; p++) {
-        const int j = gfi_share(vecs, panels, p) * GFI_VLEN, width = gfi_share(vecs, panels, p + 1) * GFI_VLEN - j;
-        GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width, block + j * depth);
+    for (int p = 0, v0 = 0, width; pack && p < panels; p++, v0 += width) {
+        const int j = v0 * GFI_VLEN;
+        width = gfi_panel_vecs(vecs - v0, panels - p);
+        GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width * GFI_VLEN,
+                         block + j * depth);
     }
     tile.a = job->a + m0 * job->a_row + k * job->a_col;
     tile.b = pack ? block : b, tile.b_row = job->b_row;
@@ -7457,14 +7464,15 @@ GFI_INLINE gfi_v GFI_FN(gfi_exp_parts)(gfi_v x, gfi_v tail, gfi_v *power) {
     return GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
 }
 
+// Without a tail: -0, since compilers drop x + (-0) = x, but keep x + 0, which turns -0 into 0.
 GFI_INLINE gfi_v GFI_FN(gfi_exp)(gfi_v x) {
-    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(0), &power);
+    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(-0.0), &power);
     return GFI_FMA(power, p, power);
 }
 
 // e^x - 1, without cancellation near 0: (2^n - 1) + 2^n·p. And e^x.
 GFI_INLINE gfi_v GFI_FN(gfi_expm1)(gfi_v x, gfi_v *exp) {
-    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(0), &power);
+    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(-0.0), &power);
     *exp = GFI_FMA(power, p, power);
     return GFI_FMA(power, p, power - GFI_C(1));
 }
@@ -7634,15 +7642,6 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_hard_swish)(gfi_v z, const gfi_act_args *args, g
     return GFI_SELECT(beyond, z, GFI_SELECT(below, GFI_C(0), z * (z + three) * GFI_C(1.0 / 6)));
 }
 
-GFI_INLINE gfi_v GFI_FN(gfi_load_some)(const gf_real *p, size_t left) {
-    return left >= (size_t)GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, (int)left);
-}
-
-GFI_INLINE void GFI_FN(gfi_store_some)(gf_real *p, gfi_v v, size_t left) {
-    if (left >= (size_t)GFI_VLEN) GFI_STORE(p, v);
-    else GFI_STORE_PART(p, v, (int)left);
-}
-
 GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
                                                       size_t n) {
     size_t i;
@@ -7653,20 +7652,19 @@ GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real 
     }
 }
 
-#define GFI_EACH for (i = 0; i < n; i += (size_t)GFI_VLEN)
 // One loop for both wishes: a slope that nobody wants is written to h and overwritten there, cheaper than compiling
 // twice.
-#define GFI_ACT_CASE(kind, phi)                                                      \
-    case kind:                                                                       \
-        GFI_EACH {                                                                   \
-            gfi_v s, y = GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s); \
-            GFI_FN(gfi_store_some)((slope ? slope : h) + i, s, n - i);               \
-            GFI_FN(gfi_store_some)(h + i, y, n - i);                                 \
-        }                                                                            \
+#define GFI_ACT_CASE(kind, phi)                                   \
+    case kind:                                                    \
+        for (i = 0; i < n; i += (size_t)GFI_VLEN) {               \
+            gfi_v s, y = GFI_FN(phi)(GFI_LOAD(z + i), &args, &s); \
+            GFI_STORE(slope + i, s);                              \
+            GFI_STORE(h + i, y);                                  \
+        }                                                         \
         break;
 
-// h[n] = φ(z), and slope[n] = φ'(z) unless NULL. h may be z.
-GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+// gfi_act_forward for n / GFI_VLEN whole vectors; h may be z, slope may be h.
+GFI_TARGET static void GFI_FN(gfi_act_vectors)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
     gfi_act_args args = gfi_act_args_of(act);
     size_t i;
     switch (act.kind) {
@@ -7691,40 +7689,51 @@ GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_
         GFI_ACT_CASE(GF_ACT_HARD_SWISH, gfi_act_hard_swish)
     case GF_ACT_RELU6:
         GFI_ACT_CASE(GF_ACT_HARD_TANH, gfi_act_clamp)
-    case GF_ACT_CUSTOM:
-    default: GFI_FN(gfi_act_custom_forward)(act, z, h, slope, n);
+    default: break;
     }
 }
 #undef GFI_ACT_CASE
 
+// h[n] = φ(z), and slope[n] = φ'(z) unless NULL. h may be z. The last numbers, too few for a vector, get one beside
+// zeros.
+GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    const size_t rest = n % GFI_VLEN, whole = n - rest;
+    gf_real lanes[3][GFI_VLEN] = {{0}};
+    if (act.kind == GF_ACT_CUSTOM) {
+        GFI_FN(gfi_act_custom_forward)(act, z, h, slope, n);
+        return;
+    }
+    GFI_FN(gfi_act_vectors)(act, z, h, slope ? slope : h, whole);
+    if (rest == 0) return;
+    memcpy(lanes[0], z + whole, rest * sizeof *z);
+    GFI_FN(gfi_act_vectors)(act, lanes[0], lanes[1], lanes[2], GFI_VLEN);
+    memcpy(h + whole, lanes[1], rest * sizeof *h);
+    if (slope) memcpy(slope + whole, lanes[2], rest * sizeof *slope);
+}
+
 // dz = dh·φ', the same loop for every activation that is not written out below.
 GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, gf_real *product, size_t n) {
-    size_t i;
-    GFI_EACH {
-        gfi_v x = GFI_FN(gfi_load_some)(a + i, n - i), y = GFI_FN(gfi_load_some)(b + i, n - i);
-        GFI_FN(gfi_store_some)(product + i, x * y, n - i);
+    for (size_t i = 0; i < n; i += GFI_VLEN) {
+        const int lanes = GFI_FN(gfi_lanes)(n, i);
+        GFI_FN(gfi_store_n)(product + i, GFI_FN(gfi_load_n)(a + i, lanes) * GFI_FN(gfi_load_n)(b + i, lanes), lanes);
     }
 }
 
-#define GFI_ACT_CASE(kind, phi)                                                              \
-    case kind:                                                                               \
-        GFI_EACH {                                                                           \
-            gfi_v s;                                                                         \
-            (void)GFI_FN(phi)(GFI_FN(gfi_load_some)(z + i, n - i), &args, &s);               \
-            GFI_FN(gfi_store_some)(dz + i, s * GFI_FN(gfi_load_some)(dh + i, n - i), n - i); \
-        }                                                                                    \
+#define GFI_ACT_CASE(kind, phi)                            \
+    case kind:                                             \
+        for (i = 0; i < n; i += (size_t)GFI_VLEN) {        \
+            gfi_v s;                                       \
+            (void)GFI_FN(phi)(GFI_LOAD(z + i), &args, &s); \
+            GFI_STORE(dz + i, s * GFI_LOAD(dh + i));        \
+        }                                                  \
         break;
 
-// dz[n] = dh·φ'(z). slope[n] is φ'(z) as forward left it, or NULL: it is then found from z. dz may be dh.
-GFI_TARGET static void GFI_FN(gfi_act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
-                                                gf_real *dz, size_t n) {
+// gfi_act_backward for n / GFI_VLEN whole vectors, without a slope.
+GFI_TARGET static void GFI_FN(gfi_act_back_vectors)(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz,
+                                                    size_t n) {
     gf_real h_chunk[GFI_ACT_CHUNK], slope_chunk[GFI_ACT_CHUNK];
     gfi_act_args args = gfi_act_args_of(act);
     size_t i;
-    if (slope) {
-        GFI_FN(gfi_multiply)(slope, dh, dz, n);
-        return;
-    }
     switch (act.kind) {
         GFI_ACT_CASE(GF_ACT_IDENTITY, gfi_act_identity)
         GFI_ACT_CASE(GF_ACT_RELU, gfi_act_relu)
@@ -7744,6 +7753,23 @@ GFI_TARGET static void GFI_FN(gfi_act_backward)(gf_act act, const gf_real *z, co
 }
 #undef GFI_ACT_CASE
 
+// dz[n] = dh·φ'(z). slope[n] is φ'(z) as forward left it, or NULL: it is then found from z. dz may be dh.
+GFI_TARGET static void GFI_FN(gfi_act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
+                                                gf_real *dz, size_t n) {
+    const size_t rest = n % GFI_VLEN, whole = n - rest;
+    gf_real lanes[2][GFI_VLEN] = {{0}};
+    if (slope) {
+        GFI_FN(gfi_multiply)(slope, dh, dz, n);
+        return;
+    }
+    GFI_FN(gfi_act_back_vectors)(act, z, dh, dz, whole);
+    if (rest == 0) return;
+    memcpy(lanes[0], z + whole, rest * sizeof *z);
+    memcpy(lanes[1], dh + whole, rest * sizeof *dh);
+    GFI_FN(gfi_act_back_vectors)(act, lanes[0], lanes[1], lanes[1], GFI_VLEN);
+    memcpy(dz + whole, lanes[1], rest * sizeof *dz);
+}
+
 // PReLU's own gradient: Σ dh·z over z ≤ 0 (∂L/∂slope). Vector sums of 64 terms a lane, then double.
 GFI_TARGET static double GFI_FN(gfi_prelu_grad)(const gf_real *z, const gf_real *dh, size_t n) {
     double sum = 0;
@@ -7753,8 +7779,9 @@ GFI_TARGET static double GFI_FN(gfi_prelu_grad)(const gf_real *z, const gf_real 
         gfi_v zero = GFI_C(0), partial = zero;
         gf_real lanes[GFI_VLEN];
         for (i = block; i < end; i += (size_t)GFI_VLEN) {
-            gfi_v x = GFI_FN(gfi_load_some)(z + i, end - i);
-            partial += GFI_SELECT(GFI_GT(x, zero), zero, x) * GFI_FN(gfi_load_some)(dh + i, end - i);
+            const int left = GFI_FN(gfi_lanes)(end, i);
+            gfi_v x = GFI_FN(gfi_load_n)(z + i, left);
+            partial += GFI_SELECT(GFI_GT(x, zero), zero, x) * GFI_FN(gfi_load_n)(dh + i, left);
         }
         GFI_STORE(lanes, partial);
         for (lane = 0; lane < (size_t)GFI_VLEN; lane++) sum += (double)lanes[lane];
@@ -7767,18 +7794,18 @@ GFI_TARGET static double GFI_FN(gfi_prelu_grad)(const gf_real *z, const gf_real 
 // dlogits becomes p·scale. dlogits may be x.
 GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss,
                                                 gf_real *dlogits, size_t rows, size_t classes) {
-    size_t b, i, lane;
+    size_t b, i;
     for (b = 0; b < rows; b++) {
         const gf_real *row = x + b * classes;
         gf_real *gradient = dlogits ? dlogits + b * classes : NULL, lanes[GFI_VLEN], largest = row[0];
         double target = labels ? (double)row[labels[b]] : 0, sum = 0;
         for (i = 1; i < classes; i++) largest = row[i] > largest ? row[i] : largest;  // a NaN comes through the sum
         for (i = 0; i < classes; i += (size_t)GFI_VLEN) {
-            size_t left = classes - i < (size_t)GFI_VLEN ? classes - i : (size_t)GFI_VLEN;
-            gfi_v e = GFI_FN(gfi_exp)(GFI_FN(gfi_load_some)(row + i, left) - GFI_C(largest));
+            const int left = GFI_FN(gfi_lanes)(classes, i);
+            gfi_v e = GFI_FN(gfi_exp)(GFI_FN(gfi_load_n)(row + i, left) - GFI_C(largest));
             GFI_STORE(lanes, e);
-            for (lane = 0; lane < left; lane++) sum += (double)lanes[lane];
-            if (gradient) GFI_FN(gfi_store_some)(gradient + i, e, left);
+            for (int lane = 0; lane < left; lane++) sum += (double)lanes[lane];
+            if (gradient) GFI_FN(gfi_store_n)(gradient + i, e, left);
         }
         if (loss) loss[b] = sum <= (double)classes ? gfi_log(sum) + ((double)largest - target) : NAN;
         if (!gradient) continue;
@@ -7786,7 +7813,6 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
         if (labels) gradient[labels[b]] -= scale;
     }
 }
-#undef GFI_EACH
 #endif  // GFI_ISA != GFI_ISA_avx512
 
 static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
