@@ -1347,22 +1347,31 @@ static inline void gfi_conv_backward_naive(const gfi_conv *job) {
 enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
 
 // 3×3 kernels with stride 1 can do with fewer multiplications than 9 a pixel: Winograd's trick (for networks: Lavin and
-// Gray 2015, F(2×2, 3×3)). In one dimension two outputs of a kernel g of three over d0 … d3 take 4 products, not 6:
-//     m0 = (d0 - d2)·g0    m1 = (d1 + d2)·(g0 + g1 + g2)/2    m2 = (d2 - d1)·(g0 - g1 + g2)/2    m3 = (d1 - d3)·g2
-//     y0 = m0 + m1 + m2 = d0·g0 + d1·g1 + d2·g2               y1 = m1 - m2 - m3 = d1·g0 + d2·g1 + d3·g2
-// As matrices y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], and for 2×2 outputs from 4×4 inputs, columns first and then rows,
-//     y = Aᵀ[U ⊙ V]A    U = G·g·Gᵀ    V = Bᵀ·d·B    16 products for 4 outputs: 4 a pixel
-// Summed over the channels, each of the 16 is a matrix multiply: tiles·images × C × O. By the chain rule
+// Gray 2015, F(4×4, 3×3)). In one dimension two polynomials p and g of degrees 3 and 2 have a product of degree 5, which
+// 6 of its values determine, and values just multiply: A·p and G·g are the values of p and g at six points, and a third
+// matrix takes the 6 products to the 6 coefficients, 6 multiplications instead of 4·3. Turned about (transposed), that
+// is a kernel of three over d0 … d5:
+//     y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], 4 outputs      in two dimensions y = Aᵀ[U ⊙ V]A, U = G·g·Gᵀ, V = Bᵀ·d·B
+// 4×4 outputs from 6×6 inputs take 36 products: 2.25 a pixel. Summed over the channels, each of the 36 is a matrix
+// multiply: tiles·images × C × O. By the chain rule
 //     ∂L/∂U = V ⊙ (A·dy·Aᵀ), summed over tiles and images    dw = Gᵀ·∂L/∂U·G
-// and dx is itself a 3×3 convolution, of dy by the kernel turned round. A NaN in the input reaches all of its tile.
+// and dx is itself a 3×3 convolution, of dy by the kernel turned round. The points are 0, ±2/3, ±3/2 and ∞ (where a
+// polynomial's value is its first coefficient); with the usual 0, ±1, ±2, ∞ rounding errors are twice as large. They
+// are 4 times those of the sum of 9·C products itself: 6e-7 of the outputs' RMS. A NaN in the input reaches all of its
+// tile.
 enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
-enum { GFI_WINO_TILES = 8, GFI_WINO_PRODUCTS = 16, GFI_WINO_CENTRE = 5 };  // m11 is a term of all four outputs, once
+enum { GFI_WINO_TILES = 8, GFI_WINO_IN = 6, GFI_WINO_OUT = 4, GFI_WINO_PRODUCTS = GFI_WINO_IN * GFI_WINO_IN };
 
-// Whole vectors of channels on every machine, so that no transform has a remainder; and enough of them to be worth it.
+static int gfi_wino_tiles_of(gf_shape shape) {
+    return gfi_ceil_div(shape.height, GFI_WINO_OUT) * gfi_ceil_div(shape.width, GFI_WINO_OUT);
+}
+
+// Whole vectors of channels on every machine, so that no transform has a remainder; and fewer products than without.
 static int gfi_conv_is_wino(const gfi_conv *job) {
     const gf_window *w = &job->window;
     return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->padding_h <= 2 &&
-           w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate;
+           w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate &&
+           (double)GFI_WINO_PRODUCTS * gfi_wino_tiles_of(job->out) < 9.0 * job->out.height * job->out.width;
 }
 
 typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
@@ -1371,8 +1380,9 @@ typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
     gf_real *dw;                  // [KH·KW][C][O] of one chunk of images
     double *db;                   // [O]
     ptrdiff_t *a_tap, *b_tap;
-    gf_real *v, *m, *du;          // Winograd: V, [16][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [16][C][O]
+    gf_real *v, *m, *du;          // Winograd: V, [36][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [36][C][O]
     gf_real *zeros, *unused;      // [n][C or O]: what stands outside the image, and what falls there
+    gf_real *bias;                // [n][O]
 } gfi_conv_room;
 
 static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
@@ -1421,6 +1431,7 @@ static size_t gfi_conv_room_at(const gfi_conv *job, gf_real *base, gfi_conv_room
     room->du = gfi_conv_take(base, &used, products * C * O);
     room->zeros = gfi_conv_take(base, &used, pixel);
     room->unused = gfi_conv_take(base, &used, pixel);
+    room->bias = gfi_conv_take(base, &used, n * O);
     return used;
 }
 
@@ -1618,21 +1629,21 @@ static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
     }
 }
 
-// Tiles start … start + count - 1 of a block of pixels: their 4×4 inputs to V, or their 2×2 dy to A·dy·Aᵀ.
+// Tiles start … start + count - 1 of a block of pixels: their 6×6 inputs to V, or their 4×4 dy to A·dy·Aᵀ.
 static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, int count, int images,
                            gf_real *block, const gfi_conv_room *room, gf_real *result) {
     const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
     const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
     const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
     const int pad_w = is_input ? back ? 2 - job->window.padding_w : job->window.padding_w : 0;
-    const int columns = gfi_ceil_div(to.width, 2);
+    const int columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
     const size_t pixel = (size_t)images * (size_t)from.channels;
     memset(room->zeros, 0, pixel * sizeof(gf_real));
-    for (int t = 0; t < count; t++) {
-        const int y = (start + t) / columns * 2 - pad_h, x = (start + t) % columns * 2 - pad_w;
-        gf_real *at[16], *out[16];
-        gfi_wino_square(from, y, x, is_input ? 4 : 2, block, pixel, room->zeros, at);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t) * pixel;
+    for (int t = start; t < start + count; t++) {
+        const int y = t / columns * GFI_WINO_OUT - pad_h, x = t % columns * GFI_WINO_OUT - pad_w;
+        gf_real *at[GFI_WINO_PRODUCTS], *out[GFI_WINO_PRODUCTS];
+        gfi_wino_square(from, y, x, is_input ? GFI_WINO_IN : GFI_WINO_OUT, block, pixel, room->zeros, at);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t - start) * pixel;
         job->kernels->wino(kind, at, out, pixel);
     }
 }
@@ -1641,7 +1652,7 @@ static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, i
 static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images, gf_real *block,
                            const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
     const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
-    const int columns = gfi_ceil_div(to.width, 2), tiles = columns * gfi_ceil_div(to.height, 2), C = to.channels;
+    const int columns = gfi_ceil_div(to.width, GFI_WINO_OUT), tiles = gfi_wino_tiles_of(to), C = to.channels;
     const int plane = to.height * to.width;
     const size_t pixel = (size_t)images * (size_t)C;
     const ptrdiff_t nowhere = 0;
@@ -1649,21 +1660,25 @@ static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images,
     gfi_tile tile;
     tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
     tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
-    tile.start_row = 0;
+    tile.start = NULL;
+    for (int i = 0; i < images && !back; i++) {
+        if (job->bias) memcpy(room->bias + i * C, job->bias, (size_t)C * sizeof(gf_real));
+        else memset(room->bias + i * C, 0, (size_t)C * sizeof(gf_real));
+    }
     for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
         const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
         gfi_wino_tiles(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
         for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
             tile.a = room->v + (ptrdiff_t)k * count * images * from.channels;
             tile.b = packed + (ptrdiff_t)k * from.channels * C, tile.c = room->m + (size_t)(k * count) * pixel;
-            tile.start = k == GFI_WINO_CENTRE && !back ? job->bias : NULL;
             job->kernels->tile_grid(&tile, count * images, C, 0);
         }
-        for (int t = 0; t < count; t++) {
-            gf_real *at[16], *pixels[4];
-            gfi_wino_square(to, (start + t) / columns * 2, (start + t) % columns * 2, 2, result, pixel, room->unused,
-                            pixels);
-            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t) * pixel;
+        for (int t = start; t < start + count; t++) {
+            gf_real *at[GFI_WINO_PRODUCTS + 1], *pixels[GFI_WINO_OUT * GFI_WINO_OUT];
+            gfi_wino_square(to, t / columns * GFI_WINO_OUT, t % columns * GFI_WINO_OUT, GFI_WINO_OUT, result, pixel,
+                            room->unused, pixels);
+            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t - start) * pixel;
+            at[GFI_WINO_PRODUCTS] = back ? NULL : room->bias;
             job->kernels->wino(GFI_WINO_OUTPUT, at, pixels, pixel);
         }
     }
@@ -1674,7 +1689,7 @@ static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images,
 // room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
 static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
     const int C = job->in.channels, O = job->out.channels;
-    const int tiles = gfi_ceil_div(job->out.width, 2) * gfi_ceil_div(job->out.height, 2);
+    const int tiles = gfi_wino_tiles_of(job->out);
     const ptrdiff_t nowhere = 0;
     gfi_tile tile;
     tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
@@ -1692,12 +1707,12 @@ static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh, con
     }
 }
 
-// The kernels between [9][count] and [16][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
-static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine, gf_real *sixteen) {
+// The kernels between [9][count] and [36][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
+static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine, gf_real *products) {
     const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
-    gf_real *small[9], *large[16];
+    gf_real *small[9], *large[GFI_WINO_PRODUCTS];
     for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
-    for (int k = 0; k < 16; k++) large[k] = sixteen + (size_t)k * count;
+    for (int k = 0; k < GFI_WINO_PRODUCTS; k++) large[k] = products + (size_t)k * count;
     job->kernels->wino(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
 }
 
@@ -7067,51 +7082,73 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
 }
 
 // ---- Winograd's transforms, per pass ---------------------------------------------------------------
-// One row or column of a transform, from x[0], x[x_step], … to y[0], y[y_step], …
-GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, const int x_step, gfi_v *y, const int y_step) {
-    const gfi_v x0 = x[0], x1 = x[x_step], half = GFI_SET1((gf_real)0.5);
-    if (kind == GFI_WINO_OUTPUT_BACK) {
-        y[0] = x0, y[y_step] = x0 + x1, y[2 * y_step] = x0 - x1, y[3 * y_step] = -x1;
-        return;
-    }
-    const gfi_v x2 = x[2 * x_step], sum = kind == GFI_WINO_KERNEL ? (x0 + x2) * half : x1 + x2;
-    const gfi_v difference = kind == GFI_WINO_KERNEL ? x1 * half : x1 - x2;
-    if (kind == GFI_WINO_KERNEL) {
-        y[0] = x0, y[y_step] = sum + difference, y[2 * y_step] = sum - difference, y[3 * y_step] = x2;
-        return;
-    }
-    const gfi_v x3 = x[3 * x_step];
-    if (kind == GFI_WINO_INPUT) y[0] = x0 - x2, y[y_step] = sum, y[2 * y_step] = -difference, y[3 * y_step] = x1 - x3;
-    if (kind == GFI_WINO_OUTPUT) y[0] = x0 + sum, y[y_step] = difference - x3;
-    if (kind == GFI_WINO_KERNEL_BACK) {
-        const gfi_v even = sum * half;
-        y[0] = x0 + even, y[y_step] = difference * half, y[2 * y_step] = even + x3;
+// even + odd and even - odd: what stands at the points p and -p.
+GFI_INLINE void GFI_FN(gfi_wino_pair)(gfi_v even, gfi_v odd, gfi_v *y, const int step) {
+    y[0] = even + odd, y[step] = even - odd;
+}
+
+// One row or column of a transform, from x[0], x[1], … to y[0], y[step], … With P(t) = Π(t - p) over the points but ∞,
+// row p of Bᵀ has the coefficients of P(t)/(t - p)/P'(p), the last row those of P(t) = t(t² - a²)(t² - b²), ab = 1.
+GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, gfi_v *y, const int step) {
+    const double p = 2.0 / 3, q = 3.0 / 2, p2 = p * p, q2 = q * q;
+    const gfi_v a = GFI_SET1((gf_real)p), a2 = GFI_SET1((gf_real)p2), a3 = GFI_SET1((gf_real)(p * p2));
+    const gfi_v b = GFI_SET1((gf_real)q), b2 = GFI_SET1((gf_real)q2), b3 = GFI_SET1((gf_real)(q * q2));
+    if (kind == GFI_WINO_INPUT) {
+        const gfi_v sum = GFI_SET1((gf_real)(p2 + q2));
+        const double at_a = 1 / (2 * p2 * (p2 - q2)), at_b = 1 / (2 * q2 * (q2 - p2));  // 1/P'
+        y[0] = GFI_FNMA(sum, x[2], x[0] + x[4]), y[5 * step] = GFI_FNMA(sum, x[3], x[1] + x[5]);
+        GFI_FN(gfi_wino_pair)(GFI_FNMA(b2, x[2], x[4]) * GFI_SET1((gf_real)at_a),
+                              GFI_FNMA(b2, x[1], x[3]) * GFI_SET1((gf_real)(at_a * p)), y + step, step);
+        GFI_FN(gfi_wino_pair)(GFI_FNMA(a2, x[2], x[4]) * GFI_SET1((gf_real)at_b),
+                              GFI_FNMA(a2, x[1], x[3]) * GFI_SET1((gf_real)(at_b * q)), y + 3 * step, step);
+    } else if (kind == GFI_WINO_KERNEL || kind == GFI_WINO_OUTPUT_BACK) {  // values at the points
+        gfi_v odd_a = a * x[1], odd_b = b * x[1];
+        if (kind == GFI_WINO_OUTPUT_BACK) odd_a = GFI_FMA(a3, x[3], odd_a), odd_b = GFI_FMA(b3, x[3], odd_b);
+        y[0] = x[0], y[5 * step] = kind == GFI_WINO_OUTPUT_BACK ? x[3] : x[2];
+        GFI_FN(gfi_wino_pair)(GFI_FMA(a2, x[2], x[0]), odd_a, y + step, step);
+        GFI_FN(gfi_wino_pair)(GFI_FMA(b2, x[2], x[0]), odd_b, y + 3 * step, step);
+    } else {  // the transpose
+        const gfi_v sum_a = x[1] + x[2], sum_b = x[3] + x[4], difference_a = x[1] - x[2], difference_b = x[3] - x[4];
+        y[0] = x[0] + (sum_a + sum_b), y[step] = GFI_FMA(a, difference_a, b * difference_b);
+        y[2 * step] = GFI_FMA(a2, sum_a, b2 * sum_b);
+        if (kind == GFI_WINO_OUTPUT) y[3 * step] = GFI_FMA(a3, difference_a, GFI_FMA(b3, difference_b, x[5]));
+        else y[2 * step] += x[5];
     }
 }
 
-// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own.
+// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own; outputs begin with
+// one array more, the bias, unless NULL.
 GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int outs, gf_real *const *from,
                                       gf_real *const *to, size_t n) {
+    const gf_real *bias = kind == GFI_WINO_OUTPUT ? from[GFI_WINO_PRODUCTS] : NULL;
     for (size_t e = 0; e < n; e += GFI_VLEN) {
-        gfi_v x[16], half[16], y[16];
+        gfi_v x[GFI_WINO_IN], half[GFI_WINO_PRODUCTS], y[GFI_WINO_IN];
+        const gfi_v start = bias ? GFI_LOAD(bias + e) : GFI_SET1(0);
         GFI_UNROLL
-        for (int i = 0; i < ins * ins; i++) x[i] = GFI_LOAD(from[i] + e);
+        for (int j = 0; j < ins; j++) {
+            GFI_UNROLL
+            for (int i = 0; i < ins; i++) x[i] = GFI_LOAD(from[i * ins + j] + e);
+            GFI_FN(gfi_wino_line)(kind, x, half + j, ins);
+        }
         GFI_UNROLL
-        for (int j = 0; j < ins; j++) GFI_FN(gfi_wino_line)(kind, x + j, ins, half + j, ins);
-        GFI_UNROLL
-        for (int i = 0; i < outs; i++) GFI_FN(gfi_wino_line)(kind, half + i * ins, 1, y + i * outs, 1);
-        GFI_UNROLL
-        for (int i = 0; i < outs * outs; i++) GFI_STORE(to[i] + e, y[i]);
+        for (int i = 0; i < outs; i++) {
+            GFI_FN(gfi_wino_line)(kind, half + i * ins, y, 1);
+            GFI_UNROLL
+            for (int j = 0; j < outs; j++) {
+                if (kind == GFI_WINO_OUTPUT) y[j] += start;
+                GFI_STORE(to[i * outs + j] + e, y[j]);
+            }
+        }
     }
 }
 
 GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n) {
     switch (kind) {
-    case GFI_WINO_INPUT: GFI_FN(gfi_wino_each)(GFI_WINO_INPUT, 4, 4, from, to, n); break;
-    case GFI_WINO_KERNEL: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL, 3, 4, from, to, n); break;
-    case GFI_WINO_OUTPUT: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT, 4, 2, from, to, n); break;
-    case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 2, 4, from, to, n); break;
-    default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 4, 3, from, to, n); break;
+    case GFI_WINO_INPUT: GFI_FN(gfi_wino_each)(GFI_WINO_INPUT, 6, 6, from, to, n); break;
+    case GFI_WINO_KERNEL: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL, 3, 6, from, to, n); break;
+    case GFI_WINO_OUTPUT: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT, 6, 4, from, to, n); break;
+    case GFI_WINO_OUTPUT_BACK: GFI_FN(gfi_wino_each)(GFI_WINO_OUTPUT_BACK, 4, 6, from, to, n); break;
+    default: GFI_FN(gfi_wino_each)(GFI_WINO_KERNEL_BACK, 6, 3, from, to, n); break;
     }
 }
 
@@ -7724,7 +7761,7 @@ GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, 
         for (i = 0; i < n; i += (size_t)GFI_VLEN) {        \
             gfi_v s;                                       \
             (void)GFI_FN(phi)(GFI_LOAD(z + i), &args, &s); \
-            GFI_STORE(dz + i, s * GFI_LOAD(dh + i));        \
+            GFI_STORE(dz + i, s * GFI_LOAD(dh + i));       \
         }                                                  \
         break;
 

@@ -143,6 +143,34 @@ static void compare(const char *kernels, const char *what, const gf_real *found,
         }
 }
 
+// √(Σ(found - expected)²/Σ expected²)
+static double relative_rms(const gf_real *found, const gf_real *expected, size_t n) {
+    double off = 0, all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double difference = (double)found[i] - (double)expected[i];
+        off += difference * difference, all += (double)expected[i] * (double)expected[i];
+    }
+    return sqrt(off / all);
+}
+
+// Winograd's transforms cost some accuracy, but no more than gradflow.h says beside them.
+static void test_winograd_rounding(void) {
+    const double unit = sizeof(gf_real) == sizeof(float) ? FLT_EPSILON : DBL_EPSILON;
+    gf_net *nets[2];
+    TEST("conv by Winograd's way is nearly as accurate as the sum of products");
+    for (int k = 0; k < 2; k++) {
+        nets[k] = net_of("relu conv:64:3:1:1 dense:4", gf_image(64, 16, 16), 4, 1, 1);
+        if (k == 0) CHECK(gf_net_force_kernels(nets[k], "naive") == GF_OK);
+        hash_params(nets[k], 50);
+        run(nets[k], 4, GF_TRAIN, 50);
+    }
+    gf_tensor *dw = gf_net_tensor(nets[1], "conv1.weight"), *naive_dw = gf_net_tensor(nets[0], "conv1.weight");
+    CHECK(relative_rms(gf_net_layer_output(nets[1], 1), gf_net_layer_output(nets[0], 1), 4 * 64 * 256) <= 10 * unit);
+    CHECK(relative_rms(dw->grad, naive_dw->grad, dw->size) <= 10 * unit);
+    CHECK(relative_rms(gf_net_input_gradient(nets[1]), gf_net_input_gradient(nets[0]), 4 * 64 * 256) <= 10 * unit);
+    for (int k = 0; k < 2; k++) gf_net_free(nets[k]);
+}
+
 // Images beyond this batch, which a forward and backward must leave alone: sentinels there before, and still after.
 static void beyond(const gf_net *net, int batch, int check) {
     const gf_real sentinel = 12345;
@@ -648,6 +676,7 @@ int main(void) {
     test_errors();
     if (sizeof(gf_real) == sizeof(double)) test_gradients();
     test_kernels();
+    test_winograd_rounding();
     test_threads();
     test_again();
     test_first_layer_without_input_gradient();
