@@ -6488,9 +6488,17 @@ static gfi_act_args gfi_act_args_of(gf_act act) {
 
 // ---- one pass of the section for each instruction set, then the choice at run time -----------------
 
+// Beside others the plain pass is a spare wheel; see the pragma before [GF:ACT].
+#if (defined(GFI_X86) || defined(GFI_NEON)) && defined(__OPTIMIZE__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O1")
+#endif
 #define GFI_PASS plain
 #include "gradflow.h"
 #undef GFI_PASS
+#if (defined(GFI_X86) || defined(GFI_NEON)) && defined(__OPTIMIZE__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 #ifdef GFI_X86
 #define GFI_PASS avx2
 #include "gradflow.h"
@@ -6710,12 +6718,16 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define gfi_v __m512d
 #define gfi_vm __mmask8
 #define GFI_OP(name) _mm512_##name##_pd
+#define GFI_CMP(a, b, how) _mm512_cmp_pd_mask(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi64(i))
 #define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
 #define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
 #else
 #define gfi_v __m512
 #define gfi_vm __mmask16
 #define GFI_OP(name) _mm512_##name##_ps
+#define GFI_CMP(a, b, how) _mm512_cmp_ps_mask(a, b, how)
+#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi32(i))
 #define GFI_ZIP_LO(a, b) \
     _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
 #define GFI_ZIP_HI(a, b) \
@@ -6726,6 +6738,11 @@ static const gfi_kernels *gfi_kernels_named(const char *name) {
 #define GFI_FIRST_LANES(n) ((gfi_vm)((1u << (n)) - 1u))
 #define GFI_LOAD_PART(p, n) GFI_OP(maskz_loadu)(GFI_FIRST_LANES(n), p)
 #define GFI_STORE_PART(p, v, n) GFI_OP(mask_storeu)(p, GFI_FIRST_LANES(n), v)
+#define GFI_SELECT(m, a, b) GFI_OP(mask_blend)(m, b, a)
+#define GFI_AND(m, n) ((gfi_vm)((m) & (n)))
+#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // g++ 12 warns of uninitialised operands in its unmasked intrinsics
+#define GFI_MAX(a, b) GFI_OP(maskz_max)(GFI_ALL, a, b)
+#define GFI_MIN(a, b) GFI_OP(maskz_min)(GFI_ALL, a, b)
 
 #elif GFI_ISA == GFI_ISA_avx2
 
@@ -7082,6 +7099,14 @@ GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
 }
 
 // ---- Winograd's transforms, per pass ---------------------------------------------------------------
+// The half-done square is unrolled into registers only where there are 32 of them: it takes long to compile.
+#undef GFI_UNROLL_MORE
+#if GFI_ISA == GFI_ISA_avx512 || GFI_ISA == GFI_ISA_neon
+#define GFI_UNROLL_MORE GFI_UNROLL
+#else
+#define GFI_UNROLL_MORE
+#endif
+
 // even + odd and even - odd: what stands at the points p and -p.
 GFI_INLINE void GFI_FN(gfi_wino_pair)(gfi_v even, gfi_v odd, gfi_v *y, const int step) {
     y[0] = even + odd, y[step] = even - odd;
@@ -7124,13 +7149,13 @@ GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int o
     for (size_t e = 0; e < n; e += GFI_VLEN) {
         gfi_v x[GFI_WINO_IN], half[GFI_WINO_PRODUCTS], y[GFI_WINO_IN];
         const gfi_v start = bias ? GFI_LOAD(bias + e) : GFI_SET1(0);
-        GFI_UNROLL
+        GFI_UNROLL_MORE
         for (int j = 0; j < ins; j++) {
             GFI_UNROLL
             for (int i = 0; i < ins; i++) x[i] = GFI_LOAD(from[i * ins + j] + e);
             GFI_FN(gfi_wino_line)(kind, x, half + j, ins);
         }
-        GFI_UNROLL
+        GFI_UNROLL_MORE
         for (int i = 0; i < outs; i++) {
             GFI_FN(gfi_wino_line)(kind, half + i * ins, y, 1);
             GFI_UNROLL
@@ -7152,9 +7177,14 @@ GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real 
     }
 }
 
-// ---- everything else ------------------------------------------------------------------------------
-// Beside products, vectors longer than AVX2's bring little: 3 % of a step of the MNIST practical, 8 % of one of a swish
-// net with batch norm. That is not worth half a second more of compiling: AVX-512's table takes AVX2's functions.
+// How many of the n - i numbers that are left fit one vector.
+GFI_INLINE int GFI_FN(gfi_lanes)(size_t n, size_t i) {
+    return n - i < (size_t)GFI_VLEN ? (int)(n - i) : GFI_VLEN;
+}
+
+// ---- what waits for memory ------------------------------------------------------------------------
+// From here to the activations longer vectors than AVX2's bring next to nothing: AVX-512's table takes AVX2's
+// functions, and there is less to compile.
 #if GFI_ISA == GFI_ISA_avx512
 #define GFI_REST(name) GFI_CAT(name, _avx2)
 #else
@@ -7233,11 +7263,6 @@ GFI_TARGET static void GFI_FN(gfi_column_sums)(const gf_real *x, int rows, int c
         for (int i = 0; i < rows; i++) sum += GFI_FN(gfi_load_n)(x + i * stride + j, columns - j);
         GFI_FN(gfi_store_n)(sums + j, sum, columns - j);
     }
-}
-
-// How many of the n - i numbers that are left fit one vector.
-GFI_INLINE int GFI_FN(gfi_lanes)(size_t n, size_t i) {
-    return n - i < (size_t)GFI_VLEN ? (int)(n - i) : GFI_VLEN;
 }
 
 // y += a x
@@ -7462,6 +7487,8 @@ GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, 
     }
 }
 
+#endif  // GFI_ISA != GFI_ISA_avx512
+
 // ---- activations, per pass -------------------------------------------------------------------------
 // Elementary functions in a handful of multiply-adds, on whatever a gfi_v is. Each φ below returns h and sets *slope to
 // φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN
@@ -7485,9 +7512,13 @@ GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitu
 
 // 2^n as the product of two powers, so that what lies below the smallest normal number rounds once, as it should.
 GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v shifted) {
+#if GFI_ISA == GFI_ISA_avx512  // has an instruction for it
+    return GFI_OP(maskz_scalef)(GFI_ALL, GFI_C(1), shifted - GFI_C(GFI_EXP_ROUND));
+#else
     gfi_vi mask = GFI_SET1I(GFI_EXP_MASK), half = (GFI_AS_INT(shifted) >> 1) & mask;
     gfi_vi rest = (GFI_AS_INT(shifted) - half) & mask;
     return GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL(rest << GFI_MANTISSA);
+#endif
 }
 
 // e^(x + tail) = power·(1 + p) for x ≤ 88 (double: 709) and |tail| ≪ 1; returns p. Put together it is good to an ulp.
@@ -7850,17 +7881,16 @@ GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *lab
         if (labels) gradient[labels[b]] -= scale;
     }
 }
-#endif  // GFI_ISA != GFI_ISA_avx512
 
 static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
                                               GFI_FN(gfi_matmul),
-                                              GFI_REST(gfi_act_forward),
-                                              GFI_REST(gfi_act_backward),
-                                              GFI_REST(gfi_softmax_rows),
+                                              GFI_FN(gfi_act_forward),
+                                              GFI_FN(gfi_act_backward),
+                                              GFI_FN(gfi_softmax_rows),
                                               GFI_REST(gfi_column_sums),
                                               GFI_REST(gfi_axpy),
                                               GFI_REST(gfi_scale),
-                                              GFI_REST(gfi_prelu_grad),
+                                              GFI_FN(gfi_prelu_grad),
                                               GFI_REST(gfi_sum_squares),
                                               GFI_REST(gfi_tensor_sums),
                                               GFI_REST(gfi_update_step),
