@@ -2945,33 +2945,66 @@ GFDEF void gf_net_dropout(gf_net *net, double p) {
 #define GFI_NORM_EPS 1e-5
 #define GFI_NORM_MOMENTUM 0.1
 
-// Channel c of the layer's x[B,C,S], dy and out.
-static gfi_channel gfi_channel_at(const gf_net *net, const gfi_layer *layer, size_t c, gf_real *out) {
-    gfi_channel channel;
-    size_t C = (size_t)layer->in.channels, S = layer->in_size / C;
-    channel.rows = (size_t)net->batch, channel.step = layer->in_size, channel.n = S;
-    channel.x = layer->x + c * S, channel.dy = layer->dy + c * S, channel.out = out ? out + c * S : NULL;
-    return channel;
+// Batch norm walks through its images as they lie in memory, all channels of one after the other: the rows of a single
+// channel are far apart, and no cache sees the next one coming. A part is one channel of an image, or of as many as make
+// GFI_NORM_BLOCK values. What the parts sum up is added in their order, so the bits do not depend on the threads.
+enum { GFI_NORM_BLOCK = 256 };
+
+static size_t gfi_norm_images(const gfi_layer *layer) {
+    const size_t plane = gfi_conv_plane(layer->in);
+    return plane < GFI_NORM_BLOCK ? GFI_NORM_BLOCK / plane : 1;
 }
 
-// Mean and variance (divided by count, not count - 1) of a channel. Sums of x - x_0: no cancellation when the mean is
-// large.
-static void gfi_batch_moments(const gf_net *net, const gfi_channel *channel, double *mean, double *var) {
-    double shift = (double)channel->x[0], count = (double)channel->rows * (double)channel->n, sum, squares;
-    net->kernels->channel_moments(channel, shift, &sum, &squares);
+static int gfi_norm_parts(const gfi_layer *layer, int batch) {
+    const size_t images = gfi_norm_images(layer);
+    return (int)(((size_t)batch + images - 1) / images) * layer->in.channels;
+}
+
+// Part p of the layer's x[B,C,S], dy and out; its channel is p mod C.
+static gfi_channel gfi_norm_part(const gf_net *net, const gfi_layer *layer, int p, gf_real *out) {
+    const size_t C = (size_t)layer->in.channels, images = gfi_norm_images(layer), first = (size_t)p / C * images;
+    const size_t at = first * layer->in_size + (size_t)p % C * gfi_conv_plane(layer->in);
+    gfi_channel part;
+    part.rows = (size_t)net->batch - first < images ? (size_t)net->batch - first : images;
+    part.step = layer->in_size, part.n = gfi_conv_plane(layer->in);
+    part.x = layer->x + at, part.dy = layer->dy + at, part.out = out ? out + at : NULL;
+    return part;
+}
+
+// Mean and variance (divided by count, not count - 1) from the sums of x - shift and its squares. With a shift like x
+// there is no cancellation when the mean is large.
+static void gfi_moments(double shift, double sum, double squares, double count, double *mean, double *var) {
     *mean = shift + sum / count;
     *var = squares / count - sum / count * (sum / count);
     if (*var < 0) *var = 0;  // rounding
 }
 
+// Mean and 1/std of channel c for the batch that comes: its own, from the parts' sums, or the running ones.
+static void gfi_batch_statistics(gf_net *net, gfi_layer *layer, int c, int parts) {
+    const int C = layer->in.channels;
+    gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
+    double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
+    double count = (double)net->batch * (double)gfi_conv_plane(layer->in), sum = 0, squares = 0, var;
+    mean[c] = (double)running_mean[c], var = (double)running_var[c];
+    if (layer->normalised) {
+        for (int p = c; p < parts; p += C) sum += sums[2 * p], squares += sums[2 * p + 1];
+        gfi_moments((double)layer->x[(size_t)c * gfi_conv_plane(layer->in)], sum, squares, count, &mean[c], &var);
+    }
+    inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
+    if (!layer->normalised || net->frozen) return;  // PyTorch keeps the unbiased variance
+    running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
+    running_var[c] =
+        (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
+}
+
 static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
-    gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
-    int c, C = layer->in.channels;
-    double *mean = layer->channel, *inverse_std = mean + C;
-    double count = (double)net->batch * (double)(layer->in_size / (size_t)C);
+    const int C = layer->in.channels, parts = gfi_norm_parts(layer, net->batch);
+    const double *mean = layer->channel, *inverse_std = mean + C;
+    double *sums = layer->channel + 2 * C;
+    int p;
     layer->normalised = net->mode == GF_TRAIN;
-    if (layer->normalised && count < 2) {
+    if (layer->normalised && (double)net->batch * (double)gfi_conv_plane(layer->in) < 2) {
         gfi_net_fail(net, GF_ERROR_SHAPE,
                      "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
         return;
@@ -2979,38 +3012,50 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(net->threads) schedule(static)
 #endif
-    for (c = 0; c < C; c++) {
-        gfi_channel channel = gfi_channel_at(net, layer, (size_t)c, layer->y);
-        double var = (double)running_var[c];
-        mean[c] = (double)running_mean[c];
-        if (layer->normalised) gfi_batch_moments(net, &channel, &mean[c], &var);
-        inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
-        net->kernels->channel_scale(&channel, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
-        if (!layer->normalised || net->frozen) continue;  // PyTorch keeps the unbiased variance
-        running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
-        running_var[c] =
-            (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
+    for (p = 0; p < (layer->normalised ? parts : 0); p++) {
+        gfi_channel part = gfi_norm_part(net, layer, p, NULL);
+        const double shift = (double)layer->x[(size_t)(p % C) * part.n];
+        net->kernels->channel_moments(&part, shift, &sums[2 * p], &sums[2 * p + 1]);
+    }
+    for (int c = 0; c < C; c++) gfi_batch_statistics(net, layer, c, parts);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (p = 0; p < parts; p++) {
+        gfi_channel part = gfi_norm_part(net, layer, p, layer->y);
+        const int c = p % C;
+        net->kernels->channel_scale(&part, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
     }
 }
 
 // dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N), σ = √(var + ε); running statistics are constants: γ/σ·dy
 static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
     gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
-    int c, C = layer->in.channels;
-    double *mean = layer->channel, *inverse_std = mean + C;
-    double count = (double)net->batch * (double)(layer->in_size / (size_t)C);
+    const int C = layer->in.channels, parts = gfi_norm_parts(layer, net->batch);
+    double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
+    const double count = (double)net->batch * (double)gfi_conv_plane(layer->in);
+    int p;
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(net->threads) schedule(static)
 #endif
-    for (c = 0; c < C; c++) {
-        gfi_channel channel = gfi_channel_at(net, layer, (size_t)c, layer->dx);
-        double sum, products, s = inverse_std[c];
-        net->kernels->channel_products(&channel, mean[c], &sum, &products);
-        beta->grad[c] = (gf_real)sum, gamma->grad[c] = (gf_real)(products * s);
-        if (!layer->normalised) sum = products = 0;
-        if (layer->dx)
-            net->kernels->channel_back(&channel, mean[c], (double)gamma->value[c] * s, sum / count,
-                                       products * s * s / count);
+    for (p = 0; p < parts; p++) {
+        gfi_channel part = gfi_norm_part(net, layer, p, NULL);
+        net->kernels->channel_products(&part, mean[p % C], &sums[2 * p], &sums[2 * p + 1]);
+    }
+    for (int c = 0; c < C; c++) {  // the totals stay in the first parts' places
+        for (p = c + C; p < parts; p += C) sums[2 * c] += sums[2 * p], sums[2 * c + 1] += sums[2 * p + 1];
+        beta->grad[c] = (gf_real)sums[2 * c], gamma->grad[c] = (gf_real)(sums[2 * c + 1] * inverse_std[c]);
+        if (!layer->normalised) sums[2 * c] = sums[2 * c + 1] = 0;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static)
+#endif
+    for (p = 0; p < (layer->dx ? parts : 0); p++) {
+        gfi_channel part = gfi_norm_part(net, layer, p, layer->dx);
+        const int c = p % C;
+        const double s = inverse_std[c];
+        net->kernels->channel_back(&part, mean[c], (double)gamma->value[c] * s, sums[2 * c] / count,
+                                   sums[2 * c + 1] * s * s / count);
     }
 }
 
@@ -3022,7 +3067,7 @@ GFDEF void gf_net_batch_norm(gf_net *net) {
     int channels;
     if (!layer) return;
     channels = layer->in.channels;
-    layer->channel_size = 2 * (size_t)channels;  // mean, 1/std
+    layer->channel_size = 2 * (size_t)channels + 2 * (size_t)gfi_norm_parts(layer, net->max_batch); // mean, 1/std, sums
     gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
     gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
     gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
@@ -3035,11 +3080,12 @@ static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
     double *mean = layer->channel, *inverse_std = mean + net->max_batch;
     for (b = 0; b < batch; b++) {
         const gf_real *x = layer->x + b * n;
-        double var;
+        double sum, squares, var;
         gfi_channel row;
         memset(&row, 0, sizeof row);
         row.x = x, row.rows = 1, row.n = n;
-        gfi_batch_moments(net, &row, &mean[b], &var);
+        net->kernels->channel_moments(&row, (double)x[0], &sum, &squares);
+        gfi_moments((double)x[0], sum, squares, (double)n, &mean[b], &var);
         inverse_std[b] = 1 / sqrt(var + GFI_NORM_EPS);
         for (i = 0; i < n; i++)
             layer->y[b * n + i] =
