@@ -255,6 +255,41 @@ static void test_threads(void) {
 #endif
 }
 
+// Batch norm sums in parts, of several images and one; here 16, 16 and 5 images, and then one each.
+static void test_batch_norm_parts(void) {
+    const int sides[] = {4, 17}, batches[] = {37, 3};
+    for (int at = 0; at < 2; at++) {
+        const int C = 3, S = sides[at] * sides[at], B = batches[at], N = B * S;
+        gf_net *net = net_of("conv:3:1:1:0 batch_norm dense:4", gf_image(2, sides[at], sides[at]), B, 1, 1);
+        TEST("batch norm's parts make one batch");
+        hash_params(net, 80);
+        run(net, B, GF_TRAIN, 80);
+        const gf_real *z = gf_net_layer_output(net, 0), *y = gf_net_layer_output(net, 1), *dy = net->layers[1].dy,
+                      *dz = net->layers[0].dy;
+        const gf_tensor *gamma = gf_net_tensor(net, "batch_norm1.gamma"),
+                        *beta = gf_net_tensor(net, "batch_norm1.beta");
+        for (int c = 0; c < C; c++) {
+            double mean = 0, var = 0, sum = 0, products = 0;
+            for (int i = 0; i < N; i++) mean += (double)z[(i / S * C + c) * S + i % S] / N;
+            for (int i = 0; i < N; i++) var += pow((double)z[(i / S * C + c) * S + i % S] - mean, 2) / N;
+            const double s = 1 / sqrt(var + 1e-5), g = (double)gamma->value[c];
+            for (int i = 0; i < N; i++) {
+                const int k = (i / S * C + c) * S + i % S;
+                sum += (double)dy[k], products += (double)dy[k] * ((double)z[k] - mean) * s;
+            }
+            CHECK_NEAR(beta->grad[c], sum, tolerance() * sqrt(N));
+            CHECK_NEAR(gamma->grad[c], products, tolerance() * sqrt(N));
+            for (int i = 0; i < N; i++) {
+                const int k = (i / S * C + c) * S + i % S;
+                const double xhat = ((double)z[k] - mean) * s;
+                CHECK_NEAR(y[k], xhat * g + (double)beta->value[c], tolerance());
+                CHECK_NEAR(dz[k], g * s * ((double)dy[k] - sum / N - xhat * products / N), tolerance());
+            }
+        }
+        gf_net_free(net);
+    }
+}
+
 // A gradient belongs to its step: the same forward and backward once more give the same, nothing is added up.
 static void test_again(void) {
     static const family nets[] = {
@@ -677,6 +712,7 @@ int main(void) {
     if (sizeof(gf_real) == sizeof(double)) test_gradients();
     test_kernels();
     test_winograd_rounding();
+    test_batch_norm_parts();
     test_threads();
     test_again();
     test_first_layer_without_input_gradient();
