@@ -156,19 +156,27 @@ static double relative_rms(const gf_real *found, const gf_real *expected, size_t
 // Winograd's transforms cost some accuracy, but no more than gradflow.h says beside them.
 static void test_winograd_rounding(void) {
     const double unit = sizeof(gf_real) == sizeof(float) ? FLT_EPSILON : DBL_EPSILON;
-    gf_net *nets[2];
-    TEST("conv by Winograd's way is nearly as accurate as the sum of products");
-    for (int k = 0; k < 2; k++) {
-        nets[k] = net_of("relu conv:64:3:1:1 dense:4", gf_image(64, 16, 16), 4, 1, 1);
-        if (k == 0) CHECK(gf_net_force_kernels(nets[k], "naive") == GF_OK);
-        hash_params(nets[k], 50);
-        run(nets[k], 4, GF_TRAIN, 50);
+    for (int no_bias = 0; no_bias <= 1; no_bias++) {
+        gf_net *nets[2];
+        TEST(no_bias ? "conv by Winograd's way without bias"
+                     : "conv by Winograd's way is nearly as accurate as the sum");
+        for (int k = 0; k < 2; k++) {
+            nets[k] = gf_net_create(gf_image(64, 16, 16), 4, 42);
+            gf_net_no_bias(nets[k], no_bias), gf_net_input_grad(nets[k], 1);
+            net_add_words(nets[k], "relu conv:64:3:1:1 dense:4");
+            CHECK(gf_net_build(nets[k]) == GF_OK);
+            if (k == 0) CHECK(gf_net_force_kernels(nets[k], "naive") == GF_OK);
+            hash_params(nets[k], 50);
+            run(nets[k], 4, GF_TRAIN, 50);
+        }
+        const gf_tensor *dw = gf_net_tensor(nets[1], "conv1.weight"),
+                        *naive_dw = gf_net_tensor(nets[0], "conv1.weight");
+        const size_t n = 4 * 64 * 256;
+        CHECK(relative_rms(gf_net_layer_output(nets[1], 1), gf_net_layer_output(nets[0], 1), n) <= 10 * unit);
+        CHECK(relative_rms(dw->grad, naive_dw->grad, dw->size) <= 10 * unit);
+        CHECK(relative_rms(gf_net_input_gradient(nets[1]), gf_net_input_gradient(nets[0]), n) <= 10 * unit);
+        for (int k = 0; k < 2; k++) gf_net_free(nets[k]);
     }
-    gf_tensor *dw = gf_net_tensor(nets[1], "conv1.weight"), *naive_dw = gf_net_tensor(nets[0], "conv1.weight");
-    CHECK(relative_rms(gf_net_layer_output(nets[1], 1), gf_net_layer_output(nets[0], 1), 4 * 64 * 256) <= 10 * unit);
-    CHECK(relative_rms(dw->grad, naive_dw->grad, dw->size) <= 10 * unit);
-    CHECK(relative_rms(gf_net_input_gradient(nets[1]), gf_net_input_gradient(nets[0]), 4 * 64 * 256) <= 10 * unit);
-    for (int k = 0; k < 2; k++) gf_net_free(nets[k]);
 }
 
 // Images beyond this batch, which a forward and backward must leave alone: sentinels there before, and still after.
