@@ -171,6 +171,14 @@ static void bad_windows(void) {
     EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(3, 3, 1, 0, 0, 0)), GF_ERROR_ARGUMENT, "stride 1x0", "at least 1");
     EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(3, 3, 1, 1, 0, -2)), GF_ERROR_ARGUMENT, "padding 0x-2", "least 0");
     EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(1, 6, 1, 1, 0, 0)), GF_ERROR_SHAPE, "kernel 1x6", "6x5 input");
+    EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(1, 32769, 1, 1, 0, 0)), GF_ERROR_ARGUMENT, "kernel 1x32769",
+                 "none above 32768");
+    EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(1, 1, 32769, 1, 0, 0)), GF_ERROR_ARGUMENT, "stride 32769x1",
+                 "none above 32768");
+    EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(1, 1, 1, 32769, 0, 0)), GF_ERROR_ARGUMENT, "stride 1x32769",
+                 "none above 32768");
+    EXPECT_IMAGE(gf_net_conv2d_window(net, 4, window(1, 1, 1, 1, 0, 32769)), GF_ERROR_ARGUMENT, "padding 0x32769",
+                 "none above 32768");
     EXPECT_IMAGE(gf_net_max_pool2d(net, 0, 2), GF_ERROR_ARGUMENT, "max_pool2d: 2 channels, kernel 0x0", "at least 1");
     EXPECT_IMAGE(gf_net_max_pool2d(net, 2, 0), GF_ERROR_ARGUMENT, "stride 0x0", "at least 1");
     EXPECT_IMAGE(gf_net_max_pool2d(net, 6, 1), GF_ERROR_SHAPE, "kernel 6x6", "6x5 input");
@@ -180,8 +188,30 @@ static void bad_windows(void) {
     EXPECT_IMAGE(gf_net_avg_pool2d(net, 7, 1), GF_ERROR_SHAPE, "kernel 7x7", "6x5 input");
     EXPECT_IMAGE((gf_net_mark(net), gf_net_conv2d(net, 2, 5, 1, 1), gf_net_add_projected(net, 1)), GF_ERROR_SHAPE,
                  "2x6x5", "one stride");
+    EXPECT_IMAGE((gf_net_mark(net), gf_net_conv2d_window(net, 2, window(1, 2, 1, 1, 0, 0)),
+                  gf_net_add_projected(net, 1)), GF_ERROR_SHAPE, "layer before has 2x6x4", "one stride");
+    EXPECT_IMAGE((gf_net_mark(net), gf_net_conv2d_window(net, 2, window(1, 2, 1, 1, 0, 0)), gf_net_add_from(net, 1)),
+                 GF_ERROR_SHAPE, "layer before has 2x6x4", "gf_net_add_projected");
+    EXPECT_IMAGE((gf_net_mark(net), gf_net_conv2d_window(net, 2, window(2, 1, 1, 1, 0, 0)), gf_net_add_from(net, 1)),
+                 GF_ERROR_SHAPE, "layer before has 2x5x5", "gf_net_add_projected");
     EXPECT(NEW, gf_net_conv2d(net, 4, 3, 1, 0), GF_ERROR_SHAPE, "kernel 3x3", "1x1 input");
     EXPECT_IMAGE(gf_net_conv2d(net, 1, 32768, 1, 32768), GF_ERROR_SHAPE, "2.14748e+09 inputs", "smaller kernel");
+    gf_net *narrow = gf_net_create(gf_image(1, 6, 5), 4, 1);
+    gf_net_conv2d(narrow, 4, 32768, 1, 32768);
+    expect_error("2^32 outputs from a pixel", narrow, GF_ERROR_SHAPE, "4.29497e+09 outputs from one", "smaller kernel");
+    gf_net_free(narrow);
+    narrow = gf_net_create(gf_image(1, 1, 5), 4, 1);  // a row, not a vector: the shape is not what is wrong
+    gf_net_conv2d(narrow, 4, 3, 1, 0);
+    expect_error("a kernel above a row", narrow, GF_ERROR_SHAPE, "1x5 input", "add padding or drop a pool");
+    gf_net_free(narrow);
+    narrow = gf_net_create(gf_image(1, (1 << 24) + 1, 1), 4, 1);
+    gf_net_conv2d(narrow, 1, 1, 1, 0);
+    expect_error("too high", narrow, GF_ERROR_ARGUMENT, "1 channels, kernel 1x1", "none above 32768");
+    gf_net_free(narrow);
+    narrow = gf_net_create(gf_image(1, 1, (1 << 24) + 1), 4, 1);
+    gf_net_conv2d(narrow, 1, 1, 1, 0);
+    expect_error("too wide", narrow, GF_ERROR_ARGUMENT, "1 channels, kernel 1x1", "none above 32768");
+    gf_net_free(narrow);
     EXPECT_IMAGE(gf_net_conv2d(net, 4, 32769, 1, 1), GF_ERROR_ARGUMENT, "kernel 32769x32769", "none above 32768");
     gf_net *flat = gf_net_create(gf_image(1, 1 << 22, 1 << 22), 1, 1);
     gf_net_conv2d(flat, 1 << 24, 1, 1, 0);
@@ -202,6 +232,8 @@ static void bad_settings(void) {
     EXPECT(NEW, gf_net_init(net, gf_init_with((gf_init_kind)77, 1), gf_init_zero()), GF_ERROR_ARGUMENT, "kind 77",
            "gf_init_kaiming()");
     EXPECT(NEW, gf_net_init(net, gf_init_zero(), gf_init_with((gf_init_kind)-1, 1)), GF_ERROR_ARGUMENT, "kind -1",
+           "gf_init_kaiming()");
+    EXPECT(NEW, gf_net_init(net, gf_init_zero(), gf_init_with(GF_INIT_COUNT, 1)), GF_ERROR_ARGUMENT, "bias kind 9",
            "gf_init_kaiming()");
     EXPECT(NEW, gf_net_init(net, gf_init_default(), gf_init_with(GF_INIT_NORMAL, NAN)), GF_ERROR_ARGUMENT, "gain nan",
            "must be numbers");
@@ -347,6 +379,7 @@ static void bad_optimisers(void) {
     EXPECT_OPTIM(config_of(0, 0, 0.9, NAN, 1e-8), "beta 0.9 nan", "betas below 1");
     EXPECT_OPTIM(config_of(0, 0, 0.9, 0.999, -1), "eps -1", "at least 0");
     EXPECT_OPTIM(config_of(0, 0, 0.9, 0.999, NAN), "eps nan", "finite");
+    EXPECT_OPTIM(config_of(0, 0, 0.9, 0.999, INFINITY), "eps inf", "finite");
     EXPECT_OPTIM(config_kind(GF_OPTIM_COUNT), "kind 4", "gf_optim_kind");
     EXPECT_OPTIM(config_kind(-1), "kind -1", "gf_optim_kind");
     EXPECT(BUILT, gf_optim_step(&sgd, net), GF_ERROR_ORDER, "gf_optim_step", "gf_net_forward; call that");
@@ -355,6 +388,8 @@ static void bad_optimisers(void) {
     EXPECT(BACKWARDED, (sgd.size = 3, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "3 parameters", "gf_optim_init");
     EXPECT(BACKWARDED, (sgd.config.lr = NAN, gf_optim_step(&sgd, net)), GF_ERROR_ARGUMENT, "lr nan", "at least 0");
     EXPECT(BACKWARDED, (sgd.config.kind = GF_ADAM, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "adam",
+           "before gf_optim_init");
+    EXPECT(BACKWARDED, (sgd.config.kind = GF_RMSPROP, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "rmsprop",
            "before gf_optim_init");
     EXPECT(BACKWARDED, (sgd.config.momentum = 0.9, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "momentum 0.9",
            "before gf_optim_init");
@@ -396,6 +431,10 @@ static void bad_queries(void) {
     EXPECT(BACKWARDED, gf_net_filter_norms(net, 1, NULL), GF_ERROR_ARGUMENT, "norms NULL", "norm per filter");
     EXPECT(BUILT, gf_net_force_kernels(net, "abacus"), GF_ERROR_NOT_FOUND, "\"abacus\"", "plain is always there");
     EXPECT(BUILT, gf_net_force_kernels(net, NULL), GF_ERROR_NOT_FOUND, "NULL", "plain is always there");
+    gf_net *deep = net_from_words("dense:4 dense:4 dense:4 dense:4 dense:4 dense:4 dense:4", 3, 4, 1);
+    gf_net_tensor(deep, "dense9.weight");
+    expect_error("a list too long", deep, GF_ERROR_NOT_FOUND, "dense1.weight, dense1.bias, dense2", ", …");
+    gf_net_free(deep);
 }
 
 static void bad_layer_queries(void) {
@@ -451,6 +490,17 @@ static void bad_records(void) {
     REFUSED(gf_recorder_series(NULL, 1, "q", out) == GF_ERROR_NOT_FOUND, "layer 1", "1 to 0");
     REFUSED(gf_recorder_csv(NULL, "x.csv") == GF_ERROR_ARGUMENT, "recorder is empty", "gf_recorder_init");
     REFUSED(gf_recorder_csv(&recorder, "x.csv") == GF_ERROR_ARGUMENT, "recorder is empty", "gf_recorder_init");
+    gf_net *probed = net_at(NEW), *bare = gf_net_create(gf_vector(3), 4, 1);
+    gf_net_probe(probed, GF_PROBE_ALL), gf_net_build(probed);
+    CHECK(gf_recorder_init(&recorder, probed, 4) == GF_OK && recorder.layers == 1);
+    REFUSED((gf_recorder_add(&recorder, two), recorder.offered == 0), "has 1 layers, the net 2", "with this net");
+    gf_net_dense(bare, 4), gf_net_build(bare);
+    REFUSED((gf_recorder_add(&recorder, bare), recorder.rows == 0), "has 1 layers, the net 1", "gf_recorder_init");
+    REFUSED(gf_recorder_csv(&recorder, NULL) == GF_ERROR_ARGUMENT, "recorder is given, path NULL", "a file to write");
+    gf_recorder_free(&recorder), gf_recorder_free(NULL);
+    CHECK(gf_recorder_init(&recorder, probed, 1) == GF_ERROR_ARGUMENT && !recorder.probe);
+    expect_error("one row", probed, GF_ERROR_ARGUMENT, "1 rows, probes declared", "at least 2");
+    gf_net_free(probed), gf_net_free(bare);
     REFUSED(isnan(gf_probe_field(NULL, "q")), "probe that is NULL", "gf_probe_field_name");
     REFUSED(isnan(gf_probe_field(&probe, "delta")), "\"delta\"", "gf_probe_field_name");
     REFUSED(isnan(gf_probe_field(&probe, NULL)), "NULL", "gf_probe_field_name");
@@ -502,6 +552,8 @@ static void bad_checks(void) {
            GF_ERROR_ARGUMENT, "step is -1", "0 (the default) or more");
     EXPECT(BUILT, (check.step = NAN, gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check)),
            GF_ERROR_ARGUMENT, "step is nan", "0 (the default) or more");
+    EXPECT(BUILT, (check.step = INFINITY, gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check)),
+           GF_ERROR_ARGUMENT, "step is inf", "0 (the default) or more");
     check.step = 0, check.max_per_tensor = -3;
     EXPECT(BUILT, gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check), GF_ERROR_ARGUMENT,
            "max_per_tensor -3", "0 (the default) or more");
@@ -530,11 +582,16 @@ static void bad_theory(void) {
     REFUSED(gf_theory_profile(tanh_act, 1, &layer, -1) == GF_ERROR_ARGUMENT, "-1 layers", "1 or more");
     REFUSED(gf_theory_profile(tanh_act, -1, &layer, 1) == GF_ERROR_ARGUMENT, "is -1", "0 or more");
     REFUSED(gf_theory_profile(tanh_act, NAN, &layer, 1) == GF_ERROR_ARGUMENT, "is nan", "0 or more");
+    REFUSED(gf_theory_profile(tanh_act, INFINITY, &layer, 1) == GF_ERROR_ARGUMENT, "is inf", "0 or more");
     REFUSED((layer.width = 0, gf_theory_profile(tanh_act, 1, &layer, 1)) == GF_ERROR_ARGUMENT, "width 0", "1 or more");
     REFUSED((layer.width = 1, layer.weight_variance = NAN, gf_theory_profile(tanh_act, 1, &layer, 1)) ==
             GF_ERROR_ARGUMENT, "variances nan", "finite");
     REFUSED((layer.weight_variance = 1, layer.bias_variance = -1, gf_theory_profile(tanh_act, 1, &layer, 1)) ==
             GF_ERROR_ARGUMENT, "-1", "finite variances of 0 or more");
+    REFUSED((layer.bias_variance = INFINITY, gf_theory_profile(tanh_act, 1, &layer, 1)) == GF_ERROR_ARGUMENT,
+            "variances 1, inf", "finite variances");
+    REFUSED((layer.weight_variance = INFINITY, layer.bias_variance = 0, gf_theory_profile(tanh_act, 1, &layer, 1)) ==
+            GF_ERROR_ARGUMENT, "variances inf, 0", "finite variances");
 }
 
 // What has no net to keep its error in.
@@ -543,6 +600,7 @@ static void bad_values(void) {
     gf_optim_config config = gf_sgd(7);
     gf_act act = gf_act_with(GF_ACT_ELU, 7);
     gf_real w[4];
+    char gain[400] = "";
     TEST("errors: names, fills and activation functions");
     REFUSED(gf_init_fill(gf_init_default(), NULL, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "w is NULL", "needs an array");
     REFUSED(gf_init_fill(gf_init_default(), w, 4, 0, 2, 1, 1) == GF_ERROR_ARGUMENT, "fan_in 0", "at least 1");
@@ -550,11 +608,16 @@ static void bad_values(void) {
     REFUSED(gf_init_fill(gf_init_with(GF_INIT_COUNT, 1), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "kind 9",
             "gf_init_kind");
     REFUSED(gf_init_fill(gf_init_xavier(NAN), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "gain nan", "a number");
+    REFUSED(gf_init_fill(gf_init_with((gf_init_kind)-1, 1), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "kind -1",
+            "gf_init_kind");
     REFUSED(!gf_init_from_name("kaimin", &init), "\"kaimin\"", "kaiming kaiming_uniform lecun");
     REFUSED(!gf_init_from_name("xavier_", &init), "\"xavier_\"", "a gain like xavier_0.5");
     REFUSED(!gf_init_from_name("xavier_0.5x", &init), "\"xavier_0.5x\"", "a gain like xavier_0.5");
     REFUSED(!gf_init_from_name("xavier0.5", &init), "\"xavier0.5\"", "a gain like xavier_0.5");
     REFUSED(!gf_init_from_name("", &init), "\"\"", "there are default xavier");
+    REFUSED(!gf_init_from_name("normal_normal", &init), "\"normal_normal\"", "a gain like xavier_0.5");
+    REFUSED((memset(gain, '9', sizeof gain - 1), memcpy(gain, "xavier_", 7), !gf_init_from_name(gain, &init)),
+            "\"xavier_999", "xavier");  // a number above DBL_MAX
     REFUSED(!gf_init_from_name(NULL, &init), "(NULL)", "there are default xavier");
     REFUSED(!gf_init_from_name("xavier", NULL), "\"xavier\"", "out is NULL");
     CHECK(init.kind == GF_INIT_NORMAL && init.gain == 7);
@@ -606,6 +669,7 @@ static void bad_arrays(void) {
     ARRAYS((&data, gf_image(3, -1, 1), 2, x, labels, 2, NULL, 0), GF_ERROR_SHAPE, "3x-1x1", "at least 1");
     ARRAYS((&data, gf_vector(3), 0, x, labels, 2, NULL, 0), GF_ERROR_ARGUMENT, "count is 0", "at least one");
     ARRAYS((&data, gf_vector(3), SIZE_MAX / 2, x, NULL, 0, x, 1), GF_ERROR_MEMORY, "samples of 3", "take fewer");
+    ARRAYS((&data, gf_vector(1), SIZE_MAX / 2, x, NULL, 0, x, 3), GF_ERROR_MEMORY, "samples of 1", "take fewer");
 #undef ARRAYS
     REFUSED(gf_data_digits(NULL, 5, 1) == GF_ERROR_ARGUMENT, "gf_data_digits: data is NULL", "must point");
     REFUSED(gf_data_digits(&data, 0, 1) == GF_ERROR_ARGUMENT, "count is 0", "at least one");
@@ -687,6 +751,12 @@ static void bad_sets(void) {
     REFUSED(gf_data_split(NULL, 0.5, 1, &first, &rest) == GF_ERROR_ARGUMENT, "all is NULL", "must point");
     REFUSED(gf_data_split(&data, 0.5, 1, NULL, &rest) == GF_ERROR_ARGUMENT, "first is NULL", "must point");
     REFUSED(gf_data_split(&data, 0.5, 1, &first, &first) == GF_ERROR_ARGUMENT, "gf_data_split", "must be three");
+    REFUSED(gf_data_split(&data, 0.5, 1, &data, &rest) == GF_ERROR_ARGUMENT, "gf_data_split", "must be three");
+    REFUSED(gf_data_split(&data, 0.5, 1, &first, &data) == GF_ERROR_ARGUMENT, "gf_data_split", "must be three");
+#if SIZE_MAX > 0xFFFFFFFF
+    REFUSED((wide.shape = data.shape, wide.count = (size_t)1 << 40, gf_data_split(&wide, 0.5, 1, &first, &rest)) ==
+            GF_ERROR_ARGUMENT, "1099511627776 samples", "2^32 - 1");
+#endif
     REFUSED(gf_data_split(&data, 0, 1, &first, &rest) == GF_ERROR_ARGUMENT, "share 0", "between 0 and 1");
     REFUSED(gf_data_split(&data, 1, 1, &first, &rest) == GF_ERROR_ARGUMENT, "share 1", "between 0 and 1");
     REFUSED(gf_data_split(&data, NAN, 1, &first, &rest) == GF_ERROR_ARGUMENT, "share nan", "between 0 and 1");
@@ -702,6 +772,11 @@ static void bad_sets(void) {
             "is 18446744073709551615", "0..3");
     REFUSED(gf_data_sample(&data, 0, NULL) == GF_ERROR_ARGUMENT, "x is NULL", "must point");
     REFUSED((data.std[1] = 0, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std 0", "must be above 0");
+    REFUSED((data.std[1] = INFINITY, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std inf", "must be above 0");
+    REFUSED((data.mean[0] = NAN, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "mean nan", "channel 0");
+    REFUSED((data.shape.height = 0, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "empty", "check the status");
+    REFUSED((sound_set(&data)->values = NULL, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "empty",
+            "check the status");
 }
 
 static void bad_batches(void) {
@@ -726,7 +801,10 @@ static void bad_batches(void) {
     REFUSED(gf_batches_next(NULL) == 0, "not initialised", "call gf_batches_init");
     REFUSED(gf_batches_seek(NULL, 0, 0) == GF_ERROR_ARGUMENT, "batches is NULL", "must point");
     REFUSED(gf_batches_seek(&none, 0, 0) == GF_ERROR_ORDER, "not initialised", "call gf_batches_init");
-    data.count = 4;
+    data.count = 4, data.shape = gf_image(1 << 3, 1 << 30, 1 << 30);  // 4 samples of 2^63 numbers
+    if (sizeof(size_t) == 8)
+        CHECK(gf_batches_init(&batches, &data, 4, 1, 0) == GF_ERROR_MEMORY && !batches.order);
+    data.shape = gf_vector(3);
     CHECK(gf_batches_init(&batches, &data, 3, 1, GF_SHUFFLE) == GF_OK);
     REFUSED(gf_batches_seek(&batches, -1, 0) == GF_ERROR_ARGUMENT, "epoch -1", "0 or more");
     REFUSED(gf_batches_seek(&batches, 0, 5) == GF_ERROR_ARGUMENT, "sample 5", "0..4");
