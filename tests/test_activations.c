@@ -308,7 +308,7 @@ static void check_softmax(const gfi_kernels *kernels, double spread, double shif
 static void test_softmax(const gfi_kernels *kernels) {
     static const size_t classes[] = {1, 2, 3, 7, 8, 10, 16, 17, 33, 40};
     gf_real x[10], p[10];
-    double loss = 0;
+    double loss = 0, again = 0;
     int label = 3;
     size_t i;
     for (i = 0; i < COUNT_OF(classes); i++) {
@@ -323,6 +323,8 @@ static void test_softmax(const gfi_kernels *kernels) {
     x[5] = -(gf_real)HUGE_VAL;  // an impossible class is no accident
     kernels->softmax_rows(x, &label, 1, &loss, p, 1, 10);
     CHECK(p[5] == 0 && loss > 6 && loss < 7);
+    kernels->softmax_rows(x, &label, 1, &again, NULL, 1, 10);  // the loss alone
+    CHECK(again == loss);
     x[5] = (gf_real)NAN;
     kernels->softmax_rows(x, &label, 1, &loss, p, 1, 10);
     CHECK(loss != loss && p[0] != p[0]);
@@ -407,9 +409,15 @@ static void test_names(void) {
     CHECK(act.kind == GF_ACT_ELU && act.param == 0.125);
     CHECK(strcmp(gf_act_name(GF_ACT_COUNT), "?") == 0 && strcmp(gf_act_name((gf_act_kind)31), "?") == 0);
     CHECK(gf_act_value(gf_act_default(GF_ACT_COUNT), 1) != gf_act_value(gf_act_default(GF_ACT_COUNT), 1));
+    for (k = 0; k < GF_INIT_COUNT; k++) {
+        gf_init init = gf_init_zero();
+        CHECK(gf_init_from_name(gf_init_name((gf_init_kind)k), &init) == 1 && (size_t)init.kind == k);
+    }
     CHECK(gf_act_default(GF_ACT_LEAKY_RELU).param == 0.01 && gf_act_default(GF_ACT_PRELU).param == 0.25);
 }
 
+static double fall(double z) { return -z; }
+static double fall_slope(double z) { return 0 * z - 1; }
 static double sine(double z) { return sin(3 * z); }
 static double sine_slope(double z) { return 3 * cos(3 * z); }
 
@@ -437,6 +445,8 @@ static void test_custom(void) {
     CHECK_NEAR(info.upper, 1, 1e-12);
     CHECK_NEAR(info.slope_max, 3, 1e-12);
     CHECK(!info.monotone && info.zero_centred && !info.saturates_left && !info.saturates_right);
+    info = gf_act_measure(gf_act_custom("fall", fall, fall_slope));  // its least value is the limit on the right
+    CHECK(info.lower == -HUGE_VAL && info.upper == HUGE_VAL && info.slope_max == 1 && !info.monotone);
     CHECK(gf_act_value(empty, 1) != gf_act_value(empty, 1) &&
           gf_act_derivative(empty, 1) != gf_act_derivative(empty, 1));
     gf_act_forward(empty, z, h, 5);

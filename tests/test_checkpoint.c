@@ -277,6 +277,13 @@ static void test_optimiser_mismatch(const gf_dataset *data) {
     gf_net_clear_error(a.net);
     CHECK(gf_net_save(a.net, &b.optim, NULL, path) == GF_OK);
     run_end(&a), run_end(&b);
+    run_start(&a, data, gf_sgd(0.01), 42), run_start(&b, data, gf_sgd(0.01), 43);
+    gf_optim_config momentum = gf_sgd(0.01);
+    gf_optim_free(&b.optim), momentum.momentum = 0.9, gf_optim_init(&b.optim, b.net, momentum);
+    CHECK(gf_net_save(a.net, &a.optim, NULL, path) == GF_OK);  // the same optimiser, but without momentum's moments
+    CHECK(gf_net_load(b.net, &b.optim, NULL, path) == GF_ERROR_SHAPE);
+    CHECK_TEXT(gf_net_error(b.net), "initialise the same");
+    run_end(&a), run_end(&b);
     remove(path);
 }
 

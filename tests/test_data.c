@@ -711,6 +711,10 @@ static void test_split(void) {
     CHECK(first.count == 225 && rest.count == 75 && first.outputs == 1);
     for (size_t i = 0; i < 225; i++) CHECK(first.targets[i] == (gf_real)first.labels[i]);
     gf_data_free(&first), gf_data_free(&rest);
+    CHECK(gf_data_from_arrays(&other, gf_vector(1), 41, x, NULL, 0, x, 1) == GF_OK);  // y = x, without labels
+    CHECK(gf_data_split(&other, 0.75, 3, &first, &rest) == GF_OK && !first.labels && !rest.labels);
+    for (size_t i = 0; i < 31; i++) CHECK(first.targets[i] == first.values[i]);
+    gf_data_free(&first), gf_data_free(&rest), gf_data_free(&other);
     TEST("split and take: wrong arguments");
     double shares[] = {0, 1, -0.5, 1.5, 0.001, NAN, INFINITY};
     for (size_t i = 0; i < COUNT_OF(shares); i++) {
@@ -785,6 +789,11 @@ static void test_batches(void) {
     CHECK(gf_data_xor(&data, 50, 0.1, 0, 1) == GF_OK && gf_batches_init(&batches, &data, 7, 1, GF_SHUFFLE) == GF_OK);
     while (gf_batches_next(&batches))
         for (int i = 0; i < batches.n; i++) CHECK(batches.targets[i] == (gf_real)batches.labels[i]);
+    gf_batches_free(&batches), gf_data_free(&data);
+    CHECK(gf_data_from_arrays(&data, gf_vector(1), COUNT, x, NULL, 0, x, 1) == GF_OK);  // y = x, without labels
+    CHECK(gf_batches_init(&batches, &data, 7, 1, GF_SHUFFLE) == GF_OK);
+    while (gf_batches_next(&batches))
+        for (int i = 0; i < batches.n; i++) CHECK(!batches.labels && batches.targets[i] == batches.x[i]);
     gf_batches_free(&batches), gf_data_free(&data);
     CHECK(alloc_live == 0);
 }
@@ -905,6 +914,19 @@ static void test_augmentation(void) {
     counted_free(data.pixels), data.pixels = NULL;
     check_augmentation(&data, GF_FLIP | GF_CROP);
     gf_data_free(&data);
+    TEST("flip of images of a single row");
+    gf_real row[4] = {1, 2, 3, 4};
+    int label = 0, flipped = 0;
+    gf_batches batches;
+    CHECK(gf_data_from_arrays(&data, gf_image(1, 1, 4), 1, row, &label, 2, NULL, 0) == GF_OK);
+    CHECK(gf_batches_init(&batches, &data, 1, 1, GF_FLIP) == GF_OK);
+    for (int epoch = 0; epoch < 64; epoch++, gf_batches_next(&batches)) {
+        CHECK(gf_batches_next(&batches));
+        for (int i = 0, back = batches.x[0] == 4; i < 4; i++) CHECK(batches.x[i] == row[back ? 3 - i : i]);
+        flipped += batches.x[0] == 4;
+    }
+    CHECK(flipped > 16 && flipped < 48);
+    gf_batches_free(&batches), gf_data_free(&data);
     CHECK(alloc_live == 0);
 }
 

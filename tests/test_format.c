@@ -40,6 +40,8 @@ static void test_numbers(void) {
                      pow(10, 60 * gf_random_uniform(2, GF_STREAM_USER, i) - 30));
     gfi_print(text, sizeof text, "%g", (double)NAN);
     CHECK(!strcmp(text, "nan"));
+    gfi_print(text, sizeof text, "%.3f", 1.5e17);
+    CHECK(strtod(text, NULL) == 1.5e17);  // too large for the digits of %f: with an exponent, not wrong
     CHECK(compared > 80000);
 }
 
@@ -47,7 +49,7 @@ static void test_words(void) {
     char small[6];
     TEST("format: whole numbers, texts and cut ends");
     SAME("%d %d %d", 0, -2147483647 - 1, 2147483647);
-    SAME("%ld %lu %u", -5L, 18446744UL, 4294967295u);
+    SAME("%ld %lld %lu %u", -5L, -9223372036854775807ll, 18446744UL, 4294967295u);
     SAME("%zu %llu", (size_t)-1, 18446744073709551615ull);
     SAME("%x 0x%08x", 0xBEEFu, 0x803u);
     SAME("%s|%.3s|%.*s|%c|%%", "text", "longer", 2, "word", 'x');

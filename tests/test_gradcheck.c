@@ -131,6 +131,8 @@ static void test_wrong_derivatives(void) {
     TEST("gradcheck still compares a tensor that was declared zero and is not");
     CHECK(check_custom(cubic, cubic_slope, "dense1.weight").worst <= 1e-7);
     CHECK(check_custom(cubic, slope_one_percent_off, "dense1.weight dense1.bias input").worst > 0.004);
+    TEST("gradcheck refuses a zero that was declared where the differences are not zero");
+    CHECK(isinf(check_custom(cubic, slope_zero, "dense1.weight dense1.bias input").worst));
 }
 
 static void test_zero_bias_must_be_declared(void) {

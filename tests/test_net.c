@@ -319,6 +319,9 @@ static void test_evaluate_other_losses(void) {
     CHECK_NEAR(a.accuracy, right / (COUNT * 2), 1e-12);
     CHECK_RELATIVE(b.loss, mse / (COUNT * 2), 1e-6);
     CHECK(isnan(b.accuracy) && gf_net_status(net) == GF_OK);
+    size_t confusion[4] = {7, 7, 7, 7};  // without classes nothing can be confused
+    CHECK(gf_net_evaluate(net, &data, GF_LOSS_MSE, confusion).loss == b.loss);
+    for (int i = 0; i < 4; i++) CHECK(confusion[i] == 0);
     CHECK(isnan(gf_net_evaluate(net, &wide, GF_LOSS_MSE, NULL).loss) && gf_net_status(net) == GF_ERROR_SHAPE);
     gf_data_free(&data), gf_data_free(&wide), gf_net_free(net), gf_net_free(whole);
 }
@@ -550,6 +553,11 @@ static void test_nonfinite(void) {
     gf_net_activation(net, gf_act_custom("broken", value_square, slope_nan)), gf_net_dense(net, 3);
     gf_net_build(net);
     expect_nonfinite(net, x, "act2", 1, 0);
+    net = gf_net_create(gf_vector(INPUTS), BATCH, 1);
+    gf_net_dense(net, 4), gf_net_activation(net, gf_act_custom("broken", value_square, slope_nan));
+    gf_net_batch_norm(net), gf_net_dense(net, 3);  // whose running mean and variance have no gradient to look at
+    gf_net_build(net);
+    expect_nonfinite(net, x, "act1", 1, 0);
     TEST("nonfinite: a weight's gradient that overflows where nothing else does names its layer");
     net = net_from_words("dense:2 dense:3", INPUTS, BATCH, 1);
     const gf_real large = (gf_real)(sizeof(gf_real) == 4 ? 1e30 : 1e200);
@@ -570,6 +578,20 @@ static void test_nonfinite_loss(void) {
     CHECK(isnan(gf_net_grad_norm(net)));
     CHECK(gf_net_first_nonfinite(net).found && !strcmp(gf_net_first_nonfinite(net).layer, "loss"));
     gf_net_free(net);
+    TEST("nonfinite: a loss whose gradient overflows names the loss, in backward");
+    net = net_from_words("dense:5 tanh dense:3", INPUTS, 1, 1);
+    targets[0] = sizeof(gf_real) == 4 ? -(gf_real)3e38 : -(gf_real)DBL_MAX;
+    gf_net_tensor(net, "dense2.bias")->value[0] = -targets[0];
+    gf_net_forward(net, x, 1, GF_TRAIN);
+    if (sizeof(gf_real) == 4) CHECK(gf_loss_mse(net, targets) < INFINITY);  // a double still holds the loss
+    gf_net_backward(net);
+    CHECK(gf_net_clip_grad_norm(net, 1) > DBL_MAX && isinf((double)gf_net_tensor(net, "dense2.bias")->grad[0]));
+    CHECK(gf_net_tensor(net, "dense2.bias")->grad[1] != 0);  // what is infinite cannot be scaled down: left as it is
+    gf_optim sgd;
+    gf_optim_init(&sgd, net, gf_sgd(0.1));
+    CHECK(gf_optim_step(&sgd, net) == GF_ERROR_NONFINITE && gf_net_first_nonfinite(net).backward);
+    CHECK(gf_net_first_nonfinite(net).found && !strcmp(gf_net_first_nonfinite(net).layer, "loss"));
+    gf_optim_free(&sgd), gf_net_free(net);
     TEST("nonfinite: NaN passes through every activation, norm and skip to the output");
     for (int kind = 0; kind < GF_ACT_CUSTOM; kind++) {
         char text[160];

@@ -23,6 +23,8 @@ static double float_tanh(double z) { return (double)(float)tanh((double)(float)z
 static double float_tanh_slope(double z) { return 1 - float_tanh(z) * float_tanh(z); }
 static double noise(double z) { return gf_random_uniform(1, 2, (uint64_t)fabs(z * 1e15)); }
 static double nan_everywhere(double z) { return z - z + NAN; }
+static double short_line(double z) { return fabs(z) < 1e4 ? 2 * z : NAN; }  // NaN only once q has grown
+static double short_line_slope(double z) { return fabs(z) < 1e4 ? 2 : NAN; }
 
 static void test_closed_forms(void) {
     const double qs[] = {1e-8, 0.01, 0.3, 1, 4, 50};
@@ -114,6 +116,8 @@ static void test_extremes(void) {
     CHECK(gf_theory_mean_square(tanh_act, INFINITY) == 1.0);
     CHECK(gf_theory_mean_square_slope(tanh_act, INFINITY) == 0.0);
     CHECK(isinf(gf_theory_mean_square(relu, INFINITY)));
+    CHECK(gf_theory_q_next(relu, INFINITY, 0, 0.5) == 0.5);  // weights that are 0 carry nothing on
+    CHECK(isinf(gf_theory_mean_square(gf_act_custom("exp", exp, exp), 1e6)));
     CHECK(gf_theory_mean_square_slope(relu, INFINITY) == 0.5);
     for (int kind = 0; kind < (int)GF_ACT_CUSTOM; kind++)
         for (int exponent = -300; exponent <= 300; exponent += 25) {
@@ -137,6 +141,8 @@ static void test_extremes(void) {
     CHECK(isnan(gf_theory_fixed_point(gf_act_custom("nan", nan_everywhere, nan_everywhere), 1, 0).q));
     CHECK(isnan(gf_theory_fixed_point(tanh_act, NAN, 0).chi) && gf_theory_fixed_point(tanh_act, NAN, 0).converged == 0);
     CHECK(isnan(gf_theory_fixed_point(tanh_act, 1, INFINITY).q) && isnan(gf_theory_critical(tanh_act, -1)));
+    CHECK(isnan(gf_theory_fixed_point(tanh_act, INFINITY, 0).q));
+    CHECK(isnan(gf_theory_fixed_point(gf_act_custom("short", short_line, short_line_slope), 1, 0).q));
     TEST("theory ends on a function without order");  // it promises an end, not a result
     CHECK(gf_theory_mean_square(gf_act_custom("noise", noise, noise), 1) > 0.1);
     CHECK(gf_theory_mean_square(gf_act_custom("noise", noise, noise), 1) < 0.6);
