@@ -297,6 +297,25 @@ static void test_norms(void) {
     gf_net_free(all), gf_net_free(norms), gf_net_free(none);
 }
 
+// Noise is a spread over samples, and one sample has none; signals alone measure no gradient.
+static void test_less(void) {
+    TEST("a batch of one has no noise scale, and what was not asked for is NaN");
+    gf_net *net = norms_net(GF_PROBE_SIGNALS);
+    CHECK(gf_net_measure(net) == GF_OK);
+    const gf_layer_probe *p = gf_net_probe_at(net, 1);
+    CHECK(p->q > 0 && p->dphi_mean > 0 && isnan(p->dw.l2) && isnan(p->delta.rms) && isnan(p->decay));
+    gf_net_free(net);
+    net = gf_net_create(gf_vector(INPUTS), 1, 3);
+    net_add_words(net, "no_bias:1 dense:12 no_bias:0 tanh dense:4");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    gf_net_forward(net, x, 1, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    CHECK(gf_net_measure(net) == GF_OK);
+    p = gf_net_probe_at(net, 1);
+    CHECK(p->dw.l2 > 0 && isnan(p->noise_trace) && isnan(p->noise_scale));
+    CHECK(isnan(p->db.l2) && gf_net_probe_at(net, 2)->db.l2 > 0);  // layer 1 has no bias
+    gf_net_free(net);
+}
+
 // --- the recorder ---
 
 enum { RECORDED = 22, ROOM = 5 }; // more than four times the room: it thins itself twice
@@ -328,7 +347,17 @@ static void test_recorder(void) {
     CHECK(gf_recorder_series(&recorder, 4, "q", row) == GF_ERROR_NOT_FOUND);
     CHECK(gf_recorder_series(&recorder, 1, "qq", row) == GF_ERROR_NOT_FOUND);
     CHECK_TEXT(gf_last_error(), "\"qq\"");
+    gf_recorder_free(&recorder);
+    CHECK(gf_recorder_init(&recorder, net, 4) == GF_OK);  // an even room: the row that thins it is kept itself
+    for (int step = 0; step < 5; step++) gf_recorder_add(&recorder, net);
+    CHECK(recorder.every == 2 && recorder.rows == 3 && recorder.offered == 5);
     gf_recorder_free(&recorder), gf_optim_free(&adam), gf_net_free(net);
+    net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);  // a net of no weights has no row to keep
+    net_add_words(net, "tanh"), gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    CHECK(gf_recorder_init(&recorder, net, 4) == GF_OK && recorder.layers == 0);
+    gf_recorder_add(&recorder, net);
+    CHECK(recorder.rows == 0);
+    gf_recorder_free(&recorder), gf_net_free(net);
 }
 
 // One line of the CSV against the recorder: the step, the layer, then every field in the order of their names.
@@ -571,21 +600,22 @@ static void check_verdict(const char *expected, const char *activation, int hidd
     if (strncmp(text, expected, strlen(expected)) != 0) test_fail(__FILE__, __LINE__, "it says: %s", text);
 }
 
-// Gradients under Adam's ε: a healthy net whose rate of adaptation is gone.
-static void check_starved(void) {
+// Gradients under Adam's ε: a net whose rate of adaptation is gone, healthy or not.
+static void check_starved(const char *words, const char *expected, const char *part) {
     char text[400];
     gf_optim_config config = gf_adam(0.001);
     gf_optim adam;
     TEST("verdict starved: √v̂ below Adam's ε");
     gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
-    net_add_words(net, "dense:12 tanh dense:9 tanh dense:4");
+    net_add_words(net, words);
     gf_net_probe(net, GF_PROBE_ALL);
     config.eps = 10;
     gf_net_build(net), gf_optim_init(&adam, net, config);
     there_and_back(net);
     gf_net_measure(net), gf_optim_step(&adam, net);
     CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
-    CHECK_TEXT(text, "starved: 100 %");
+    CHECK(!strncmp(text, expected, strlen(expected)));
+    CHECK_TEXT(text, part);
     gf_optim_free(&adam), gf_net_free(net);
 }
 
@@ -647,6 +677,76 @@ static void check_last_activation(void) {
     gf_net_free(net);
 }
 
+static double faint(double z) { return z / 100; }
+static double faint_slope(double z) { return 0 * z + 0.01; }
+
+// One measured net with these weights and activations of one kind behind its hidden layers; norm: behind the first.
+// Returns the share of layer 1's δ that is 0.
+static double verdict_custom(char *text, size_t size, int layers, const gf_act *act, int norm, double gain, double bias) {
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    gf_net_init(net, gf_init_xavier(gain), gf_init_with(GF_INIT_CONSTANT, bias));
+    for (int l = 0; l < layers; l++) {
+        gf_net_dense(net, 32);
+        if (norm && l == 0) gf_net_layer_norm(net);
+        if (act) gf_net_activation(net, *act);
+    }
+    gf_net_dense(net, 4);
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    there_and_back(net);
+    gf_net_measure(net);
+    if (gf_net_verdict(net, text, size) != GF_OK) test_fail(__FILE__, __LINE__, "%s", gf_net_error(net));
+    const double zero_share = gf_net_probe_at(net, 1)->delta.zero_share;
+    gf_net_free(net);
+    return zero_share;
+}
+
+static void check_unusual(void) {
+    char text[400];
+    gf_act mine = gf_act_custom("mine", faint, faint_slope), nameless = gf_act_custom(NULL, faint, faint_slope),
+           relu = gf_act_default(GF_ACT_RELU);
+    TEST("verdict names a custom activation, or that there is none");
+    verdict_custom(text, sizeof text, 3, &mine, 0, 1, 0);
+    CHECK(!strncmp(text, "vanishing", 9));
+    CHECK_TEXT(text, "φ' (mine)");
+    verdict_custom(text, sizeof text, 3, &nameless, 0, 1, 0);
+    CHECK_TEXT(text, "φ' (custom)");
+    verdict_custom(text, sizeof text, 5, NULL, 1, 20, 0);  // the norm divides what the weights multiply
+    CHECK(!strncmp(text, "exploding", 9));
+    CHECK_TEXT(text, "φ' (no activation) alone makes it 1.0e+00");
+    CHECK_TEXT(text, ", norms and skips ");
+    CHECK(strstr(text, "skips ") && atof(strstr(text, "skips ") + 6) < 1);
+    TEST("verdict exploding where most units are off as well");
+    CHECK(verdict_custom(text, sizeof text, 3, &relu, 0, 3000, -4500) > 0.9);
+    CHECK(!strncmp(text, "exploding", 9));
+    TEST("verdict names the layer whose weight gradient alone overflows, and that it was in backward");
+    gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
+    gf_real in[LARGEST * INPUTS];
+    const gf_real large = (gf_real)(sizeof(gf_real) == 4 ? 1e30 : 1e200);
+    net_add_words(net, "dense:2 dense:4");
+    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    memset(gf_net_params(net), 0, gf_net_param_count(net) * sizeof(gf_real));
+    for (int i = 0; i < 8; i++) gf_net_tensor(net, "dense2.weight")->value[i] = large / (gf_real)(1 + i);
+    for (int i = 0; i < LARGEST * INPUTS; i++) in[i] = large;
+    gf_net_forward(net, in, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+    gf_net_measure(net);
+    CHECK(gf_net_probe_at(net, 1)->dw.nonfinite > 0 && gf_net_probe_at(net, 1)->delta.nonfinite == 0);
+    CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
+    CHECK_TEXT(text, "in dense1, backward");
+    gf_net_free(net);
+    TEST("verdict needs gradients, signals and weights");
+    const unsigned probes[3] = {GF_PROBE_SIGNALS, GF_PROBE_GRADIENTS, GF_PROBE_ALL};
+    for (int i = 0; i < 3; i++) {
+        net = gf_net_create(gf_vector(4), LARGEST, 3);
+        net_add_words(net, i < 2 ? "dense:4 tanh dense:4" : "tanh");
+        gf_net_probe(net, probes[i]), gf_net_build(net);
+        gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
+        gf_net_measure(net);
+        CHECK(gf_net_verdict(net, text, sizeof text) == GF_ERROR_ORDER && text[0] == '\0');
+        CHECK_TEXT(gf_net_error(net), "needs gf_net_measure with GF_PROBE_GRADIENTS");
+        gf_net_free(net);
+    }
+}
+
 static void test_limits_at_the_edge(void) {
     TEST("z = 0, where relu's flat side ends, counts as limited");
     gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
@@ -684,7 +784,10 @@ static void test_verdicts(void) {
     check_skips("identity", 2, " % norms and skips");
     check_verdict("saturated", "tanh", 3, "xavier_20", 0);
     check_verdict("non-finite", "relu", 3, "kaiming", INFINITY);
-    check_starved();
+    check_starved("dense:12 tanh dense:9 tanh dense:4", "starved: 100 %", "steps shrink");
+    check_starved("dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:4",
+                  "vanishing", "; starved: most of Adam's");
+    check_unusual();
     TEST("verdict fits its buffer");
     memset(small, 'x', sizeof small);
     verdict_of(small, 10, "sigmoid", 10, "xavier", 0);
@@ -694,6 +797,7 @@ static void test_verdicts(void) {
 int main(void) {
     test_fields();
     test_norms();
+    test_less();
     test_recorder();
     test_recorder_csv();
     test_field_names();
