@@ -557,18 +557,21 @@ static void test_initialisers(void) {
     for (size_t i = 0; i < w->size; i++) largest = fmax(largest, fabs((double)w->value[i]));
     CHECK(largest <= 1 / sqrt(72.0) && largest > 0.97 / sqrt(72.0)); // U(±1/√(IC·KH·KW))
     gf_net_free(plain), gf_net_free(normed);
-    gf_net *net = gf_net_create(gf_image(2, 5, 5), 1, 3);
-    gf_net_init(net, gf_init_with(GF_INIT_ORTHOGONAL, 2), gf_init_zero());
-    gf_net_conv2d(net, 6, 3, 1, 1);
-    gf_net_build(net);
-    w = gf_net_tensor(net, "conv1.weight");
-    for (int a = 0; a < 6; a++)
-        for (int b = 0; b < 6; b++) {
-            double dot = 0;
-            for (int i = 0; i < 18; i++) dot += (double)w->value[a * 18 + i] * (double)w->value[b * 18 + i];
-            CHECK_NEAR(dot, a == b ? 4 : 0, 1e-5);
-        }
-    gf_net_free(net);
+    for (int kernel = 1; kernel <= 3; kernel += 2) {
+        const int channels = kernel == 1 ? 18 : 2;  // a filter is a row of 18 numbers
+        gf_net *net = gf_net_create(gf_image(channels, 5, 5), 1, 3);
+        gf_net_init(net, gf_init_with(GF_INIT_ORTHOGONAL, 2), gf_init_zero());
+        gf_net_conv2d(net, 6, kernel, 1, 0);
+        gf_net_build(net);
+        w = gf_net_tensor(net, "conv1.weight");
+        for (int a = 0; a < 6; a++)
+            for (int b = 0; b < 6; b++) {
+                double dot = 0;
+                for (int i = 0; i < 18; i++) dot += (double)w->value[a * 18 + i] * (double)w->value[b * 18 + i];
+                CHECK_NEAR(dot, a == b ? 4 : 0, 1e-5);
+            }
+        gf_net_free(net);
+    }
 }
 
 // --- PyTorch ---

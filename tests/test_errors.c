@@ -493,6 +493,7 @@ static void bad_records(void) {
     gf_net *probed = net_at(NEW), *bare = gf_net_create(gf_vector(3), 4, 1);
     gf_net_probe(probed, GF_PROBE_ALL), gf_net_build(probed);
     CHECK(gf_recorder_init(&recorder, probed, 4) == GF_OK && recorder.layers == 1);
+    REFUSED((gf_recorder_add(&recorder, NULL), recorder.offered == 0), "has 1 layers, the net 0", "with this net");
     REFUSED((gf_recorder_add(&recorder, two), recorder.offered == 0), "has 1 layers, the net 2", "with this net");
     gf_net_dense(bare, 4), gf_net_build(bare);
     REFUSED((gf_recorder_add(&recorder, bare), recorder.rows == 0), "has 1 layers, the net 1", "gf_recorder_init");
@@ -625,6 +626,7 @@ static void bad_values(void) {
     REFUSED(!gf_optim_from_name(NULL, 1, &config), "(NULL)", "sgd momentum adam adamw rmsprop");
     REFUSED(!gf_optim_from_name("sgd", 1, NULL), "\"sgd\"", "out is NULL");
     CHECK(config.lr == 7);
+    ANSWERS(gf_optim_from_name("momentum", 1, &config) && config.kind == GF_SGD && config.momentum == 0.9);
     REFUSED(!gf_act_from_name("rely", &act), "\"rely\"", "relu leaky_relu");
     REFUSED(!gf_act_from_name("elu_x", &act), "\"elu_x\"", "leaky_relu_0.2");
     REFUSED(!gf_act_from_name(NULL, &act), "(NULL)", "identity sigmoid");
@@ -891,6 +893,7 @@ static void after_an_error(void) {
     AFTER(gf_net_gradient_map(net, 0, numbers) == GF_ERROR_ARGUMENT);
     AFTER(gf_net_filter_norms(net, 1, numbers) == GF_ERROR_ARGUMENT);
     AFTER(gf_recorder_init(&recorder, net, 4) == GF_ERROR_ARGUMENT);
+    AFTER(gf_recorder_init(NULL, net, 4) == GF_ERROR_ARGUMENT && strstr(gf_last_error(), "recorder is NULL"));
     AFTER(gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check) == GF_ERROR_ARGUMENT);
     AFTER(isnan(gf_net_evaluate(net, &data, GF_LOSS_CROSS_ENTROPY, NULL).loss));
     AFTER(gf_net_save(net, NULL, NULL, "after.gf") == GF_ERROR_ARGUMENT);
@@ -933,7 +936,8 @@ static void test_null_net(void) {
           gf_optim_step(&optim, NULL) == GF_ERROR_ARGUMENT);
     CHECK(gf_net_measure(NULL) == GF_ERROR_ARGUMENT && gf_net_affine_count(NULL) == 0 && !gf_net_probe_at(NULL, 1));
     CHECK(!gf_net_first_nonfinite(NULL).found && isnan(gf_net_dead_share(NULL, 1)));
-    CHECK(gf_net_verdict(NULL, text, sizeof text) != GF_OK);
+    CHECK(gf_net_verdict(NULL, text, sizeof text) != GF_OK && gf_recorder_init(NULL, NULL, 4) == GF_ERROR_ARGUMENT);
+    CHECK_TEXT(gf_last_error(), "gf_recorder_init: recorder is NULL");
     CHECK(gf_net_save(NULL, NULL, NULL, "none") == GF_ERROR_ARGUMENT &&
           gf_net_load(NULL, NULL, NULL, "none") == GF_ERROR_ARGUMENT);
 }
@@ -943,7 +947,9 @@ static void test_sticky(void) {
     char first[500];
     gf_real before[26];
     TEST("errors are sticky");
-    gf_net *net = net_at(BACKWARDED);
+    gf_net *net = net_at(NEW);
+    CHECK(gf_net_param_count(net) == 0 && !gf_net_params(net));  // not before gf_net_build
+    gf_net_free(net), net = net_at(BACKWARDED);
     CHECK(gf_net_param_count(net) == 26);
     CHECK(!strcmp(gf_net_error(net), "no error"));
     memcpy(before, gf_net_params(net), sizeof before);

@@ -682,7 +682,8 @@ static double faint_slope(double z) { return 0 * z + 0.01; }
 
 // One measured net with these weights and activations of one kind behind its hidden layers; norm: behind the first.
 // Returns the share of layer 1's δ that is 0.
-static double verdict_custom(char *text, size_t size, int layers, const gf_act *act, int norm, double gain, double bias) {
+static double verdict_custom(char *text, size_t size, int layers, const gf_act *act, int norm, double gain,
+                             double bias) {
     gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 3);
     gf_net_init(net, gf_init_xavier(gain), gf_init_with(GF_INIT_CONSTANT, bias));
     for (int l = 0; l < layers; l++) {
@@ -710,6 +711,9 @@ static void check_unusual(void) {
     CHECK_TEXT(text, "φ' (mine)");
     verdict_custom(text, sizeof text, 3, &nameless, 0, 1, 0);
     CHECK_TEXT(text, "φ' (custom)");
+    nameless.name = NULL;
+    verdict_custom(text, sizeof text, 3, &nameless, 0, 1, 0);
+    CHECK_TEXT(text, "φ' (custom)");
     verdict_custom(text, sizeof text, 5, NULL, 1, 20, 0);  // the norm divides what the weights multiply
     CHECK(!strncmp(text, "exploding", 9));
     CHECK_TEXT(text, "φ' (no activation) alone makes it 1.0e+00");
@@ -733,14 +737,14 @@ static void check_unusual(void) {
     CHECK(gf_net_verdict(net, text, sizeof text) == GF_OK);
     CHECK_TEXT(text, "in dense1, backward");
     gf_net_free(net);
-    TEST("verdict needs gradients, signals and weights");
-    const unsigned probes[3] = {GF_PROBE_SIGNALS, GF_PROBE_GRADIENTS, GF_PROBE_ALL};
-    for (int i = 0; i < 3; i++) {
+    TEST("verdict needs gradients, signals, weights and a measurement");
+    const unsigned probes[4] = {GF_PROBE_SIGNALS, GF_PROBE_GRADIENTS, GF_PROBE_ALL, GF_PROBE_ALL};
+    for (int i = 0; i < 4; i++) {
         net = gf_net_create(gf_vector(4), LARGEST, 3);
-        net_add_words(net, i < 2 ? "dense:4 tanh dense:4" : "tanh");
+        net_add_words(net, i == 2 ? "tanh" : "dense:4 tanh dense:4");
         gf_net_probe(net, probes[i]), gf_net_build(net);
         gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(net, targets.labels), gf_net_backward(net);
-        gf_net_measure(net);
+        if (i < 3) gf_net_measure(net);
         CHECK(gf_net_verdict(net, text, sizeof text) == GF_ERROR_ORDER && text[0] == '\0');
         CHECK_TEXT(gf_net_error(net), "needs gf_net_measure with GF_PROBE_GRADIENTS");
         gf_net_free(net);
@@ -785,8 +789,8 @@ static void test_verdicts(void) {
     check_verdict("saturated", "tanh", 3, "xavier_20", 0);
     check_verdict("non-finite", "relu", 3, "kaiming", INFINITY);
     check_starved("dense:12 tanh dense:9 tanh dense:4", "starved: 100 %", "steps shrink");
-    check_starved("dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:4",
-                  "vanishing", "; starved: most of Adam's");
+    check_starved("dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid dense:9 sigmoid "
+                  "dense:4", "vanishing", "; starved: most of Adam's");
     check_unusual();
     TEST("verdict fits its buffer");
     memset(small, 'x', sizeof small);
