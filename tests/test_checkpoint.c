@@ -254,6 +254,16 @@ static void test_architecture(void) {
     refuse_architecture("dense:4 dropout:0.5 dense:2", "dense:4 dropout:0.25 dense:2", "0.");
     refuse_architecture("dense:4 leaky_relu:0.1 dense:2", "dense:4 leaky_relu:0.2 dense:2", "0.");
     refuse_architecture("mark dense:6 mark dense:6 add:1 dense:2", "mark dense:6 mark dense:6 add:2 dense:2", "mark");
+    TEST("checkpoint of a net so deep that its description is cut off");
+    gf_net *deep[2];
+    for (int k = 0; k < 2; k++) {
+        deep[k] = gf_net_create(gf_vector(INPUTS), BATCH, 1 + (uint64_t)k);
+        for (int i = 0; i < 300; i++) gf_net_act(deep[k], GF_ACT_TANH);
+        gf_net_dense(deep[k], 2), gf_net_build(deep[k]);
+    }
+    CHECK(gf_net_save(deep[0], NULL, NULL, path) == GF_OK && gf_net_load(deep[1], NULL, NULL, path) == GF_OK);
+    CHECK(same_reals(gf_net_params(deep[0]), gf_net_params(deep[1]), gf_net_param_count(deep[0])));
+    gf_net_free(deep[0]), gf_net_free(deep[1]);
     remove(path);
 }
 
