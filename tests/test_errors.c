@@ -221,6 +221,10 @@ static void bad_windows(void) {
     gf_net_act(flat, GF_ACT_TANH), gf_net_build(flat);
     expect_error("2^62 values", flat, GF_ERROR_MEMORY, "out of memory", "smaller batch than 2147483647");
     gf_net_free(flat);
+    flat = gf_net_create(gf_image(4, 65536, 65536), 2147483647, 1);  // 2^65: more than a size_t holds
+    gf_net_act(flat, GF_ACT_TANH), gf_net_build(flat);
+    expect_error("2^65 values", flat, GF_ERROR_MEMORY, "out of memory", "smaller batch than 2147483647");
+    gf_net_free(flat);
     flat = gf_net_create(gf_vector(3), 4, 1);
     gf_net_conv2d(flat, 4, 3, 1, 0);
     expect_error("a convolution of vectors", flat, GF_ERROR_SHAPE, "kernel 3x3", "gf_image(channels, height, width)");

@@ -289,6 +289,8 @@ static void test_norms(void) {
     check_close("clipped norm", gf_net_grad_norm(norms), norm / 2, 1e-5);
     CHECK(gf_net_measure(norms) == GF_OK);
     check_close("clipped dw", gf_net_probe_at(norms, 1)->dw.l2, gf_net_probe_at(all, 1)->dw.l2 / 2, 1e-5);
+    gf_net_clip_grad_norm(norms, norm / 4), gf_net_measure(norms);  // with no norm asked for in between
+    check_close("clipped again", gf_net_probe_at(norms, 1)->dw.l2, gf_net_probe_at(all, 1)->dw.l2 / 4, 1e-5);
     gf_net_tensor(norms, "dense2.weight")->value[3] = INFINITY;
     gf_net_forward(norms, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(norms, targets.labels);
     gf_net_backward(norms), gf_net_measure(norms);
@@ -719,6 +721,11 @@ static void check_unusual(void) {
     CHECK_TEXT(text, "φ' (no activation) alone makes it 1.0e+00");
     CHECK_TEXT(text, ", norms and skips ");
     CHECK(strstr(text, "skips ") && atof(strstr(text, "skips ") + 6) < 1);
+    char name[180];
+    memset(name, 'n', sizeof name - 1), name[sizeof name - 1] = '\0';
+    mine.name = name;  // leaves no room for the norm's part
+    verdict_custom(text, sizeof text, 5, &mine, 1, 2000, 0);
+    CHECK(!strncmp(text, "exploding", 9) && strstr(text, "φ' (nnn") && !strstr(text, "norms and skips"));
     TEST("verdict exploding where most units are off as well");
     CHECK(verdict_custom(text, sizeof text, 3, &relu, 0, 3000, -4500) > 0.9);
     CHECK(!strncmp(text, "exploding", 9));
