@@ -721,7 +721,7 @@ typedef struct gf_score {
     size_t count;
 } gf_score;
 // Loss and accuracy over a whole data set in GF_EVAL mode, batch by batch; nothing in the net but its buffers changes.
-// confusion[K·K], may be NULL: counts with row = true class, column = predicted.
+// confusion[K·K], may be NULL: counts with row = true class, column = predicted; zeros for losses without classes.
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -2059,7 +2059,7 @@ static double gfi_act_threshold(gf_act act, double side) {
     int i;
     if (!gf_act_saturated(act, out)) return side * HUGE_VAL;
     for (i = 0; i < 40 && gf_act_saturated(act, in); i++) in *= -0.5;  // 1, -1/2, 1/4, …: some z that is not
-    if (gf_act_saturated(act, in)) return side * HUGE_VAL;
+    if (gf_act_saturated(act, in)) return 0;  // a step: saturated everywhere
     for (i = 0; i < 100; i++) {
         double middle = 0.5 * (in + out);
         if (gf_act_saturated(act, middle)) out = middle;
@@ -2618,13 +2618,13 @@ static uint64_t gfi_act_layer_branch(gf_net *net, gfi_layer *layer) {
     const gf_act_properties *properties = gf_act_describe(layer->act.kind);
     size_t i, n = (size_t)net->batch * layer->out_size;
     uint64_t hash = 0;
-    int k, side, any = 0;
+    int k, side;
     for (i = 0; i < n; i++) {
         for (k = side = 0; k < properties->kink_count; k++) side += (double)layer->x[i] > properties->kinks[k];
-        hash = hash * 3 + (uint64_t)side, any = 1;
+        hash = hash * 3 + (uint64_t)side;
         if (i % 32 == 31) hash = gfi_branch_mix(hash, i);
     }
-    return any ? gfi_branch_mix(hash, n) : 0;
+    return gfi_branch_mix(hash, n);
 }
 
 static const gfi_layer_kind gfi_activation = {"act", gfi_act_layer_forward, gfi_act_layer_backward,
@@ -5044,7 +5044,6 @@ GFDEF double gf_theory_critical(gf_act act, double bias_variance) {
     }
     while (high - low > 1e-11 * high) {
         double middle = 0.5 * (low + high);
-        if (middle <= low || middle >= high) break;
         if (gfi_theory_chaotic(act, middle, bias_variance)) high = middle;
         else low = middle;
     }
@@ -6191,7 +6190,8 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
         if (!y || net->status != GF_OK) return score;
         sum += mean * (double)n;
         correct += (size_t)net->correct;
-        for (i = 0; i < n && confusion && labels; i++) confusion[(size_t)labels[i] * K + gfi_argmax(y + i * K, K)]++;
+        for (i = 0; i < n && confusion && loss == GF_LOSS_CROSS_ENTROPY; i++)
+            confusion[(size_t)labels[i] * K + gfi_argmax(y + i * K, K)]++;
     }
     score.count = data->count;
     score.loss = sum / (double)data->count;
@@ -7825,7 +7825,7 @@ GFI_TARGET static void GFI_FN(gfi_act_vectors)(gf_act act, const gf_real *z, gf_
 GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
     const size_t rest = n % GFI_VLEN, whole = n - rest;
     gf_real lanes[3][GFI_VLEN] = {{0}};
-    if (act.kind == GF_ACT_CUSTOM) {
+    if ((int)act.kind < 0 || act.kind >= GF_ACT_CUSTOM) {
         GFI_FN(gfi_act_custom_forward)(act, z, h, slope, n);
         return;
     }

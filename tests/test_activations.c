@@ -421,6 +421,9 @@ static double fall_slope(double z) { return 0 * z - 1; }
 static double sine(double z) { return sin(3 * z); }
 static double sine_slope(double z) { return 3 * cos(3 * z); }
 
+static double step(double z) { return z > 0 ? 1 : z < 0 ? -1 : 0; }
+static double step_slope(double z) { return 0 * z; }
+
 static void test_custom(void) {
     gf_act act = gf_act_custom("sine", sine, sine_slope), empty = gf_act_custom(NULL, NULL, sine_slope);
     gf_act_info info = gf_act_measure(act);
@@ -451,6 +454,18 @@ static void test_custom(void) {
           gf_act_derivative(empty, 1) != gf_act_derivative(empty, 1));
     gf_act_forward(empty, z, h, 5);
     CHECK(h[0] != h[0]);
+    info = gf_act_measure(gf_act_custom("step", step, step_slope));  // saturated wherever one looks
+    CHECK(info.saturated_below == 0 && info.saturated_above == 0);
+}
+
+// An activation that does not exist gives NaN, in whole vectors and in what is left over.
+static void test_unknown(void) {
+    for (int kind = -1; kind <= 99; kind += 100) {
+        gf_real z[37] = {0}, h[37] = {0}, dz[37] = {0};
+        gf_act_forward(gf_act_default((gf_act_kind)kind), z, h, 37);
+        gf_act_backward(gf_act_default((gf_act_kind)kind), z, z, dz, 37);
+        for (int i = 0; i < 37; i++) CHECK(h[i] != h[i] && dz[i] != dz[i]);
+    }
 }
 
 // The saturation rules: where each begins, left and right (±1e9: never).
@@ -626,6 +641,7 @@ int main(void) {
     TEST("derivative at kinks"), test_kinks();
     TEST("names both ways"), test_names();
     TEST("custom activation"), test_custom();
+    TEST("unknown activation"), test_unknown();
     TEST("properties"), test_properties();
     TEST("saturation rules"), test_saturation();
     TEST("PyTorch's values and derivatives"), test_pytorch();

@@ -322,6 +322,12 @@ static void test_evaluate_other_losses(void) {
     size_t confusion[4] = {7, 7, 7, 7};  // without classes nothing can be confused
     CHECK(gf_net_evaluate(net, &data, GF_LOSS_MSE, confusion).loss == b.loss);
     for (int i = 0; i < 4; i++) CHECK(confusion[i] == 0);
+    gf_dataset both;  // labels beside targets, and more classes than the net has outputs
+    CHECK(gf_data_xor(&both, 20, 0.1, 0, 1) == GF_OK && both.labels && both.targets);
+    gf_net *one = net_from_words("dense:1", 2, 8, 42);
+    CHECK(isfinite(gf_net_evaluate(one, &both, GF_LOSS_BCE, confusion).loss));
+    for (int i = 0; i < 4; i++) CHECK(confusion[i] == 0);
+    gf_data_free(&both), gf_net_free(one);
     CHECK(isnan(gf_net_evaluate(net, &wide, GF_LOSS_MSE, NULL).loss) && gf_net_status(net) == GF_ERROR_SHAPE);
     gf_data_free(&data), gf_data_free(&wide), gf_net_free(net), gf_net_free(whole);
 }
