@@ -1357,7 +1357,7 @@ enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_
 // multiply: tiles·images × C × O. By the chain rule
 //     ∂L/∂U = V ⊙ (A·dy·Aᵀ), summed over tiles and images    dw = Gᵀ·∂L/∂U·G
 // and dx is itself a 3×3 convolution, of dy by the kernel turned round. The points are 0, ±2/3, ±3/2 and ∞ (where a
-// polynomial's value is its first coefficient): points near 1 round well (Barabasz et al. 2020), and with the usual 0,
+// polynomial's value is its highest coefficient): points near 1 round well (Barabasz et al. 2020), and with the usual 0,
 // ±1, ±2, ∞ errors are twice as large. They are 4 times those of the plain sum of 9·C products: in float 7e-7 of the
 // outputs' RMS. A NaN in the input reaches all of its tile.
 enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
@@ -1661,11 +1661,9 @@ static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images,
     gfi_tile tile;
     tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
     tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
+    const gf_real *bias = back ? NULL : job->bias;
     tile.start = NULL;
-    for (int i = 0; i < images && !back; i++) {
-        if (job->bias) memcpy(room->bias + i * C, job->bias, (size_t)C * sizeof(gf_real));
-        else memset(room->bias + i * C, 0, (size_t)C * sizeof(gf_real));
-    }
+    for (int i = 0; i < images && bias; i++) memcpy(room->bias + i * C, bias, (size_t)C * sizeof(gf_real));
     for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
         const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
         gfi_wino_tiles(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
@@ -1679,7 +1677,7 @@ static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images,
             gfi_wino_square(to, t / columns * GFI_WINO_OUT, t % columns * GFI_WINO_OUT, GFI_WINO_OUT, result, pixel,
                             room->unused, pixels);
             for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t - start) * pixel;
-            at[GFI_WINO_PRODUCTS] = back ? NULL : room->bias;
+            at[GFI_WINO_PRODUCTS] = bias ? room->bias : NULL;
             job->kernels->wino(GFI_WINO_OUTPUT, at, pixels, pixel);
         }
     }
@@ -2956,13 +2954,21 @@ static size_t gfi_norm_images(const gfi_layer *layer) {
     return plane < GFI_NORM_BLOCK ? GFI_NORM_BLOCK / plane : 1;
 }
 
-static int gfi_norm_parts(const gfi_layer *layer, int batch) {
+static size_t gfi_norm_parts(const gfi_layer *layer, int batch) {
     const size_t images = gfi_norm_images(layer);
-    return (int)(((size_t)batch + images - 1) / images) * layer->in.channels;
+    return ((size_t)batch + images - 1) / images * (size_t)layer->in.channels;
+}
+
+// sums[parts][2]: each channel's two totals, into its first part's place.
+static void gfi_norm_totals(double *sums, long channels, long parts) {
+    for (long p = channels; p < parts; p++) {
+        const long c = p % channels;
+        sums[2 * c] += sums[2 * p], sums[2 * c + 1] += sums[2 * p + 1];
+    }
 }
 
 // Part p of the layer's x[B,C,S], dy and out; its channel is p mod C.
-static gfi_channel gfi_norm_part(const gf_net *net, const gfi_layer *layer, int p, gf_real *out) {
+static gfi_channel gfi_norm_part(const gf_net *net, const gfi_layer *layer, long p, gf_real *out) {
     const size_t C = (size_t)layer->in.channels, images = gfi_norm_images(layer), first = (size_t)p / C * images;
     const size_t at = first * layer->in_size + (size_t)p % C * gfi_conv_plane(layer->in);
     gfi_channel part;
@@ -2980,17 +2986,16 @@ static void gfi_moments(double shift, double sum, double squares, double count, 
     if (*var < 0) *var = 0;  // rounding
 }
 
-// Mean and 1/std of channel c for the batch that comes: its own, from the parts' sums, or the running ones.
-static void gfi_batch_statistics(gf_net *net, gfi_layer *layer, int c, int parts) {
+// Mean and 1/std of channel c for the batch that comes: its own, from the sums' totals, or the running ones.
+static void gfi_batch_statistics(gf_net *net, gfi_layer *layer, int c) {
     const int C = layer->in.channels;
     gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
     double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
-    double count = (double)net->batch * (double)gfi_conv_plane(layer->in), sum = 0, squares = 0, var;
-    mean[c] = (double)running_mean[c], var = (double)running_var[c];
-    if (layer->normalised) {
-        for (int p = c; p < parts; p += C) sum += sums[2 * p], squares += sums[2 * p + 1];
-        gfi_moments((double)layer->x[(size_t)c * gfi_conv_plane(layer->in)], sum, squares, count, &mean[c], &var);
-    }
+    double count = (double)net->batch * (double)gfi_conv_plane(layer->in), var = (double)running_var[c];
+    mean[c] = (double)running_mean[c];
+    if (layer->normalised)
+        gfi_moments((double)layer->x[(size_t)c * gfi_conv_plane(layer->in)], sums[2 * c], sums[2 * c + 1], count,
+                    &mean[c], &var);
     inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
     if (!layer->normalised || net->frozen) return;  // PyTorch keeps the unbiased variance
     running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
@@ -3000,10 +3005,11 @@ static void gfi_batch_statistics(gf_net *net, gfi_layer *layer, int c, int parts
 
 static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
-    const int C = layer->in.channels, parts = gfi_norm_parts(layer, net->batch);
+    const int C = layer->in.channels;
+    const long parts = (long)gfi_norm_parts(layer, net->batch);
     const double *mean = layer->channel, *inverse_std = mean + C;
     double *sums = layer->channel + 2 * C;
-    int p;
+    long p;
     layer->normalised = net->mode == GF_TRAIN;
     if (layer->normalised && (double)net->batch * (double)gfi_conv_plane(layer->in) < 2) {
         gfi_net_fail(net, GF_ERROR_SHAPE,
@@ -3018,13 +3024,14 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
         const double shift = (double)layer->x[(size_t)(p % C) * part.n];
         net->kernels->channel_moments(&part, shift, &sums[2 * p], &sums[2 * p + 1]);
     }
-    for (int c = 0; c < C; c++) gfi_batch_statistics(net, layer, c, parts);
+    if (layer->normalised) gfi_norm_totals(sums, C, parts);
+    for (int c = 0; c < C; c++) gfi_batch_statistics(net, layer, c);
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(net->threads) schedule(static)
 #endif
     for (p = 0; p < parts; p++) {
         gfi_channel part = gfi_norm_part(net, layer, p, layer->y);
-        const int c = p % C;
+        const long c = p % C;
         net->kernels->channel_scale(&part, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
     }
 }
@@ -3032,10 +3039,11 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
 // dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N), σ = √(var + ε); running statistics are constants: γ/σ·dy
 static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
     gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
-    const int C = layer->in.channels, parts = gfi_norm_parts(layer, net->batch);
+    const int C = layer->in.channels;
+    const long parts = (long)gfi_norm_parts(layer, net->batch);
     double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
     const double count = (double)net->batch * (double)gfi_conv_plane(layer->in);
-    int p;
+    long p;
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(net->threads) schedule(static)
 #endif
@@ -3043,8 +3051,8 @@ static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
         gfi_channel part = gfi_norm_part(net, layer, p, NULL);
         net->kernels->channel_products(&part, mean[p % C], &sums[2 * p], &sums[2 * p + 1]);
     }
-    for (int c = 0; c < C; c++) {  // the totals stay in the first parts' places
-        for (p = c + C; p < parts; p += C) sums[2 * c] += sums[2 * p], sums[2 * c + 1] += sums[2 * p + 1];
+    gfi_norm_totals(sums, C, parts);
+    for (int c = 0; c < C; c++) {
         beta->grad[c] = (gf_real)sums[2 * c], gamma->grad[c] = (gf_real)(sums[2 * c + 1] * inverse_std[c]);
         if (!layer->normalised) sums[2 * c] = sums[2 * c + 1] = 0;
     }
@@ -3053,7 +3061,7 @@ static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
 #endif
     for (p = 0; p < (layer->dx ? parts : 0); p++) {
         gfi_channel part = gfi_norm_part(net, layer, p, layer->dx);
-        const int c = p % C;
+        const long c = p % C;
         const double s = inverse_std[c];
         net->kernels->channel_back(&part, mean[c], (double)gamma->value[c] * s, sums[2 * c] / count,
                                    sums[2 * c + 1] * s * s / count);
@@ -3068,7 +3076,7 @@ GFDEF void gf_net_batch_norm(gf_net *net) {
     int channels;
     if (!layer) return;
     channels = layer->in.channels;
-    layer->channel_size = 2 * (size_t)channels + 2 * (size_t)gfi_norm_parts(layer, net->max_batch); // mean, 1/std, sums
+    layer->channel_size = 2 * (size_t)channels + 2 * gfi_norm_parts(layer, net->max_batch);  // mean, 1/std, sums
     gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
     gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
     gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
@@ -3904,7 +3912,7 @@ static int gfi_optim_needs_v(const gf_optim_config *config) { return config->kin
 
 // A moment for n parameters, zero, `at` bytes after the start of a page. A step walks through w, g, m and v side by side;
 // where they lie alike in their pages they push one another out of the level-1 cache, and it takes up to 2.6 times as
-// long. (A net of any size begins where a page does.)
+// long. (The w of a large net begins where a page does.)
 static gf_real *gfi_moment(void **memory, size_t n, size_t at) {
     const size_t page = 4096;
     unsigned char *base = (unsigned char *)gfi_alloc(n + 2 * page / sizeof(gf_real), sizeof(gf_real));

@@ -257,6 +257,10 @@ static void bad_settings(void) {
     CHECK(gf_net_status(huge) == GF_ERROR_MEMORY || gf_net_status(huge) == GF_ERROR_SHAPE);
     CHECK(gf_net_forward(huge, inputs, 1, GF_EVAL) == NULL);
     gf_net_free(huge);
+    huge = gf_net_create(gf_image(1 << 20, 32, 32), 2147483647, 1);  // 2^51 planes: more than an int counts
+    gf_net_batch_norm(huge), gf_net_build(huge);
+    CHECK(gf_net_status(huge) == GF_ERROR_MEMORY);
+    gf_net_free(huge);
     if (sizeof(size_t) == 8) {  // each weight below the limit of 2^60, both together above it
         huge = gf_net_create(gf_vector(1 << 30), 1, 1);
         gf_net_dense(huge, 1 << 29), gf_net_dense(huge, 1 << 30);
