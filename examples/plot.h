@@ -65,7 +65,6 @@ typedef struct {
 plot_style plot_solid(int color);
 plot_style plot_dashed(int color);
 plot_style plot_dotted(int color);
-plot_style plot_thin(int color);                         // thin and pale, for raw data under a smoothed line
 plot_style plot_marked(int color, plot_marker marker);   // a line with markers
 plot_style plot_points(int color, plot_marker marker);   // markers alone
 
@@ -99,14 +98,10 @@ void plot_mean_std(plot_axes *ax, const double *x, const double *mean, const dou
 void plot_smooth(plot_axes *ax, const double *x, const double *y, int n, int window, const char *label,
                  plot_style style);
 void plot_hline(plot_axes *ax, double y, const char *label, plot_style style); // the label stands at the line
-void plot_vline(plot_axes *ax, double x, const char *label, plot_style style);
-void plot_note(plot_axes *ax, double x, double y, const char *text);           // text beside a point, where room is
 
-// Bars: each call adds one group member per name; err may be NULL. plot_bar_values writes each value, e.g. "%.1f".
+// Bars: each call adds one group member per name; err may be NULL.
 void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
                const char *label, plot_style style);
-void plot_bar_values(plot_axes *ax, const char *format);
-void plot_hist(plot_axes *ax, const double *values, int n, int bins, const char *label, plot_style style);
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style); // edges: bins + 1 values
 
@@ -142,9 +137,21 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #endif
 #endif // PLOT_H
 
-#ifdef PLOT_IMPLEMENTATION
-#ifndef PLOT_IMPLEMENTED
+#if defined(PLOT_IMPLEMENTATION) && !defined(PLOT_IMPLEMENTED)
 #define PLOT_IMPLEMENTED
+
+// stb_image_write.h: the system's, or the one that data_fetch.sh fetched. When both are missing nothing else is compiled.
+#ifdef __has_include
+#if __has_include(<stb/stb_image_write.h>)
+#define PLOTP_STB_IN_SYSTEM
+#elif !__has_include("../third_party/stb_image_write.h")
+#define PLOTP_STB_MISSING
+#endif
+#endif
+#ifdef PLOTP_STB_MISSING
+#error "plot.h needs stb_image_write.h: run ./data_fetch.sh stb (or install Debian's libstb-dev)"
+#else
+
 #include <errno.h>
 #include <float.h>
 #include <math.h>
@@ -152,10 +159,6 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _WIN32
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#endif
 
 #if !defined(PLOT_MALLOC) && !defined(PLOT_REALLOC) && !defined(PLOT_FREE)
 #define PLOT_MALLOC malloc
@@ -202,8 +205,7 @@ typedef struct {
 } plotp_axis;
 
 typedef enum {
-    PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_VLINE, PLOTP_NOTE, PLOTP_BARS, PLOTP_HIST, PLOTP_CONTOUR,
-    PLOTP_LOST
+    PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_BARS, PLOTP_HIST, PLOTP_CONTOUR, PLOTP_LOST
 } plotp_kind;
 
 typedef struct {
@@ -229,7 +231,6 @@ struct plot_axes {
     plotp_item *items;
     int item_count, item_room, next_color, bar_groups;
     int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
-    char *bar_format;
     double *heat, extent[4];
     int heat_rows, heat_cols, heat_map, heat_square, heat_bar, has_extent;
     char *heat_format;
@@ -1019,9 +1020,6 @@ plot_style plot_dashed(int color) {
 plot_style plot_dotted(int color) {
     return plotp_style(color, PLOT_DOTTED, PLOT_NO_MARKER, 0, 0);
 }
-plot_style plot_thin(int color) {
-    return plotp_style(color, PLOT_SOLID, PLOT_NO_MARKER, 1, 0.4);
-}
 plot_style plot_marked(int color, plot_marker marker) {
     return plotp_style(color, PLOT_SOLID, marker, 0, 0);
 }
@@ -1073,7 +1071,6 @@ static void plotp_free_axes(plot_axes *ax) {
     }
     PLOT_FREE(ax->items);
     PLOT_FREE(ax->title);
-    PLOT_FREE(ax->bar_format);
     PLOT_FREE(ax->heat);
     PLOT_FREE(ax->heat_format);
     PLOT_FREE(ax->image);
@@ -1292,14 +1289,6 @@ void plot_hline(plot_axes *ax, double y, const char *label, plot_style style) {
     if (plotp_ok(ax)) plotp_add(ax, PLOTP_HLINE, NULL, 1, &y, NULL, 1, label, style);
 }
 
-void plot_vline(plot_axes *ax, double x, const char *label, plot_style style) {
-    if (plotp_ok(ax)) plotp_add(ax, PLOTP_VLINE, &x, 1, &x, NULL, 1, label, style);
-}
-
-void plot_note(plot_axes *ax, double x, double y, const char *text) {
-    if (plotp_ok(ax)) plotp_add(ax, PLOTP_NOTE, &x, 1, &y, NULL, 1, text, plot_solid(PLOT_BLACK));
-}
-
 void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
                const char *label, plot_style style) {
     plotp_item *item;
@@ -1320,41 +1309,12 @@ static void plotp_set_format(plot_axes *ax, char **to, const char *format, const
                     format ? format : "(NULL)");
 }
 
-void plot_bar_values(plot_axes *ax, const char *format) {
-    if (ax) plotp_set_format(ax, &ax->bar_format, format, "plot_bar_values");
-}
-
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style) {
     if (!plotp_array_ok(ax, counts, bins, "plot_hist_counts") ||
         !plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
         return;
     plotp_add(ax, PLOTP_HIST, edges, bins + 1, counts, NULL, bins, label, style);
-}
-
-void plot_hist(plot_axes *ax, const double *values, int n, int bins, const char *label, plot_style style) {
-    double lo = DBL_MAX, hi = -DBL_MAX, *edges, *counts;
-    int i;
-    if (!plotp_array_ok(ax, values, n, "plot_hist")) return;
-    if (bins <= 0 || bins > 100000) bins = (int)plotp_clamp(2 * cbrt((double)n), 5, 100); // Rice's rule
-    for (i = 0; i < n; i++) {
-        if (!plotp_finite(values[i])) ax->has_lost = 1;
-        else if (values[i] < lo) lo = values[i];
-        if (plotp_finite(values[i]) && values[i] > hi) hi = values[i];
-    }
-    if (lo > hi) lo = hi = 0;
-    if (lo == hi) {
-        lo -= 0.5 * (lo == 0 ? 1 : fabs(lo));
-        hi += 0.5 * (hi == 0 ? 1 : fabs(hi));
-    }
-    edges = (double *)plotp_alloc(ax->fig, (size_t)bins + 1, sizeof *edges);
-    counts = (double *)plotp_alloc(ax->fig, (size_t)bins, sizeof *counts);
-    for (i = 0; edges && i <= bins; i++) edges[i] = lo + (hi - lo) * i / bins;
-    for (i = 0; counts && i < n; i++)
-        if (plotp_finite(values[i])) counts[(int)plotp_clamp((values[i] - lo) / (hi - lo) * bins, 0, bins - 1)]++;
-    if (edges && counts) plot_hist_counts(ax, edges, counts, bins, label, style);
-    PLOT_FREE(edges);
-    PLOT_FREE(counts);
 }
 
 void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_map map) {
@@ -1491,8 +1451,7 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
         int x_ok = plotp_visible(&ax->x, x), y_ok = plotp_visible(&ax->y, y);
         if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
         if (item->kind == PLOTP_BARS || item->kind == PLOTP_HIST) y_ok = plotp_finite(y);
-        if (item->kind == PLOTP_HLINE) x_ok = 1; // a line across has no x of its own, one upright no y
-        if (item->kind == PLOTP_VLINE) y_ok = 1;
+        if (item->kind == PLOTP_HLINE) x_ok = 1; // a line across has no x of its own
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
         if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND) {
@@ -1500,8 +1459,7 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
             plotp_extend(&ax->x, x);
             if (!x_ok || !y_ok) continue;
         }
-        if (item->kind == PLOTP_VLINE) plotp_extend(&ax->x, x);
-        if (item->kind == PLOTP_VLINE || item->kind == PLOTP_NOTE || item->kind == PLOTP_CONTOUR) continue;
+        if (item->kind == PLOTP_CONTOUR) continue;
         plotp_extend(&ax->y, y);
         if (item->kind == PLOTP_BAND) plotp_extend(&ax->y, item->y2[i]);
         if (item->kind == PLOTP_BARS && item->y2 && plotp_finite(item->y2[i])) {
@@ -1549,7 +1507,7 @@ static void plotp_ranges(plot_axes *ax) {
     for (k = 0; ax->heat && k < 4; k++) plotp_extend(both[k / 2], ax->extent[k]);
     ax->is_empty = ax->y.lo > ax->y.hi;
     plotp_finish_range(&ax->x, ax->heat ? 0 : ax->bar_groups ? 0 : 0.025, 0);
-    plotp_finish_range(&ax->y, ax->heat ? 0 : ax->bar_format ? 0.09 : 0.05, bars);
+    plotp_finish_range(&ax->y, ax->heat ? 0 : 0.05, bars);
     if (ax->heat && !ax->has_extent && ax->y.user_lo != ax->y.user_lo) { // like a matrix: row 0 on top
         double lo = ax->y.lo;
         ax->y.lo = ax->y.hi;
@@ -2065,10 +2023,9 @@ static void plotp_draw_hist(plot_axes *ax, const plotp_item *item) {
 
 static void plotp_draw_reference(plot_axes *ax, const plotp_item *item) {
     double px[2], py[2];
-    px[0] = item->kind == PLOTP_VLINE ? plotp_px(ax, item->x[0]) : ax->rect.x0;
-    px[1] = item->kind == PLOTP_VLINE ? px[0] : ax->rect.x1;
-    py[0] = item->kind == PLOTP_HLINE ? plotp_py(ax, item->y[0]) : ax->rect.y0;
-    py[1] = item->kind == PLOTP_HLINE ? py[0] : ax->rect.y1;
+    px[0] = ax->rect.x0;
+    px[1] = ax->rect.x1;
+    py[0] = py[1] = plotp_py(ax, item->y[0]);
     if (item->style.dash != PLOT_NO_LINE)
         plotp_polyline(&ax->fig->canvas, px, py, 2, plotp_line_width(ax, &item->style) * 0.75, (int)item->style.dash);
     plotp_paint(&ax->fig->canvas, item->rgb, item->style.alpha, 0);
@@ -2083,7 +2040,7 @@ static void plotp_draw_item(plot_axes *ax, plotp_item *item, int layer) {
     if (layer == 0 && item->kind == PLOTP_BARS) plotp_draw_bars(ax, item);
     if (layer == 0 && item->kind == PLOTP_HIST) plotp_draw_hist(ax, item);
     if (layer == 1 && item->kind == PLOTP_SMOOTH) plotp_draw_line(ax, item, item->y, width * 0.45, 0.28);
-    if (layer == 1 && (item->kind == PLOTP_HLINE || item->kind == PLOTP_VLINE)) plotp_draw_reference(ax, item);
+    if (layer == 1 && item->kind == PLOTP_HLINE) plotp_draw_reference(ax, item);
     if (layer < 2) return;
     if (item->kind == PLOTP_CONTOUR) plotp_draw_contour(ax, item);
     if (item->kind == PLOTP_LINE) plotp_draw_line(ax, item, item->y, width, item->style.alpha);
@@ -2479,8 +2436,7 @@ static void plotp_legend_collect(plot_axes *ax, plotp_legend *l) {
     int i;
     for (i = 0; i < ax->item_count; i++) {
         const plotp_item *item = &ax->items[i];
-        int in_place = item->kind == PLOTP_HLINE || item->kind == PLOTP_VLINE || item->kind == PLOTP_NOTE ||
-                       item->kind == PLOTP_CONTOUR;
+        int in_place = item->kind == PLOTP_HLINE || item->kind == PLOTP_CONTOUR;
         if (item->label && item->label[0] && !in_place) plotp_legend_add(ax->fig, l, item, item->label);
     }
     memset(&lost, 0, sizeof lost);
@@ -2730,62 +2686,28 @@ static void plotp_place_text(plot_axes *ax, const char *text, const double (*at)
     plotp_text(fig, at[best][0], at[best][1], text, size, 0.5, PLOTP_REGULAR, rgb);
 }
 
-// Labels of reference lines and notes, each tried at many places along its line or around its point.
+// Labels of lines across and contours, each tried at many places along its line or around its end.
 static void plotp_draw_notes(plot_axes *ax) {
-    double size = PLOTP_SIZE_TICK * 0.94 * ax->fig->scale, at[48][2];
+    double size = PLOTP_SIZE_TICK * 0.94 * ax->fig->scale, at[24][2];
     int i, k;
     for (i = 0; i < ax->item_count && ax->fig->cramped < 2; i++) {
         const plotp_item *item = &ax->items[i];
         double x, y, w;
         int n = 0;
         if (!item->label || !item->label[0]) continue;
-        x = item->kind == PLOTP_CONTOUR ? item->note_x : item->kind == PLOTP_HLINE ? 0 : plotp_px(ax, item->x[0]);
-        y = item->kind == PLOTP_CONTOUR ? item->note_y : item->kind == PLOTP_VLINE ? 0 : plotp_py(ax, item->y[0]);
+        x = item->note_x;
+        y = item->kind == PLOTP_CONTOUR ? item->note_y : plotp_py(ax, item->y[0]);
         w = plotp_text_width(item->label, size);
         for (k = 0; k < 24 && item->kind == PLOTP_HLINE; k++, n++) { // from right to left, above and below the line
             at[n][0] = ax->rect.x1 - w / 2 - 8 - k / 2 * (ax->rect.x1 - ax->rect.x0 - w - 16) / 11;
             at[n][1] = y + (k % 2 ? 0.8 : -0.8) * size;
         }
-        for (k = 0; k < 48 && item->kind == PLOTP_VLINE; k++, n++) { // from top to bottom, right and left of the line
-            at[n][0] = x + (k % 2 ? -1 : 1) * (w / 2 + 0.5 * size);
-            at[n][1] = ax->rect.y0 + size + k / 2 * (ax->rect.y1 - ax->rect.y0 - 2 * size) / 23;
-        }
-        for (k = 0; k < 24 && (item->kind == PLOTP_NOTE || item->kind == PLOTP_CONTOUR); k++, n++) { // near first
+        for (k = 0; k < 24 && item->kind == PLOTP_CONTOUR; k++, n++) { // near first
             static const double around[8][2] = {{1, 0}, {0, -1}, {-1, 0}, {0, 1}, {1, -1}, {-1, -1}, {1, 1}, {-1, 1}};
             at[n][0] = x + around[k % 8][0] * (w / 2 + (0.6 + k / 8 * 0.8) * size);
             at[n][1] = y + around[k % 8][1] * (1.0 + k / 8 * 0.8) * size;
         }
         if (n) plotp_place_text(ax, item->label, (const double (*)[2])at, n, item->rgb);
-    }
-}
-
-// Values over the bars, upright where they are too wide.
-static void plotp_draw_bar_values(plot_axes *ax) {
-    double size = PLOTP_SIZE_TICK * 0.9 * ax->fig->scale, slot, widest = 0;
-    int i, j, pass, vertical = 0;
-    if (!ax->bar_format || !ax->bar_groups || ax->fig->cramped >= 2) return;
-    slot = 0.8 / ax->bar_groups * (ax->rect.x1 - ax->rect.x0) / fabs(ax->x.hi - ax->x.lo);
-    for (pass = 0; pass < 2; pass++) { // first the widest value decides, then all are written
-        for (i = 0; i < ax->item_count; i++) {
-            const plotp_item *item = &ax->items[i];
-            for (j = 0; item->kind == PLOTP_BARS && j < item->n; j++) {
-                char text[PLOTP_TEXT];
-                double v = item->y[j], err = item->y2 && plotp_finite(item->y2[j]) ? item->y2[j] : 0, w, x, y, half;
-                if (!plotp_visible(&ax->y, v)) continue;
-                plotp_format_value(text, ax->bar_format, v);
-                w = plotp_text_width(text, size);
-                if (w > widest) widest = w;
-                if (pass == 0) continue;
-                half = vertical ? w / 2 : size / 2;
-                x = plotp_px(ax, j - 0.4 + 0.8 / ax->bar_groups * (item->window + 0.5));
-                y = plotp_py(ax, v < 0 ? v - err : v + err) + (v < 0 ? 1 : -1) * (half + 0.25 * size);
-                if (y != y || y - half < ax->rect.y0 + 1 || y + half > ax->rect.y1 - 1) continue;
-                plotp_text(ax->fig, x, y, text, size, 0.5, vertical ? PLOTP_VERTICAL : PLOTP_REGULAR, PLOTP_INK);
-            }
-        }
-        if (widest > slot * 0.96) vertical = 1;
-        if (vertical && size > slot * 0.9) size = slot * 0.9;
-        if (size < 8) return; // too small to read
     }
 }
 
@@ -2808,7 +2730,6 @@ static int plotp_draw_panel(plot_axes *ax) {
         plotp_draw_axes(ax);
         plotp_draw_color_bar(ax);
         plotp_draw_cell_values(ax);
-        plotp_draw_bar_values(ax);
         plotp_draw_empty(ax);
         placed = plotp_place_legend(ax);
         plotp_draw_notes(ax);
@@ -2908,217 +2829,40 @@ int plot_pixel(const plot_figure *fig, int x, int y) {
 }
 
 // --------------------------------------------------------------------------------------------------- [PLOT:PNG]
-// stb_image_write frames the PNG; the compression is done here, because its own (fixed Huffman codes) makes files twice
-// as large. Deflate (RFC 1951): repeated bytes become (length, distance) pairs, and each block of symbols gets Huffman
-// codes fitted to its frequencies.
-typedef struct {
-    unsigned char *data;
-    size_t size, room;
-    unsigned long held; // bits not yet written, lowest first
-    int held_count, failed;
-} plotp_bits;
+// stb_image_write compresses and frames the PNG. It does not look whether its allocations succeed, so it gets a pool that
+// cannot run out: all that it may ask for, reserved in one piece.
+typedef struct { unsigned char *data; size_t used; } plotp_pool;
+static plotp_pool plotp_stb_pool;
 
-static void plotp_put(plotp_bits *b, unsigned value, int count) {
-    if (b->failed) return;
-    b->held |= (unsigned long)value << b->held_count;
-    for (b->held_count += count; b->held_count >= 8; b->held_count -= 8) {
-        if (b->size == b->room) {
-            unsigned char *grown = (unsigned char *)PLOT_REALLOC(b->data, 2 * b->room + 4096);
-            if (!grown) {
-                b->failed = 1;
-                return;
-            }
-            b->data = grown;
-            b->room = 2 * b->room + 4096;
-        }
-        b->data[b->size++] = (unsigned char)(b->held & 255);
-        b->held >>= 8;
-    }
+static void *plotp_take_from_pool(size_t size) {
+    void *p = plotp_stb_pool.data + plotp_stb_pool.used;
+    plotp_stb_pool.used += (size + 15) / 16 * 16;
+    return p;
 }
 
-// Lengths of Huffman codes of at most `limit` bits, 0 for unused symbols: join the two rarest again and again. A code
-// that comes out too long is avoided by flattening the frequencies.
-static void plotp_code_lengths(const unsigned *uses, int n, int limit, int *length) {
-    unsigned weight[2 * 288], flat = 0;
-    int parent[2 * 288], i, total, longest = limit + 1;
-    for (; longest > limit; flat++) {
-        for (i = 0; i < n; i++) weight[i] = uses[i] ? (uses[i] >> flat) + 1 : 0;
-        for (total = n;; total++) {
-            int a = -1, b = -1;
-            for (i = 0; i < total; i++) {
-                if (!weight[i]) continue;
-                if (a < 0 || weight[i] < weight[a]) b = a, a = i;
-                else if (b < 0 || weight[i] < weight[b]) b = i;
-            }
-            if (b < 0) break; // one root is left
-            weight[total] = weight[a] + weight[b];
-            weight[a] = weight[b] = 0;
-            parent[a] = parent[b] = total;
-        }
-        longest = 0;
-        for (i = 0; i < n; i++) {
-            int node = i;
-            for (length[i] = 0; uses[i] && total > n && node < total - 1; node = parent[node]) length[i]++;
-            if (uses[i] && !length[i]) length[i] = 1; // the only symbol still needs a code
-            if (length[i] > longest) longest = length[i];
-        }
-    }
+static void *plotp_grow_in_pool(const void *old, size_t old_size, size_t size) {
+    void *p = plotp_take_from_pool(size);
+    if (old) memcpy(p, old, old_size);
+    return p;
 }
 
-// Canonical codes: shorter ones first, then by symbol; bit-reversed, as deflate sends them.
-static void plotp_codes(const int *length, int n, unsigned *code) {
-    unsigned next = 0;
-    int bits, i, k;
-    for (bits = 1; bits <= 15; bits++, next <<= 1) {
-        for (i = 0; i < n; i++) {
-            if (length[i] != bits) continue;
-            for (code[i] = 0, k = 0; k < bits; k++) code[i] |= (next >> k & 1) << (bits - 1 - k);
-            next++;
-        }
-    }
-}
-
-// RFC 1951, 3.2.5: the base value of each length code (257…) and distance code and its number of extra bits.
-static int plotp_length_base(int k, int *extra) {
-    *extra = k < 8 || k == 28 ? 0 : (k - 4) / 4;
-    return k < 8 ? k + 3 : k == 28 ? 258 : 3 + ((4 + k % 4) << *extra);
-}
-
-static int plotp_distance_base(int k, int *extra) {
-    *extra = k < 4 ? 0 : k / 2 - 1;
-    return k < 4 ? k + 1 : 1 + ((2 + k % 2) << *extra);
-}
-
-#define PLOTP_BLOCK 32768
-typedef struct {
-    int n, length[PLOTP_BLOCK], value[PLOTP_BLOCK]; // length 0: value is a byte, else value is the distance
-    int head[32768], before[32768];                 // last place of each hash, the place before of the same hash
-    int length_code[259];
-} plotp_deflate;
-
-static int plotp_distance_code(int distance) {
-    int k = 29, extra;
-    while (plotp_distance_base(k, &extra) > distance) k--;
-    return k;
-}
-
-// Write the collected symbols as one block.
-static void plotp_flush_block(plotp_bits *b, plotp_deflate *d, int last) {
-    static const int order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    unsigned uses[286 + 30], length_uses[19], code[286 + 30], length_code[19];
-    int length[286 + 30], length_length[19], i, base, extra;
-    memset(uses, 0, sizeof uses);
-    memset(length_uses, 0, sizeof length_uses);
-    uses[256] = 1; // end of block
-    for (i = 0; i < d->n; i++) {
-        uses[d->length[i] ? 257 + d->length_code[d->length[i]] : d->value[i]]++;
-        if (d->length[i]) uses[286 + plotp_distance_code(d->value[i])]++;
-    }
-    plotp_code_lengths(uses, 286, 15, length);
-    plotp_code_lengths(uses + 286, 30, 15, length + 286);
-    plotp_codes(length, 286, code);
-    plotp_codes(length + 286, 30, code + 286);
-    for (i = 0; i < 286 + 30; i++) length_uses[length[i]]++;
-    plotp_code_lengths(length_uses, 19, 7, length_length);
-    plotp_codes(length_length, 19, length_code);
-    plotp_put(b, last ? 5 : 4, 3); // a block with codes of its own
-    plotp_put(b, 286 - 257, 5);
-    plotp_put(b, 30 - 1, 5);
-    plotp_put(b, 19 - 4, 4);
-    for (i = 0; i < 19; i++) plotp_put(b, (unsigned)length_length[order[i]], 3);
-    for (i = 0; i < 286 + 30; i++) plotp_put(b, length_code[length[i]], length_length[length[i]]);
-    for (i = 0; i < d->n; i++) {
-        int k = d->length[i] ? d->length_code[d->length[i]] : 0, symbol = d->length[i] ? 257 + k : d->value[i];
-        plotp_put(b, code[symbol], length[symbol]);
-        if (!d->length[i]) continue;
-        base = plotp_length_base(k, &extra);
-        plotp_put(b, (unsigned)(d->length[i] - base), extra);
-        k = plotp_distance_code(d->value[i]);
-        plotp_put(b, code[286 + k], length[286 + k]);
-        base = plotp_distance_base(k, &extra);
-        plotp_put(b, (unsigned)(d->value[i] - base), extra);
-    }
-    plotp_put(b, code[256], length[256]);
-    d->n = 0;
-}
-
-static int plotp_hash(const unsigned char *p) {
-    return (p[0] << 10 ^ p[1] << 5 ^ p[2]) & 32767;
-}
-
-// How many bytes at two places are the same, at most `most`.
-static int plotp_run(const unsigned char *a, const unsigned char *b, int most) {
-    int k = 0;
-    while (k < most && a[k] == b[k]) k++;
-    return k;
-}
-
-// The longest earlier copy of what stands at `at`: its length, at least 3, or 0. The pixel right above (one row of
-// bytes back) is tried first, since rows of a chart resemble each other.
-static int plotp_match(const plotp_deflate *d, const unsigned char *data, int size, int at, int row, int *distance) {
-    int most = size - at < 258 ? size - at : 258, tries, from = at - row, best = 2;
-    for (tries = 0; tries < 32 && from >= 0 && at - from <= 32768 && best < most; tries++) {
-        int run = data[from + best] == data[at + best] ? plotp_run(data + from, data + at, most) : 0;
-        if (run > best) {
-            best = run;
-            *distance = at - from;
-        }
-        if (tries == 0) from = d->head[plotp_hash(data + at)];
-        else from = d->before[from & 32767] < from ? d->before[from & 32767] : -1;
-    }
-    return best > 2 ? best : 0;
-}
-
-static unsigned char *plotp_compressed; // stb forgets it when its very last allocation fails
-
-// Called by stb_image_write; `row` is its level of compression, set to the bytes of a row before.
-static unsigned char *plotp_compress(unsigned char *data, int size, int *out_size, int row) {
-    plotp_deflate *d = (plotp_deflate *)PLOT_MALLOC(sizeof *d);
-    plotp_bits b;
-    unsigned s1 = 1, s2 = 0;
-    int at = 0, i, k, extra;
-    memset(&b, 0, sizeof b);
-    if (!d) return NULL;
-    d->n = 0;
-    for (i = 0; i < 32768; i++) d->head[i] = d->before[i] = -1;
-    for (i = 0; i < 29; i++)
-        for (k = plotp_length_base(i, &extra); k <= 258; k++) d->length_code[k] = i;
-    plotp_put(&b, 0x78, 8); // zlib header: deflate with a window of 32 KiB
-    plotp_put(&b, 0x9C, 8);
-    while (at < size && !b.failed) {
-        int length = 0, distance = 0, step;
-        for (step = 0; step < (length ? length : 1); step++, at++) {
-            if (step == 0 && at + 2 < size) length = plotp_match(d, data, size, at, row, &distance);
-            if (step == 0) {
-                d->length[d->n] = length;
-                d->value[d->n++] = length ? distance : data[at];
-            }
-            if (at + 2 < size) {
-                int hash = plotp_hash(data + at);
-                d->before[at & 32767] = d->head[hash];
-                d->head[hash] = at;
-            }
-            s1 = (s1 + data[at]) % 65521; // Adler's checksum
-            s2 = (s2 + s1) % 65521;
-        }
-        if (d->n == PLOTP_BLOCK) plotp_flush_block(&b, d, 0);
-    }
-    plotp_flush_block(&b, d, 1);
-    if (b.held_count) plotp_put(&b, 0, 8 - b.held_count);
-    for (i = 24; i >= 0; i -= 8) plotp_put(&b, (s2 << 16 | s1) >> i & 255, 8);
-    PLOT_FREE(d);
-    *out_size = (int)b.size;
-    if (!b.failed) return plotp_compressed = b.data;
-    PLOT_FREE(b.data);
-    return NULL;
+// Bytes that stb takes for `raw` bytes of pixels: the filtered pixels, one row, and the file; the compressed stream in
+// an array that doubles (at worst 9/8 of the pixels, and all its smaller copies); 16384 lists that grow from 2 to 23
+// pointers, each with a head of 8 bytes.
+static int plotp_reserve_pool(plot_figure *fig, size_t raw) {
+    size_t lists = (size_t)16384 * (sizeof(void *) + (2 + 5 + 11 + 23) * sizeof(void *) + 4 * (8 + 15));
+    plotp_stb_pool.used = 0;
+    plotp_stb_pool.data = NULL;
+    if (raw < (size_t)-1 / 16) plotp_stb_pool.data = (unsigned char *)PLOT_MALLOC(8 * raw + lists + 65536);
+    if (!plotp_stb_pool.data) plotp_fail(fig, "%s", plotp_no_memory);
+    return plotp_stb_pool.data != NULL;
 }
 
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STBIW_MALLOC(size) PLOT_MALLOC(size)
-#define STBIW_REALLOC(p, size) PLOT_REALLOC(p, size)
-#define STBIW_FREE(p) PLOT_FREE(p)
-#define STBIW_ZLIB_COMPRESS plotp_compress
+#define STBIW_MALLOC(size) plotp_take_from_pool((size_t)(size))
+#define STBIW_REALLOC_SIZED(p, old_size, size) plotp_grow_in_pool(p, (size_t)(old_size), (size_t)(size))
+#define STBIW_FREE(p) ((void)(p))
 #if defined(__GNUC__) // gcc and clang: stb's own code is not held to this project's warnings
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
@@ -3134,16 +2878,10 @@ static unsigned char *plotp_compress(unsigned char *data, int size, int *out_siz
 #elif defined(_MSC_VER)
 #pragma warning(push, 0)
 #endif
-#ifdef __has_include
-#if __has_include(<stb/stb_image_write.h>)
+#ifdef PLOTP_STB_IN_SYSTEM
 #include <stb/stb_image_write.h>
-#elif __has_include("../third_party/stb_image_write.h")
+#else
 #include "../third_party/stb_image_write.h"
-#else
-#error "plot.h needs stb_image_write.h: run ./data_fetch.sh stb (or install Debian's libstb-dev)"
-#endif
-#else
-#include "../third_party/stb_image_write.h" // not there? run ./data_fetch.sh stb
 #endif
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
@@ -3152,11 +2890,10 @@ static unsigned char *plotp_compress(unsigned char *data, int size, int *out_siz
 #endif
 
 static int plotp_replace(const char *from, const char *to) {
-#ifdef _WIN32
-    return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING) != 0;
-#else
-    return rename(from, to) == 0;
+#ifdef _WIN32 // there rename does not replace
+    remove(to);
 #endif
+    return rename(from, to) == 0;
 }
 
 // Write under a temporary name, flush, check, rename.
@@ -3188,15 +2925,12 @@ int plot_save(plot_figure *fig, const char *path) {
     int size = 0;
     if (!fig) return 0;
     if (!path || !path[0]) plotp_fail(fig, "plot_save: expected the name of a file, found none");
-    if (!plotp_render(fig)) return 0;
+    if (!plotp_render(fig) || !plotp_reserve_pool(fig, 3 * (size_t)fig->width * (size_t)fig->height)) return 0;
     stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
-    stbi_write_png_compression_level = 3 * fig->width + 1; // see plotp_compress
-    plotp_compressed = NULL;
+    stbi_write_png_compression_level = 8;
     png = stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
-    if (!png) PLOT_FREE(plotp_compressed);
-    if (!png) plotp_fail(fig, "%s", plotp_no_memory);
-    else plotp_write_file(fig, path, png, (size_t)size);
-    PLOT_FREE(png);
+    plotp_write_file(fig, path, png, (size_t)size);
+    PLOT_FREE(plotp_stb_pool.data);
     return !fig->error[0];
 }
 
@@ -3205,5 +2939,5 @@ int plot_save(plot_figure *fig, const char *path) {
 #elif defined(__OPTIMIZE__) && defined(__GNUC__)
 #pragma GCC pop_options
 #endif
-#endif // PLOT_IMPLEMENTED
+#endif // stb_image_write.h is there
 #endif // PLOT_IMPLEMENTATION
