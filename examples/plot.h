@@ -49,10 +49,12 @@ typedef struct plot_axes plot_axes;     // one panel; belongs to its figure
 
 typedef enum { PLOT_SOLID, PLOT_DASHED, PLOT_DOTTED, PLOT_DASHDOT, PLOT_NO_LINE } plot_dash;
 typedef enum {
-    PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_SQUARE, PLOT_TRIANGLE, PLOT_DIAMOND, PLOT_CROSS, PLOT_PLUS
+    PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_SQUARE, PLOT_TRIANGLE, PLOT_DIAMOND, PLOT_CROSS, PLOT_PLUS,
+    PLOT_RING // hides nothing of a line under it
 } plot_marker;
-typedef enum { PLOT_VIRIDIS, PLOT_INFERNO, PLOT_SIGNED, PLOT_GREYS } plot_map;
+typedef enum { PLOT_VIRIDIS, PLOT_INFERNO, PLOT_SIGNED, PLOT_GREYS, PLOT_BLUES } plot_map;
 typedef enum { PLOT_LEGEND_AUTO, PLOT_LEGEND_OUTSIDE, PLOT_LEGEND_NONE } plot_legend_place;
+typedef enum { PLOT_SHARE_NONE, PLOT_SHARE_ALL, PLOT_SHARE_ROW, PLOT_SHARE_COLUMN } plot_share; // which panels
 
 typedef struct {
     int color;          // palette number, PLOT_AUTO or PLOT_RGB
@@ -67,6 +69,10 @@ plot_style plot_dashed(int color);
 plot_style plot_dotted(int color);
 plot_style plot_marked(int color, plot_marker marker);   // a line with markers
 plot_style plot_points(int color, plot_marker marker);   // markers alone
+// The same name has the same look in every chart, whatever else is drawn: an activation's own colour and dash (relatives
+// share the colour), for any other name one of the palette.
+plot_style plot_named_style(const char *name);
+int plot_named_color(const char *name); // its colour alone, e.g. for plot_dashed(plot_named_color("relu"))
 
 // A figure of width x height pixels (64..16384) with rows x cols panels (1..32 each). title may be NULL.
 plot_figure *plot_figure_create(int width, int height, int rows, int cols, const char *title);
@@ -74,6 +80,8 @@ void plot_figure_free(plot_figure *fig);
 void plot_caption(plot_figure *fig, const char *text);       // small text under the panels
 void plot_text_scale(plot_figure *fig, double factor);       // 1 = normal
 void plot_shared_legend(plot_figure *fig);                   // one legend above all panels (automatic if all are equal)
+void plot_share_x(plot_figure *fig, plot_share panels);      // panels that are compared show the same range
+void plot_share_y(plot_figure *fig, plot_share panels);      // (those with limits of their own keep these)
 plot_axes *plot_axes_at(plot_figure *fig, int row, int col); // panel, from 0; NULL and an error when outside
 
 // Axes. Any text may be NULL. Limits: NAN leaves an end automatic; lo > hi turns the axis round.
@@ -86,7 +94,7 @@ void plot_names_x(plot_axes *ax, const char *const *names, int n); // texts at 0
 void plot_names_y(plot_axes *ax, const char *const *names, int n);
 void plot_legend(plot_axes *ax, plot_legend_place place);
 
-// Lines and points: n values; x NULL = 0, 1, 2 …; label NULL = not in the legend.
+// Lines and points: n values; x NULL = 0, 1, 2 …, x[i] NAN interrupts the line; label NULL = not in the legend.
 void plot_line(plot_axes *ax, const double *x, const double *y, int n, const char *label, plot_style style);
 void plot_scatter(plot_axes *ax, const double *x, const double *y, int n, const char *label, plot_style style);
 void plot_band(plot_axes *ax, const double *x, const double *lo, const double *hi, int n, const char *label,
@@ -111,6 +119,7 @@ void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_
 void plot_heatmap_extent(plot_axes *ax, double x0, double x1, double y0, double y1);
 void plot_heatmap_values(plot_axes *ax, const char *format); // writes each value into its cell, e.g. "%.0f"
 void plot_heatmap_square(plot_axes *ax);                     // cells as high as wide
+void plot_heatmap_hide_zeros(plot_axes *ax);                 // zeros stay white and empty, also on a log scale
 void plot_color_range(plot_axes *ax, double lo, double hi);
 void plot_color_log(plot_axes *ax);
 void plot_color_label(plot_axes *ax, const char *text);
@@ -140,7 +149,7 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #if defined(PLOT_IMPLEMENTATION) && !defined(PLOT_IMPLEMENTED)
 #define PLOT_IMPLEMENTED
 
-// stb_image_write.h: the system's, or the one that data_fetch.sh fetched. When both are missing nothing else is compiled.
+// stb_image_write.h: the system's, or the one that data_fetch.sh fetched. Without it nothing else is compiled.
 #ifdef __has_include
 #if __has_include(<stb/stb_image_write.h>)
 #define PLOTP_STB_IN_SYSTEM
@@ -232,7 +241,7 @@ struct plot_axes {
     int item_count, item_room, next_color, bar_groups;
     int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
     double *heat, extent[4];
-    int heat_rows, heat_cols, heat_map, heat_square, heat_bar, has_extent;
+    int heat_rows, heat_cols, heat_map, heat_square, heat_bar, heat_hide_zeros, has_extent;
     char *heat_format;
     double *image;
     int image_count, image_channels, image_h, image_w, image_cols;
@@ -254,6 +263,7 @@ struct plot_figure {
     plotp_canvas canvas;
     double user_scale, scale;
     int share, shared, rendered, cramped;
+    plot_share share_x, share_y;
     plotp_legend legend;     // the shared one
     plotp_box *boxes, *legend_boxes;
     int box_count, box_room, legend_box_count, legend_box_room;
@@ -532,6 +542,9 @@ static void plotp_marker(plotp_canvas *c, int marker, double x, double y, double
         return;
     }
     if (marker == PLOT_CIRCLE) plotp_stroke(c, x, y, x, y, r);
+    for (k = 0; marker == PLOT_RING && k < 16; k++)
+        plotp_stroke(c, x + r * cos(k * 0.3927), y + r * sin(k * 0.3927), x + r * cos((k + 1) * 0.3927),
+                     y + r * sin((k + 1) * 0.3927), r * 0.22);
     if (marker == PLOT_CROSS) {
         plotp_stroke(c, x - d, y - d, x + d, y + d, r * 0.3);
         plotp_stroke(c, x - d, y + d, x + d, y - d, r * 0.3);
@@ -980,11 +993,12 @@ static const int plotp_palette[PLOTP_PALETTE] = {0x0072B2, 0xD55E00, 0x009E73, 0
 
 // Colour maps as nine points each, interpolated linearly. Viridis and inferno (van der Walt and Smith 2015) rise evenly
 // in lightness; the signed map is white at zero (after Brewer's RdBu).
-static const int plotp_maps[4][9] = {
+static const int plotp_maps[5][9] = {
     {0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725},
     {0x000004, 0x1F0C48, 0x550F6D, 0x88226A, 0xBA3655, 0xE35933, 0xF98C0A, 0xF9C932, 0xFCFFA4},
     {0x053061, 0x2B72B2, 0x71B1D3, 0xC5DFEC, 0xF7F7F7, 0xFBCCB4, 0xE58267, 0xBB2A34, 0x67001F},
-    {0x000000, 0x202020, 0x404040, 0x606060, 0x808080, 0x9F9F9F, 0xBFBFBF, 0xDFDFDF, 0xFFFFFF}};
+    {0x000000, 0x202020, 0x404040, 0x606060, 0x808080, 0x9F9F9F, 0xBFBFBF, 0xDFDFDF, 0xFFFFFF},
+    {0xE4EEF8, 0xCFE1F2, 0xB5D4E9, 0x93C3DF, 0x6DAED5, 0x4B97C9, 0x2F7EBC, 0x1864AA, 0x0A3670}};
 
 static int plotp_map_color(int map, double t) {
     double at = plotp_clamp(t, 0, 1) * 8, f;
@@ -1025,6 +1039,33 @@ plot_style plot_marked(int color, plot_marker marker) {
 }
 plot_style plot_points(int color, plot_marker marker) {
     return plotp_style(color, PLOT_NO_LINE, marker, 0, 0);
+}
+
+// The activations by family: one colour a family, one dash a member, so that those of the textbooks are all solid.
+static const struct { const char *name; int color; plot_dash dash; } plotp_named[] = {
+    {"sigmoid", 0, PLOT_SOLID},    {"hard_sigmoid", 0, PLOT_DASHED}, {"relu", 1, PLOT_SOLID},
+    {"relu6", 1, PLOT_DASHED},     {"tanh", 2, PLOT_SOLID},          {"hard_tanh", 2, PLOT_DASHED},
+    {"softsign", 2, PLOT_DOTTED},  {"arctan", 2, PLOT_DASHDOT},      {"gelu", 3, PLOT_SOLID},
+    {"gelu_tanh", 3, PLOT_DASHED}, {"elu", 4, PLOT_SOLID},           {"selu", 4, PLOT_DASHED},
+    {"celu", 4, PLOT_DOTTED},      {"silu", 5, PLOT_SOLID},          {"swish", 5, PLOT_SOLID},
+    {"hard_swish", 5, PLOT_DASHED}, {"mish", 5, PLOT_DOTTED},        {"telu", 5, PLOT_DASHDOT},
+    {"identity", 6, PLOT_SOLID},   {"softplus", 6, PLOT_DASHED},     {"leaky_relu", 7, PLOT_SOLID},
+    {"prelu", 7, PLOT_DASHED}};
+
+plot_style plot_named_style(const char *name) {
+    unsigned hash = 0;
+    size_t i, n = sizeof plotp_named / sizeof plotp_named[0];
+    int color, dash;
+    if (!name) name = "";
+    for (i = 0; i < n && strcmp(name, plotp_named[i].name); i++) hash = 0;
+    for (; i == n && *name; name++) hash = hash * 31 + (unsigned char)*name;
+    color = i < n ? plotp_named[i].color : (int)(hash % PLOTP_PALETTE);
+    dash = i < n ? (int)plotp_named[i].dash : (int)(hash / PLOTP_PALETTE % 4);
+    return plotp_style(PLOT_RGB(0, 0, 0) | plotp_palette[color], (plot_dash)dash, PLOT_NO_MARKER, 0, 0);
+}
+
+int plot_named_color(const char *name) {
+    return plot_named_style(name).color;
 }
 
 // -------------------------------------------------------------------------------------------------- [PLOT:DATA]
@@ -1132,6 +1173,14 @@ void plot_text_scale(plot_figure *fig, double factor) {
 
 void plot_shared_legend(plot_figure *fig) {
     if (plotp_fig_ok(fig)) fig->share = 1;
+}
+
+void plot_share_x(plot_figure *fig, plot_share panels) {
+    if (plotp_fig_ok(fig)) fig->share_x = panels;
+}
+
+void plot_share_y(plot_figure *fig, plot_share panels) {
+    if (plotp_fig_ok(fig)) fig->share_y = panels;
 }
 
 plot_axes *plot_axes_at(plot_figure *fig, int row, int col) {
@@ -1319,7 +1368,7 @@ void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, 
 
 void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_map map) {
     if (!plotp_ok(ax)) return;
-    if (!values || rows < 1 || cols < 1 || rows > 50000000 / cols || (int)map < 0 || map > PLOT_GREYS) {
+    if (!values || rows < 1 || cols < 1 || rows > 50000000 / cols || (int)map < 0 || map > PLOT_BLUES) {
         plotp_fail(ax->fig, "plot_heatmap: expected values, rows and columns of at least 1 and a known map, found %s, "
                    "%dx%d, map %d", values ? "values" : "NULL", rows, cols, (int)map);
         return;
@@ -1354,6 +1403,10 @@ void plot_heatmap_values(plot_axes *ax, const char *format) {
 
 void plot_heatmap_square(plot_axes *ax) {
     if (plotp_ok(ax)) ax->heat_square = 1;
+}
+
+void plot_heatmap_hide_zeros(plot_axes *ax) {
+    if (plotp_ok(ax)) ax->heat_hide_zeros = 1;
 }
 
 void plot_contour(plot_axes *ax, double level, const char *label, plot_style style) {
@@ -1452,6 +1505,7 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
         if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
         if (item->kind == PLOTP_BARS || item->kind == PLOTP_HIST) y_ok = plotp_finite(y);
         if (item->kind == PLOTP_HLINE) x_ok = 1; // a line across has no x of its own
+        if (x != x) continue; // the pen is lifted
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
         if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND) {
@@ -1519,6 +1573,38 @@ static void plotp_ranges(plot_axes *ax) {
         if (a->log && (a->lo <= 0 || a->hi <= 0))
             plotp_fail(ax->fig, "limits of a log axis: expected positive numbers, found %g and %g; use a linear axis",
                        a->lo, a->hi);
+    }
+}
+
+static int plotp_is_user(const plotp_axis *a) {
+    return a->user_lo == a->user_lo || a->user_hi == a->user_hi;
+}
+
+// Give the axes of all panels that share with panel i the union of their ranges.
+static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_y) {
+    int j, pass, n = fig->rows * fig->cols;
+    double lo = DBL_MAX, hi = -DBL_MAX;
+    for (pass = 0; pass < 2; pass++) {
+        for (j = 0; j < n; j++) {
+            plot_axes *ax = &fig->axes[j];
+            plotp_axis *a = is_y ? &ax->y : &ax->x, *first = is_y ? &fig->axes[i].y : &fig->axes[i].x;
+            if (share == PLOT_SHARE_ROW && j / fig->cols != i / fig->cols) continue;
+            if (share == PLOT_SHARE_COLUMN && j % fig->cols != i % fig->cols) continue;
+            if (ax->image || ax->cells || ax->is_empty || a->log != first->log || a->lo > a->hi) continue;
+            if (pass == 0 && a->lo < lo) lo = a->lo;
+            if (pass == 0 && a->hi > hi) hi = a->hi;
+            if (pass == 0 || plotp_is_user(a)) continue;
+            a->lo = lo;
+            a->hi = hi;
+        }
+    }
+}
+
+static void plotp_share_ranges(plot_figure *fig) {
+    int i;
+    for (i = 0; i < fig->rows * fig->cols; i++) {
+        if (fig->share_x) plotp_share_range(fig, i, fig->share_x, 0);
+        if (fig->share_y) plotp_share_range(fig, i, fig->share_y, 1);
     }
 }
 
@@ -2190,7 +2276,7 @@ static double plotp_mean_of_cells(const plot_axes *ax, int r0, int r1, int c0, i
     for (r = r0; r < r1; r++) {
         for (c = c0; c < c1; c++) {
             double v = ax->heat[r * ax->heat_cols + c];
-            if (!plotp_visible(&ax->z, v)) continue;
+            if (!plotp_visible(&ax->z, v) || (ax->heat_hide_zeros && v == 0)) continue;
             sum += ax->z.log ? log10(v) : v;
             n++;
         }
@@ -2213,6 +2299,7 @@ static void plotp_draw_heatmap(plot_axes *ax) {
             double v;
             if (cols[2 * x] >= cols[2 * x + 1]) continue;
             v = plotp_mean_of_cells(ax, r0, r1, cols[2 * x], cols[2 * x + 1]);
+            if (v != v && ax->heat_hide_zeros && ax->heat[r0 * ax->heat_cols + cols[2 * x]] == 0) continue;
             plotp_blend(c, x, y, v == v ? plotp_color_of(ax, v) : plotp_hatch(x, y), 1);
         }
     }
@@ -2238,6 +2325,7 @@ static void plotp_draw_cell_values(plot_axes *ax) {
         for (r = 0; r < ax->heat_rows; r++) {
             for (c = 0; c < ax->heat_cols; c++) {
                 double v = ax->heat[r * ax->heat_cols + c], w, x, y;
+                if (ax->heat_hide_zeros && v == 0) continue;
                 plotp_cell_pixel(ax, r + 0.5, c + 0.5, &x, &y);
                 plotp_format_value(text, ax->heat_format, v);
                 w = plotp_text_width(text, size);
@@ -2767,6 +2855,7 @@ static int plotp_render(plot_figure *fig) {
     if (fig->error[0]) return 0;
     if (fig->rendered) return 1;
     for (i = 0; i < n; i++) plotp_ranges(&fig->axes[i]);
+    plotp_share_ranges(fig);
     plotp_collect_legends(fig);
     do {
         plotp_block title, caption;
@@ -2829,8 +2918,8 @@ int plot_pixel(const plot_figure *fig, int x, int y) {
 }
 
 // --------------------------------------------------------------------------------------------------- [PLOT:PNG]
-// stb_image_write compresses and frames the PNG. It does not look whether its allocations succeed, so it gets a pool that
-// cannot run out: all that it may ask for, reserved in one piece.
+// stb_image_write compresses and frames the PNG. It does not look whether its allocations succeed, so it gets a pool
+// that cannot run out: all that it may ask for, reserved in one piece.
 typedef struct { unsigned char *data; size_t used; } plotp_pool;
 static plotp_pool plotp_stb_pool;
 

@@ -827,6 +827,109 @@ static void test_full_disk(void) {
 }
 #endif
 
+// Lightness and two colour axes (CIE Lab) of a colour as an eye of this kind sees it: 0 usual, 1 without red, 2 without
+// green cones (Machado, Oliveira and Fernandes 2009, severity 1).
+static void seen(int rgb, int eye, double lab[3]) {
+    static const double cones[3][9] = {
+        {1, 0, 0, 0, 1, 0, 0, 0, 1},
+        {0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998},
+        {0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.011820, 0.042940, 0.968881}};
+    static const double to_xyz[9] = {0.4339, 0.3762, 0.1899, 0.2126, 0.7152, 0.0722, 0.0177, 0.1095, 0.8729};
+    double linear[3], eyes[3], f[3];
+    for (int k = 0; k < 3; k++) linear[k] = pow((rgb >> (16 - 8 * k) & 255) / 255.0, 2.2);
+    for (int k = 0; k < 3; k++) {
+        double v = 0;
+        for (int j = 0; j < 3; j++) v += cones[eye][3 * k + j] * linear[j];
+        eyes[k] = v < 0 ? 0 : v > 1 ? 1 : v;
+    }
+    for (int k = 0; k < 3; k++) f[k] = cbrt(to_xyz[3 * k] * eyes[0] + to_xyz[3 * k + 1] * eyes[1] + to_xyz[3 * k + 2] * eyes[2]);
+    lab[0] = 116 * f[1] - 16;
+    lab[1] = 500 * (f[0] - f[1]);
+    lab[2] = 200 * (f[1] - f[2]);
+}
+
+static void test_named_styles(void) {
+    static const char *const names[] = {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "swish", "identity", "elu", "selu",
+                                        "celu", "softplus", "softsign", "arctan", "gelu_tanh", "mish", "telu",
+                                        "hard_sigmoid", "hard_tanh", "hard_swish", "relu6", "prelu"};
+    int n = (int)(sizeof names / sizeof names[0]);
+    TEST("plot: each activation has a look of its own, the same at every call");
+    for (int i = 0; i < n; i++) {
+        plot_style a = plot_named_style(names[i]), again = plot_named_style(names[i]);
+        CHECK(a.color == again.color && a.dash == again.dash && a.color == plot_named_color(names[i]));
+        for (int j = 0; j < i; j++) {
+            plot_style b = plot_named_style(names[j]);
+            if (a.color == b.color && a.dash == b.dash) test_fail(__FILE__, __LINE__, "%s = %s", names[i], names[j]);
+        }
+    }
+    CHECK(plot_named_color("silu") == plot_named_color("swish"));
+    CHECK(plot_named_style("my net").color == plot_named_style("my net").color);
+    CHECK(plot_named_style(NULL).color == plot_named_style("").color);
+    TEST("plot: the six activations of the textbooks are solid and differ in colour for any eye");
+    for (int i = 0; i < 6; i++) {
+        CHECK(plot_named_style(names[i]).dash == PLOT_SOLID);
+        for (int j = 0; j < i; j++) {
+            for (int eye = 0; eye < 3; eye++) {
+                double a[3], b[3];
+                seen(plot_named_color(names[i]) & 0xFFFFFF, eye, a);
+                seen(plot_named_color(names[j]) & 0xFFFFFF, eye, b);
+                double distance = sqrt(pow(a[0] - b[0], 2) + pow(a[1] - b[1], 2) + pow(a[2] - b[2], 2));
+                if (distance < 15) test_fail(__FILE__, __LINE__, "%s, %s, eye %d: %.1f", names[i], names[j], eye, distance);
+            }
+        }
+    }
+}
+
+static void test_shared_ranges(void) {
+    const double small[3] = {1, 2, 3}, large[3] = {-50, 0, 70};
+    plot_figure *fig = plot_figure_create(900, 700, 2, 2, NULL);
+    plot_axes *ax[4];
+    TEST("plot: panels share a range over a row, a column or the figure, and tick alike");
+    for (int i = 0; i < 4; i++) {
+        ax[i] = plot_axes_at(fig, i / 2, i % 2);
+        plot_line(ax[i], i % 2 ? large : small, i % 2 ? large : small, 3, "line", plot_solid(0));
+    }
+    plot_share_x(fig, PLOT_SHARE_COLUMN);
+    plot_share_y(fig, PLOT_SHARE_ROW);
+    plot_limits_y(ax[3], 0, 5);
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK(ax[0]->x.lo == ax[2]->x.lo && ax[0]->x.hi == ax[2]->x.hi && ax[0]->x.hi < ax[1]->x.hi);
+    CHECK(ax[0]->y.lo == ax[1]->y.lo && ax[0]->y.hi == ax[1]->y.hi && ax[0]->y.lo < -50 && ax[0]->y.hi > 70);
+    CHECK(ax[0]->y.tick_count == ax[1]->y.tick_count && ax[0]->y.tick[0] == ax[1]->y.tick[0]);
+    CHECK(ax[3]->y.lo == 0 && ax[3]->y.hi == 5); // limits of its own
+    plot_share_x(fig, PLOT_SHARE_ALL);
+    CHECK(plot_check(fig, message, sizeof message));
+    for (int i = 1; i < 4; i++) CHECK(ax[i]->x.lo == ax[0]->x.lo && ax[i]->x.hi == ax[0]->x.hi);
+    plot_figure_free(fig);
+}
+
+static void test_quiet_zeros(void) {
+    double counts[9] = {50, 0, 1, 0, 60, 0, 2, 0, 70}, px, py;
+    plot_figure *fig = plot_figure_create(500, 400, 1, 1, NULL);
+    plot_axes *ax = plot_axes_at(fig, 0, 0);
+    TEST("plot: zeros of a heatmap can be white and empty, and one error is then the palest cell");
+    plot_heatmap(ax, counts, 3, 3, PLOT_BLUES);
+    plot_heatmap_hide_zeros(ax);
+    plot_heatmap_values(ax, "%.0f");
+    plot_color_log(ax);
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK(plot_locate(ax, 1, 0, &px, &py));
+    for (int d = -20; d <= 20; d++) CHECK(plot_pixel(fig, (int)px + d, (int)py) == 0xFFFFFF);
+    CHECK(plot_locate(ax, 2.3, 0.3, &px, &py) && plot_pixel(fig, (int)px, (int)py) == 0xE4EEF8);
+    plot_figure_free(fig);
+}
+
+static void test_pen_up(void) {
+    double x[5] = {0, 1, NAN, 1, 2}, y[5] = {0, 0, NAN, 1, 1}, px, py;
+    plot_axes *ax;
+    plot_figure *fig = simple(x, y, 5, &ax);
+    TEST("plot: an x that is NAN lifts the pen: a jump is not joined, and nothing is reported as lost");
+    CHECK(plot_check(fig, message, sizeof message) && !ax->has_lost && ax->legend.n == 0);
+    CHECK(plot_locate(ax, 1, 0.5, &px, &py));
+    CHECK(distance_to_color(fig, px, py, 0x0072B2, 5) == 99);
+    plot_figure_free(fig);
+}
+
 // A line right across a panel is not a point that a log axis could lose.
 static void test_line_across_log_axes(void) {
     const double x[3] = {1, 10, 100}, y[3] = {1, 2, 3};
@@ -866,8 +969,12 @@ int main(void) {
 #ifdef __linux__
     test_full_disk();
 #endif
+    test_line_across_log_axes();
+    test_named_styles();
+    test_shared_ranges();
+    test_quiet_zeros();
+    test_pen_up();
     TEST("plot: nothing is leaked");
     CHECK(held == 0);
-    test_line_across_log_axes();
     return test_report();
 }
