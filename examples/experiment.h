@@ -158,11 +158,18 @@ static inline void ex_file_end(FILE *file, const char *path) {
     ex_die("cannot write %s: %s", path, strerror(errno));
 }
 
-// Write the chart as folder/name, say so, and free it.
+// Write the chart as folder/name, say so, and free it. One that cannot be written (a full disk) is reported at once and
+// in the exit status; the program goes on, so that its tables are not lost.
+static int ex_charts_lost;
+
 static inline void ex_save_chart(plot_figure *figure, const char *folder, const char *name) {
     char path[EX_PATH];
-    if (!plot_save(figure, ex_path(path, folder, name))) ex_die("%s", plot_error(figure));
-    printf("wrote %s\n", path);
+    if (plot_save(figure, ex_path(path, folder, name))) printf("wrote %s\n", path);
+    else {
+        fflush(stdout);
+        fprintf(stderr, "error: %s\n", plot_error(figure));
+        ex_charts_lost++;
+    }
     plot_figure_free(figure);
 }
 
@@ -174,10 +181,11 @@ static inline void ex_on_signal(int number) {
     signal(number, SIG_DFL);
 }
 
-// What main returns: 0, or 130, the shell's number for "ended by Ctrl-C".
+// What main returns: 0; 1 when a chart was lost; or 130, the shell's number for "ended by Ctrl-C".
 static inline int ex_exit_status(void) {
     if (ex_stop) printf("interrupted: what was measured until then is written\n");
-    return ex_stop ? 130 : 0;
+    if (ex_stop) return 130;
+    return ex_charts_lost > 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -209,6 +217,8 @@ typedef struct ex_settings {
     int batch;
     double dropout;
     int threads, quick, resume;
+    int resumable;                  // there is an option --resume: keep checkpoints
+    int data_given;                 // --data stands on the command line: then the data must be there
     int quick_epochs, quick_seeds;  // what --quick sets, unless --epochs or --seeds is given too
     int act_count;
     gf_act act[EX_MAX_ACTIVATIONS];
@@ -361,18 +371,79 @@ static inline void ex_parse_activations(ex_settings *s) {
     }
 }
 
+// A plain decimal such as "0.5": the gain behind a name. The whole text must be one; any locale.
+static inline int ex_decimal(const char *text, double *out) {
+    double value = 0, unit = 1;
+    int digits = 0, point = 0;
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
+        if (*text == '.') {
+            point = 1;
+            continue;
+        }
+        value = 10 * value + (*text - '0');
+        if (point) unit *= 10;
+        digits++;
+    }
+    if (digits == 0 || *text != '\0' || !isfinite(value) || !isfinite(unit)) return 0;
+    *out = value / unit;
+    return 1;
+}
+
+typedef struct ex_init_name {
+    const char *name;
+    gf_init_kind kind;
+    double gain;  // unless the name brings one
+} ex_init_name;
+
+// Initialisers by name, each with a gain if wanted ("xavier_0.5"). 1 when known, else 0 and *out untouched.
+static const ex_init_name ex_init_names[] = {{"default", GF_INIT_DEFAULT, 1},
+                                             {"xavier", GF_INIT_XAVIER_NORMAL, 1},
+                                             {"xavier_uniform", GF_INIT_XAVIER_UNIFORM, 1},
+                                             {"kaiming", GF_INIT_KAIMING_NORMAL, 1.4142135623730951},
+                                             {"kaiming_uniform", GF_INIT_KAIMING_UNIFORM, 1.4142135623730951},
+                                             {"lecun", GF_INIT_LECUN_NORMAL, 1},
+                                             {"orthogonal", GF_INIT_ORTHOGONAL, 1},
+                                             {"normal", GF_INIT_NORMAL, 1},
+                                             {"constant", GF_INIT_CONSTANT, 1}};
+
+static inline int ex_init_from_name(const char *name, gf_init *out) {
+    for (int i = 0; i < EX_COUNT(ex_init_names); i++) {
+        const ex_init_name *known = &ex_init_names[i];
+        const char *rest = name + strlen(known->name);
+        double gain = known->gain;
+        if (strncmp(name, known->name, strlen(known->name)) != 0) continue;
+        if (strncmp(rest, "_normal", 7) == 0) rest += 7;  // "xavier_normal" is xavier
+        if (*rest != '\0' && (*rest != '_' || !ex_decimal(rest + 1, &gain))) continue;
+        *out = gf_init_with(known->kind, gain);
+        return 1;
+    }
+    return 0;
+}
+
+// Optimisers by name; "momentum" is sgd with momentum 0.9. 1 when known, else 0 and *out untouched.
+static inline int ex_optim_from_name(const char *name, double lr, gf_optim_config *out) {
+    gf_optim_config momentum = gf_sgd(lr);
+    momentum.momentum = 0.9;
+    if (strcmp(name, "sgd") == 0) *out = gf_sgd(lr);
+    else if (strcmp(name, "momentum") == 0) *out = momentum;
+    else if (strcmp(name, "adam") == 0) *out = gf_adam(lr);
+    else if (strcmp(name, "adamw") == 0) *out = gf_adamw(lr);
+    else if (strcmp(name, "rmsprop") == 0) *out = gf_rmsprop(lr);
+    else return 0;
+    return 1;
+}
+
 // Turn the names of initialiser and optimiser into their settings; says which names there are.
 static inline void ex_parse_names(ex_settings *s) {
     char known[512] = "";
-    s->bias_init = strcmp(s->init, "default") == 0 ? gf_init_default() : gf_init_zero();
-    if (!gf_init_from_name(s->init, &s->weight_init)) {
-        for (int k = 0; k < GF_INIT_COUNT; k++) ex_list_add(known, gf_init_name((gf_init_kind)k));
+    s->bias_init = strcmp(s->init, "default") == 0 ? gf_init_with(GF_INIT_DEFAULT, 1) : gf_init_zero();
+    if (!ex_init_from_name(s->init, &s->weight_init)) {
+        for (int i = 0; i < EX_COUNT(ex_init_names); i++) ex_list_add(known, ex_init_names[i].name);
         ex_usage("--init: unknown '%s'; there are %s, each with a gain if wanted, as in xavier_0.5", s->init, known);
     }
-    if (!gf_optim_from_name(s->optim, s->lr, &s->optim_config)) {
-        for (int k = 0; k < GF_OPTIM_COUNT; k++) ex_list_add(known, gf_optim_name((gf_optim_kind)k));
-        ex_usage("--optim: unknown '%s'; there are %s, and momentum for sgd with momentum 0.9", s->optim, known);
-    }
+    if (!ex_optim_from_name(s->optim, s->lr, &s->optim_config))
+        ex_usage("--optim: unknown '%s'; there are sgd, adam, adamw, rmsprop, and momentum for sgd with momentum 0.9",
+                 s->optim);
     if (!isnan(s->weight_decay)) s->optim_config.weight_decay = s->weight_decay;
 }
 
@@ -383,13 +454,16 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
     int count = ex_shared_options(s, which, options);
     if (count + own_count > EX_MAX_OPTIONS) ex_die("more than %d options", EX_MAX_OPTIONS);
     for (int i = 0; i < own_count; i++) options[count++] = own[i];
+    const char *usual_data = s->data;
     if (s->out == NULL) s->out = s->out_default;
+    s->resumable = (which & EX_RESUME) != 0;
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--quick") == 0) {
             s->epochs = s->quick_epochs;
             s->seeds = s->quick_seeds;
         }
     ex_read_options(s, argc, argv, options, count);
+    s->data_given = s->data != usual_data;
     ex_parse_activations(s);
     ex_parse_names(s);
 #ifndef _OPENMP
@@ -424,6 +498,7 @@ static inline int ex_load(const ex_settings *s, gf_dataset *train, gf_dataset *t
         if (status == GF_OK && s->quick) status = gf_data_take(train, 2000);
         if (status == GF_OK && s->quick) status = gf_data_take(test, 500);
     } else {
+        if (s->data_given) ex_usage("--data %s: there is no %s; ./data_fetch.sh fetches it", s->data, file);
         printf("%s is not there: using synthetic data (make data fetches the real data)\n", file);
         status = draw(train, s->quick ? 2000 : 20000, 1);
         if (status == GF_OK) status = draw(test, s->quick ? 500 : 4000, 2);
