@@ -47,10 +47,10 @@ $(NAMES): %: build/%
 demo: build/mnist_mlp build/cifar_cnn
 	@echo "training MLPs on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
 	    else echo "synthetic digits; 'make data' fetches MNIST"; fi)"
-	@build/mnist_mlp --data "$(DATA)" --out results/mnist_mlp $(DEMO)
+	@GRADFLOW_DATA="$(DATA)" build/mnist_mlp --out results/mnist_mlp $(DEMO)
 	@echo
 	@echo "training small CNNs, for a look at where in the picture their gradient stands"
-	@build/cifar_cnn --quick --data "$(DATA)" --out results/cifar_cnn
+	@GRADFLOW_DATA="$(DATA)" build/cifar_cnn --quick --out results/cifar_cnn
 	@echo
 	@echo "charts:"
 	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done

@@ -158,18 +158,16 @@ static inline void ex_file_end(FILE *file, const char *path) {
     ex_die("cannot write %s: %s", path, strerror(errno));
 }
 
-// Write the chart as folder/name, say so, and free it. One that cannot be written (a full disk) is reported at once and
-// in the exit status; the program goes on, so that its tables are not lost.
+// Write the chart as folder/name, say so, and free it. When one cannot be written (a full disk), the first is reported at
+// once, all are counted at the end, and the program goes on: its tables are not lost.
 static int ex_charts_lost;
 
 static inline void ex_save_chart(plot_figure *figure, const char *folder, const char *name) {
     char path[EX_PATH];
-    if (plot_save(figure, ex_path(path, folder, name))) printf("wrote %s\n", path);
-    else {
-        fflush(stdout);
-        fprintf(stderr, "error: %s\n", plot_error(figure));
-        ex_charts_lost++;
-    }
+    int saved = plot_save(figure, ex_path(path, folder, name));
+    if (saved) printf("wrote %s\n", path);
+    fflush(stdout);
+    if (!saved && ex_charts_lost++ == 0) fprintf(stderr, "error: %s\n", plot_error(figure));
     plot_figure_free(figure);
 }
 
@@ -184,6 +182,7 @@ static inline void ex_on_signal(int number) {
 // What main returns: 0; 1 when a chart was lost; or 130, the shell's number for "ended by Ctrl-C".
 static inline int ex_exit_status(void) {
     if (ex_stop) printf("interrupted: what was measured until then is written\n");
+    if (ex_charts_lost > 0) printf("charts that could not be written: %d\n", ex_charts_lost);
     if (ex_stop) return 130;
     return ex_charts_lost > 0;
 }

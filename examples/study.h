@@ -372,35 +372,21 @@ static inline double study_last(const study *st, const study_case *c, int file, 
 // Charts
 // ---------------------------------------------------------------------------------------------------------------------
 
-// One colour for each activation, in every chart of every study.
-static inline int study_color(const study_case *c) {
-    static const char *const names[] = {"relu", "sigmoid", "tanh", "gelu", "leaky_relu", "silu", "softsign", "arctan"};
-    const char *name = strcmp(c->act_name, "swish") == 0 ? "silu" : c->act_name;
-    for (int i = 0; i < EX_COUNT(names); i++)
-        if (strcmp(names[i], name) == 0) return i;
-    return 8 + (int)c->act.kind;
-}
-
-// How many cases before this one have its activation.
-static inline int study_twins(const study *st, const study_case *c) {
-    int count = 0;
-    for (const study_case *k = st->cases; k < c; k++) count += strcmp(k->act_name, c->act_name) == 0;
-    return count;
-}
-
-// Is some activation compared with itself? Then the dashes tell its initialisations apart, and epochs show the test only.
-static inline int study_has_twins(const study *st) {
-    int twins = 0;
-    for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) twins += study_twins(st, c);
-    return twins > 0;
-}
-
-// The case's line: the colour is its activation, the dash its initialisation.
+// The case's line: its activation's colour and dash, the same in every chart; another dash for a second initialisation.
 static inline plot_style study_style(const study *st, const study_case *c) {
-    static const plot_dash dashes[] = {PLOT_SOLID, PLOT_DASHED, PLOT_DOTTED, PLOT_DASHDOT};
-    plot_style style = plot_solid(study_color(c));
-    style.dash = dashes[study_twins(st, c) % 4];
+    plot_style style = plot_named_style(c->act_name);
+    int earlier = 0;
+    for (const study_case *k = st->cases; k < c; k++) earlier += strcmp(k->act_name, c->act_name) == 0;
+    style.dash = (plot_dash)(((int)style.dash + earlier) % (int)PLOT_NO_LINE);
     return style;
+}
+
+// Do two cases share a colour? Then only the dashes tell them apart and are not free to mean training and test.
+static inline int study_needs_dashes(const study *st) {
+    for (int i = 0; i < st->case_count; i++)
+        for (int k = 0; k < i; k++)
+            if (plot_named_color(st->cases[i].act_name) == plot_named_color(st->cases[k].act_name)) return 1;
+    return 0;
 }
 
 // A figure whose title says what it shows, of which net, which data and how many seeds, and whether the run was whole.
@@ -436,14 +422,14 @@ static inline void study_draw_steps(plot_axes *ax, const study *st, const study_
 static inline void study_panel_both(plot_axes *ax, const study *st, int first, int count, const char *title,
                                     const char *train_column, const char *test_column) {
     char text[96], name[64];
-    int only_test = study_has_twins(st);
+    int only_test = study_needs_dashes(st);
     snprintf(text, sizeof text, only_test ? "test %s" : "%s: training solid, test dashed", title);
     plot_labels(ax, text, "epoch", strcmp(title, "loss") == 0 ? "cross entropy" : "accuracy in %");
     for (const study_case *c = &st->cases[first]; c < &st->cases[first + count]; c++) {
         study_name(st, c, name);
         if (only_test) study_draw_epochs(ax, st, c, test_column, name, study_style(st, c));
-        else study_draw_epochs(ax, st, c, train_column, name, plot_solid(study_color(c)));
-        if (!only_test) study_draw_epochs(ax, st, c, test_column, NULL, plot_dashed(study_color(c)));
+        else study_draw_epochs(ax, st, c, train_column, name, plot_solid(plot_named_color(c->act_name)));
+        if (!only_test) study_draw_epochs(ax, st, c, test_column, NULL, plot_dashed(plot_named_color(c->act_name)));
     }
 }
 
@@ -469,21 +455,22 @@ static inline void study_panel_norm(plot_axes *ax, const study *st, int first, i
     for (int c = first; c < first + count; c++) study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "grad_norm");
 }
 
-// The confusion of a case's first seed: which class is taken for which. Zeros are white and have no number.
+// The confusion of a case's first seed: which class is taken for which. Zeros stay white and empty.
 static inline void study_chart_confusion(const study *st, const study_case *c, const char *file) {
     int classes = st->data.classes;
     const char *names[32];
     char title[64];
     if (c->confusion == NULL || classes > EX_COUNT(names)) return;
     double *counts = (double *)ex_realloc(NULL, (size_t)(classes * classes), sizeof *counts);
-    for (int i = 0; i < classes * classes; i++) counts[i] = c->confusion[i] > 0 ? (double)c->confusion[i] : NAN;
+    for (int i = 0; i < classes * classes; i++) counts[i] = (double)c->confusion[i];
     for (int k = 0; k < classes; k++) names[k] = study_class(st, k);
     snprintf(title, sizeof title, "Confusion, %s", c->act_name);
     plot_figure *fig = study_figure(st, 900, 800, 1, 1, title);
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "predicted", "true");
-    plot_heatmap(ax, counts, classes, classes, PLOT_VIRIDIS);
+    plot_heatmap(ax, counts, classes, classes, PLOT_BLUES);
     plot_heatmap_values(ax, "%.0f");
+    plot_heatmap_hide_zeros(ax);
     plot_heatmap_square(ax);
     plot_names_x(ax, names, classes);
     plot_names_y(ax, names, classes);

@@ -161,7 +161,7 @@ echo
 echo "memory of whole examples, MB"
 for name in mnist_mlp mnist_deep cifar_cnn cifar_activations; do
     ${CC:-cc} -O2 examples/$name.c -o $dir/$name.run -lm
-    run="$dir/$name.run --quick --data '${GRADFLOW_DATA:-data}' --out $dir/$name.out"
+    run="GRADFLOW_DATA='${GRADFLOW_DATA:-data}' $dir/$name.run --quick --out $dir/$name.out"
     set -- $(./build/bench run "$run >$dir/$name.log 2>&1")
     printf '%-26s %8s\n' "$name --quick" "$4"
 done

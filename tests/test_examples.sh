@@ -33,6 +33,7 @@ promises() {
         mnist_mlp)
             echo "practical.png loss.png accuracy.png grad_norm.png confusion.png"
             echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
+        my_study) echo "my_study.png epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
         signal_propagation)
             echo "factors.png gain.png dead.png phase.png factors.csv:activation,init,layer,q_theory,q,delta_theory,delta,factor_theory,factor"
             echo "dead.csv:width,depth,one_input,formula,line,line_low,line_high trainability.csv:activation,weight_variance,bias_variance,depth" ;;
@@ -128,7 +129,7 @@ refused() {
 # Ctrl-C in mid-run: soon over, status 130, files whole.
 interrupted() {
     title="$1 ends well on Ctrl-C"
-    "$dir/$1" --out "$dir/stopped" --data "$dir/none" --epochs 1000 >"$dir/log" 2>&1 &
+    GRADFLOW_DATA=$dir/none "$dir/$1" --out "$dir/stopped" --epochs 1000 >"$dir/log" 2>&1 &
     child=$!
     waited=0
     while [ $waited -lt 90 ] && ! grep -q 'epoch 1/' "$dir/log"; do
@@ -159,12 +160,12 @@ interrupted() {
 # Killed twice, once in either half, and resumed: every file as after an unbroken run, but for the seconds.
 resumed() {
     title="$1 killed and resumed equals an unbroken run"
-    options="--quick --epochs 2 --data $dir/none"
+    options="--quick --epochs 2"
     # shellcheck disable=SC2086 # options are words
-    "$dir/$1" $options --out "$dir/whole" >"$dir/log" 2>&1
+    GRADFLOW_DATA=$dir/none "$dir/$1" $options --out "$dir/whole" >"$dir/log" 2>&1
     for last_words in 'epoch  1 ' '^relu .*epoch  1 ' end; do
         # shellcheck disable=SC2086
-        "$dir/$1" $options --resume --out "$dir/parts" >"$dir/log" 2>&1 &
+        GRADFLOW_DATA=$dir/none "$dir/$1" $options --resume --out "$dir/parts" >"$dir/log" 2>&1 &
         child=$!
         waited=0
         while [ $waited -lt 600 ] && ! grep -q "$last_words" "$dir/log" && kill -0 $child 2>/dev/null; do
@@ -189,7 +190,7 @@ resumed() {
     elif [ -s "$dir/wrong" ]; then fail "$title" "differs" "$dir/wrong"
     else pass "$title"; fi
     # shellcheck disable=SC2086
-    if "$dir/$1" $options --resume --lr 0.1 --out "$dir/parts" >"$dir/log" 2>&1; then
+    if GRADFLOW_DATA=$dir/none "$dir/$1" $options --resume --lr 0.1 --out "$dir/parts" >"$dir/log" 2>&1; then
         fail "$1 --resume with other options" "was not refused"
     elif grep -q 'is of another run' "$dir/log"; then pass "$1 --resume with other options"
     else fail "$1 --resume with other options" "said" "$dir/log"; fi
@@ -253,4 +254,4 @@ if [ -x "$dir/cifar_cnn" ]; then
 fi
 if [ -x "$dir/xor_mlp" ]; then refused xor_mlp "--inits: unknown 'magic'" --inits magic; fi
 if [ -x "$dir/signal_propagation" ]; then refused signal_propagation "--phase: unknown activation 'x'" --phase x; fi
-if [ -x "$dir/mnist_mlp" ]; then refused mnist_mlp 'at most' --epochs 100000; fi
+if [ -x "$dir/mnist_mlp" ]; then refused mnist_mlp "--data $dir/typo: there is no" --data "$dir/typo"; fi
