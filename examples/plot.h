@@ -7,24 +7,26 @@
 //     plot_axes *ax = plot_axes_at(fig, 0, 0);
 //     plot_labels(ax, "loss per step", "step", "cross entropy");
 //     plot_log_y(ax);
-//     plot_line(ax, NULL, loss, steps, "relu", plot_solid(0));
+//     plot_line(ax, NULL, loss, steps, "relu", plot_named_style("relu"));
 //     if (!plot_save(fig, "results/loss.png")) fprintf(stderr, "%s\n", plot_error(fig));
 //     plot_figure_free(fig);
+//
+// Or compile it once and link it: cc -O2 -x c -DPLOT_IMPLEMENTATION -c plot.h -o plot.o
 //
 // What a chart must do, and how this one does it:
 // - every point lands where the axis says: a scale maps a value to 0..1, a rectangle maps 0..1 to pixels   [PLOT:SCALE]
 // - every text is readable: all texts are measured before the axes are placed, and plot_check() proves that none is
 //   cut off or overlaps another                                                              [PLOT:LAYOUT] [PLOT:CHECK]
-// - nothing is hidden: NaN, infinities and values that a log axis cannot show leave a gap and a cross at the border,
-//   and the legend stands where no data is, or beside the axes                               [PLOT:DRAW] [PLOT:LEGEND]
+// - nothing is hidden: NaN, infinities and values that a log axis cannot show leave a gap and a cross at the border, a
+//   line under another one is drawn wider, and the legend stands where no data is             [PLOT:DRAW] [PLOT:LEGEND]
 //
 // Contents (search for the token)
 //     [PLOT:API]     public functions            [PLOT:SCALE]   ranges, 1-2-5 ticks, powers of ten
 //     [PLOT:MEMORY]  errors, copies              [PLOT:LAYOUT]  margins from measured texts
-//     [PLOT:CANVAS]  antialiased lines, fills    [PLOT:DRAW]    lines, bands, bars, histograms
+//     [PLOT:CANVAS]  antialiased lines, fills    [PLOT:DRAW]    lines, bands, bars, histograms, axes
 //     [PLOT:FONT]    letters as pen strokes      [PLOT:HEAT]    heatmaps, colour bars, contours
-//     [PLOT:COLOUR]  palette and colour maps     [PLOT:IMAGES]  image tiles, tables
-//     [PLOT:DATA]    what the calls store        [PLOT:LEGEND]  legends, labels of lines
+//     [PLOT:COLOUR]  palette, names, maps        [PLOT:IMAGES]  image tiles, tables
+//     [PLOT:DATA]    what the calls store        [PLOT:LEGEND]  legends
 //     [PLOT:CHECK]   proof of the layout         [PLOT:PNG]     writing the file
 //
 // Errors are sticky: a wrong argument or failed allocation is kept, later calls do nothing, plot_save returns 0 and
@@ -78,8 +80,9 @@ int plot_named_color(const char *name); // its colour alone, e.g. for plot_dashe
 plot_figure *plot_figure_create(int width, int height, int rows, int cols, const char *title);
 void plot_figure_free(plot_figure *fig);
 void plot_caption(plot_figure *fig, const char *text);       // small text under the panels
+void plot_remarks(plot_figure *fig, int shown);              // 0: the caption does not explain smoothing and bands
 void plot_text_scale(plot_figure *fig, double factor);       // 1 = normal
-void plot_shared_legend(plot_figure *fig);                   // one legend above all panels (automatic if all are equal)
+void plot_shared_legend(plot_figure *fig);                   // one legend above all (automatic if one covers the others)
 void plot_share_x(plot_figure *fig, plot_share panels);      // panels that are compared show the same range
 void plot_share_y(plot_figure *fig, plot_share panels);      // (those with limits of their own keep these)
 plot_axes *plot_axes_at(plot_figure *fig, int row, int col); // panel, from 0; NULL and an error when outside
@@ -102,10 +105,11 @@ void plot_band(plot_axes *ax, const double *x, const double *lo, const double *h
 // Mean as a line over a band of mean ± std.
 void plot_mean_std(plot_axes *ax, const double *x, const double *mean, const double *std, int n, const char *label,
                    plot_style style);
-// Raw data thin and pale, over it the centred moving average of `window` points (0 = n/50; geometric on a log axis).
+// Raw data thin and pale, over it the centred moving average of `window` points (0 = n/50; geometric on a log axis). The
+// window grows from the first point, so the average begins where the data begin.
 void plot_smooth(plot_axes *ax, const double *x, const double *y, int n, int window, const char *label,
                  plot_style style);
-void plot_hline(plot_axes *ax, double y, const char *label, plot_style style); // the label stands at the line
+void plot_hline(plot_axes *ax, double y, const char *label, plot_style style); // right across the panel
 
 // Bars: each call adds one group member per name; err may be NULL.
 void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
@@ -132,7 +136,8 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
                  double hi, int columns, const char *const *captions);
 void plot_table(plot_axes *ax, const char *const *cells, int rows, int cols); // row 0 is the header
 
-// Result: 1 = fine. plot_save writes NAME.tmp and renames it, so no half-written file ever has the final name.
+// Result: 1 = fine. plot_save writes NAME.tmp and renames it, so no half-written file ever has the final name. When it
+// returns 0 (a full disk, say) the caller decides: it may go on, only this picture is missing.
 int plot_save(plot_figure *fig, const char *path);
 const char *plot_error(const plot_figure *fig);
 // 1 when no text is cut off, no two texts overlap and no legend covers data; else 0 and what is wrong.
@@ -177,20 +182,14 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #error "plot.h: define PLOT_MALLOC, PLOT_REALLOC and PLOT_FREE together, or none of them"
 #endif
 
-// A chart is drawn once, by code that is long: compiling it fast is worth more than optimising it hard.
-#if defined(__OPTIMIZE__) && defined(__clang__)
-#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
-#elif defined(__OPTIMIZE__) && defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC optimize("O1")
-#endif
-
 // ------------------------------------------------------------------------------------------------ [PLOT:MEMORY]
 #define PLOTP_MAX_TICKS 64
-#define PLOTP_TEXT 160
+#define PLOTP_MAX_COLUMNS 16 // of a legend
+#define PLOTP_TEXT 160       // bytes of a label with its ending zero
 
 typedef struct { double x0, y0, x1, y1; } plotp_rect;
 typedef struct { plotp_rect r; char text[24]; } plotp_box;
+typedef struct { plotp_box *box; int n, room; } plotp_boxes;
 
 typedef struct {
     int w, h;
@@ -204,6 +203,7 @@ typedef struct {
 typedef struct {
     double lo, hi;                 // what the axis shows; lo > hi: turned round
     double user_lo, user_hi;       // NAN = automatic
+    double from, to;               // pixels of lo and hi
     int log, whole;                // whole: all data are integers, so no fractional ticks
     char *label;
     char **names;
@@ -219,18 +219,18 @@ typedef enum {
 
 typedef struct {
     plotp_kind kind;
-    int n, window, rgb;
+    int n, rgb;
+    int window;         // points of a moving average; place of a bar in its group; 1: a band of mean ± std
+    int under;          // how many later lines lie on this one
     double *x, *y, *y2; // y2: upper edge of a band, error of a bar
     char *label;
     plot_style style;
-    double note_x, note_y; // pixel at which the label of a contour stands
 } plotp_item;
 
-typedef struct { char label[PLOTP_TEXT]; plotp_item item; } plotp_entry;
 typedef struct {
-    plotp_entry *entry;
-    int n, shown, cols, rows;
-    double size, w, h, cell; // text size, outer size, width of a column
+    const plotp_item **entry;
+    int n, room, shown, rows, cols;
+    double size, w, h, column[PLOTP_MAX_COLUMNS]; // size of the text, of the whole, width of each column
 } plotp_legend;
 
 struct plot_axes {
@@ -238,7 +238,7 @@ struct plot_axes {
     char *title;
     plotp_axis x, y, z;      // z: the colour scale
     plotp_item *items;
-    int item_count, item_room, next_color, bar_groups;
+    int item_count, item_room, next_color, bar_groups, smooth_count, band_count;
     int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
     double *heat, extent[4];
     int heat_rows, heat_cols, heat_map, heat_square, heat_bar, heat_hide_zeros, has_extent;
@@ -262,11 +262,11 @@ struct plot_figure {
     plot_axes *axes;         // [rows][cols]
     plotp_canvas canvas;
     double user_scale, scale;
-    int share, shared, rendered, cramped;
+    int share_legend, shared, no_remarks, rendered;
+    int cramped;             // what is left out for want of room: 1 labels and legends, 2 ticks too, 3 titles too
     plot_share share_x, share_y;
     plotp_legend legend;     // the shared one
-    plotp_box *boxes, *legend_boxes;
-    int box_count, box_room, legend_box_count, legend_box_room;
+    plotp_boxes texts, legends;
     char error[400];
 };
 
@@ -292,10 +292,9 @@ static void *plotp_alloc(plot_figure *fig, size_t count, size_t size) {
 
 // Room for one more element of a growing array; 0 when memory is out.
 static int plotp_grow(plot_figure *fig, void **array, int count, int *room, size_t size) {
-    int wanted = *room ? 2 * *room : 16;
-    void *p;
     if (count < *room) return 1;
-    p = PLOT_REALLOC(*array, (size_t)wanted * size);
+    int wanted = *room ? 2 * *room : 16;
+    void *p = PLOT_REALLOC(*array, (size_t)wanted * size);
     if (!p) {
         plotp_fail(fig, "%s", plotp_no_memory);
         return 0;
@@ -307,31 +306,26 @@ static int plotp_grow(plot_figure *fig, void **array, int count, int *room, size
 
 static double *plotp_copy(plot_figure *fig, const double *from, int n) {
     double *to = (double *)plotp_alloc(fig, (size_t)n, sizeof *to);
-    int i;
-    if (!to) return NULL;
-    for (i = 0; i < n; i++) to[i] = from ? from[i] : i;
+    for (int i = 0; to && i < n; i++) to[i] = from ? from[i] : i;
     return to;
 }
 
 static void plotp_set_text(plot_figure *fig, char **to, const char *from) {
-    size_t size = from ? strlen(from) + 1 : 0;
     PLOT_FREE(*to);
     *to = NULL;
     if (!from) return;
-    *to = (char *)plotp_alloc(fig, size, 1);
-    if (*to) memcpy(*to, from, size);
+    *to = (char *)plotp_alloc(fig, strlen(from) + 1, 1);
+    if (*to) memcpy(*to, from, strlen(from) + 1);
 }
 
 static void plotp_free_texts(char **texts, int n) {
-    int i;
-    for (i = 0; texts && i < n; i++) PLOT_FREE(texts[i]);
+    for (int i = 0; texts && i < n; i++) PLOT_FREE(texts[i]);
     PLOT_FREE(texts);
 }
 
 static char **plotp_copy_texts(plot_figure *fig, const char *const *from, int n) {
     char **to = (char **)plotp_alloc(fig, (size_t)n, sizeof *to);
-    int i;
-    for (i = 0; to && i < n; i++) plotp_set_text(fig, &to[i], from[i] ? from[i] : "");
+    for (int i = 0; to && i < n; i++) plotp_set_text(fig, &to[i], from[i] ? from[i] : "");
     return to;
 }
 
@@ -344,8 +338,24 @@ static void plotp_take(char *to, const char *from) {
     to[n] = 0;
 }
 
+// Note where a text or a legend stands.
+static void plotp_note(plot_figure *fig, plotp_boxes *boxes, plotp_rect r, const char *text) {
+    if (!plotp_grow(fig, (void **)&boxes->box, boxes->n, &boxes->room, sizeof *boxes->box)) return;
+    plotp_box *box = &boxes->box[boxes->n++];
+    box->r = r;
+    snprintf(box->text, sizeof box->text, "%.23s", text);
+}
+
 static double plotp_clamp(double v, double lo, double hi) {
     return v < lo ? lo : v > hi ? hi : v;
+}
+
+static double plotp_min(double a, double b) {
+    return a < b ? a : b;
+}
+
+static double plotp_max(double a, double b) {
+    return a > b ? a : b;
 }
 
 static int plotp_finite(double v) {
@@ -363,9 +373,8 @@ static void plotp_clip(plotp_canvas *c, plotp_rect r) {
 }
 
 static void plotp_unclip(plotp_canvas *c) {
-    c->clip[0] = c->clip[1] = 0;
-    c->clip[2] = c->w;
-    c->clip[3] = c->h;
+    plotp_rect all = {0, 0, (double)c->w, (double)c->h};
+    plotp_clip(c, all);
 }
 
 static void plotp_touch(plotp_canvas *c, int x0, int y0, int x1, int y1) {
@@ -375,12 +384,17 @@ static void plotp_touch(plotp_canvas *c, int x0, int y0, int x1, int y1) {
     if (y1 > c->dirty[3]) c->dirty[3] = y1;
 }
 
+static void plotp_touch_nothing(plotp_canvas *c) {
+    c->dirty[0] = c->w;
+    c->dirty[1] = c->h;
+    c->dirty[2] = c->dirty[3] = 0;
+}
+
 static void plotp_blend(plotp_canvas *c, int x, int y, int rgb, double a) {
     size_t at = (size_t)y * (size_t)c->w + (size_t)x;
     unsigned char *p = c->rgb + 3 * at;
-    int k, shift = 16;
-    for (k = 0; k < 3; k++, shift -= 8) {
-        double target = (rgb >> shift) & 255;
+    for (int k = 0; k < 3; k++) {
+        double target = (rgb >> (16 - 8 * k)) & 255;
         p[k] = (unsigned char)(p[k] + (target - p[k]) * a + 0.5);
     }
     if (c->is_data && a > 0.02) c->ink[at] = 1;
@@ -389,48 +403,41 @@ static void plotp_blend(plotp_canvas *c, int x, int y, int rgb, double a) {
 // Mix the collected shape into the picture and clear the mask. The mask holds coverage (strokes), or its
 // differences along each row (fills), which the running sum turns back into coverage.
 static void plotp_paint(plotp_canvas *c, int rgb, double alpha, int is_fill) {
-    int x, y;
-    for (y = c->dirty[1]; y < c->dirty[3]; y++) {
+    for (int y = c->dirty[1]; y < c->dirty[3]; y++) {
         float *row = c->mask + (size_t)y * (size_t)(c->w + 2);
         double sum = 0;
-        for (x = c->dirty[0]; x < c->dirty[2]; x++) {
-            double a;
+        for (int x = c->dirty[0]; x < c->dirty[2]; x++) {
             if (!is_fill && row[x] <= 0) continue;
             sum = is_fill ? sum + row[x] : row[x];
             row[x] = 0;
-            a = floor(plotp_clamp(fabs(sum), 0, 1) * 16 + 0.5) / 16; // 17 levels look the same and halve the file
+            double a = floor(plotp_min(fabs(sum), 1) * 16 + 0.5) / 16; // 17 levels look the same and halve the file
             if (a > 0 && x < c->clip[2]) plotp_blend(c, x, y, rgb, a * alpha);
         }
     }
-    c->dirty[0] = c->w;
-    c->dirty[1] = c->h;
-    c->dirty[2] = c->dirty[3] = 0;
+    plotp_touch_nothing(c);
 }
 
 // A stroke from (x0,y0) to (x1,y1) with round ends. The coverage of a pixel is r + 1/2 - its distance to the segment,
 // clamped to 0..min(1,2r): exact across a straight edge, and a line thinner than a pixel becomes paler.
 static void plotp_stroke(plotp_canvas *c, double x0, double y0, double x1, double y1, double r) {
     double dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy, reach = r + 0.5, peak = r < 0.5 ? 2 * r : 1;
-    int y, top = (int)plotp_clamp(floor((y0 < y1 ? y0 : y1) - reach), c->clip[1], c->clip[3]);
-    int bottom = (int)plotp_clamp(ceil((y0 < y1 ? y1 : y0) + reach), c->clip[1], c->clip[3]);
-    for (y = top; y < bottom; y++) {
+    int top = (int)plotp_clamp(floor(plotp_min(y0, y1) - reach), c->clip[1], c->clip[3]);
+    int bottom = (int)plotp_clamp(ceil(plotp_max(y0, y1) + reach), c->clip[1], c->clip[3]);
+    for (int y = top; y < bottom; y++) {
         float *row = c->mask + (size_t)y * (size_t)(c->w + 2);
-        double t0 = 0, t1 = 1, xa, xb, cy = y + 0.5;
-        int x, left, right;
+        double t0 = 0, t1 = 1, cy = y + 0.5;
         if (fabs(dy) > 1e-9) { // the part of the segment that this row of pixels can feel
             double ta = (cy - reach - y0) / dy, tb = (cy + reach - y0) / dy;
-            t0 = plotp_clamp(ta < tb ? ta : tb, 0, 1);
-            t1 = plotp_clamp(ta < tb ? tb : ta, 0, 1);
+            t0 = plotp_clamp(plotp_min(ta, tb), 0, 1);
+            t1 = plotp_clamp(plotp_max(ta, tb), 0, 1);
         }
-        xa = x0 + t0 * dx;
-        xb = x0 + t1 * dx;
-        left = (int)plotp_clamp(floor((xa < xb ? xa : xb) - reach), c->clip[0], c->clip[2]);
-        right = (int)plotp_clamp(ceil((xa < xb ? xb : xa) + reach), c->clip[0], c->clip[2]);
-        for (x = left; x < right; x++) {
+        double xa = x0 + t0 * dx, xb = x0 + t1 * dx;
+        int left = (int)plotp_clamp(floor(plotp_min(xa, xb) - reach), c->clip[0], c->clip[2]);
+        int right = (int)plotp_clamp(ceil(plotp_max(xa, xb) + reach), c->clip[0], c->clip[2]);
+        for (int x = left; x < right; x++) {
             double px = x + 0.5 - x0, py = cy - y0;
             double t = length2 > 0 ? plotp_clamp((px * dx + py * dy) / length2, 0, 1) : 0;
-            double ex = px - t * dx, ey = py - t * dy, cover = reach - sqrt(ex * ex + ey * ey);
-            if (cover > peak) cover = peak;
+            double ex = px - t * dx, ey = py - t * dy, cover = plotp_min(reach - sqrt(ex * ex + ey * ey), peak);
             if (cover > row[x]) row[x] = (float)cover;
         }
         if (left < right) plotp_touch(c, left, y, right, y + 1);
@@ -439,11 +446,10 @@ static void plotp_stroke(plotp_canvas *c, double x0, double y0, double x1, doubl
 
 // Coverage that an edge adds to one row: the area right of it is covered by `d` (its height in this row, signed).
 static void plotp_edge_row(float *row, double xa, double xb, double d) {
-    double left = xa < xb ? xa : xb, right = xa < xb ? xb : xa, done = 0, start;
-    int i, first = (int)floor(left), last = (int)floor(right);
-    start = left;
-    for (i = first; i <= last; i++) {
-        double end = right < i + 1 ? right : i + 1;
+    double left = plotp_min(xa, xb), right = plotp_max(xa, xb), done = 0, start = left;
+    int last = (int)floor(right);
+    for (int i = (int)floor(left); i <= last; i++) {
+        double end = plotp_min(right, i + 1);
         double part = right > left ? (end - start) / (right - left) * d : d; // height crossed inside this pixel
         double inside = part * (i + 1 - 0.5 * (start + end));                // covered area of this pixel
         row[i] += (float)(inside + done);
@@ -455,42 +461,45 @@ static void plotp_edge_row(float *row, double xa, double xb, double d) {
 
 // Fill a polygon of n points. Each edge adds signed areas; the running sum in plotp_paint gives exact coverage.
 static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int n, int rgb, double alpha) {
-    int i, y;
-    for (i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         int j = i + 1 < n ? i + 1 : 0, up = py[i] > py[j];
         double x0 = up ? px[j] : px[i], y0 = up ? py[j] : py[i], x1 = up ? px[i] : px[j], y1 = up ? py[i] : py[j];
         int top = (int)plotp_clamp(floor(y0), c->clip[1], c->clip[3]);
         int bottom = (int)plotp_clamp(ceil(y1), c->clip[1], c->clip[3]);
         double slope = y1 > y0 ? (x1 - x0) / (y1 - y0) : 0;
-        for (y = top; y < bottom; y++) {
-            double ya = y > y0 ? y : y0, yb = y + 1 < y1 ? y + 1 : y1;
+        for (int y = top; y < bottom; y++) {
+            double ya = plotp_max(y, y0), yb = plotp_min(y + 1, y1);
             double xa = plotp_clamp(x0 + (ya - y0) * slope, c->clip[0], c->clip[2]);
             double xb = plotp_clamp(x0 + (yb - y0) * slope, c->clip[0], c->clip[2]);
             if (yb <= ya) continue;
             plotp_edge_row(c->mask + (size_t)y * (size_t)(c->w + 2), xa, xb, up ? ya - yb : yb - ya);
-            plotp_touch(c, (int)floor(xa < xb ? xa : xb), y, (int)floor(xa < xb ? xb : xa) + 2, y + 1);
+            plotp_touch(c, (int)floor(plotp_min(xa, xb)), y, (int)floor(plotp_max(xa, xb)) + 2, y + 1);
         }
     }
     plotp_paint(c, rgb, alpha, 1);
 }
 
 static void plotp_fill_rect(plotp_canvas *c, plotp_rect r, int rgb, double alpha) {
-    double px[4], py[4];
-    px[0] = px[3] = r.x0;
-    px[1] = px[2] = r.x1;
-    py[0] = py[1] = r.y0;
-    py[2] = py[3] = r.y1;
+    double px[4] = {r.x0, r.x1, r.x1, r.x0}, py[4] = {r.y0, r.y0, r.y1, r.y1};
     plotp_fill(c, px, py, 4, rgb, alpha);
 }
 
-// A one-pixel line exactly on the pixel grid: crisp.
-static void plotp_hair(plotp_canvas *c, double x0, double y0, double x1, double y1, int rgb) {
-    plotp_rect r;
-    r.x0 = floor(x0);
-    r.y0 = floor(y0);
-    r.x1 = x1 > x0 ? floor(x1) + 1 : r.x0 + 1;
-    r.y1 = y1 > y0 ? floor(y1) + 1 : r.y0 + 1;
+// One-pixel lines exactly on the pixel grid, which are crisp.
+static void plotp_hair_x(plotp_canvas *c, double x0, double x1, double y, int rgb) {
+    plotp_rect r = {floor(x0), floor(y), floor(x1) + 1, floor(y) + 1};
     plotp_fill_rect(c, r, rgb, 1);
+}
+
+static void plotp_hair_y(plotp_canvas *c, double x, double y0, double y1, int rgb) {
+    plotp_rect r = {floor(x), floor(y0), floor(x) + 1, floor(y1) + 1};
+    plotp_fill_rect(c, r, rgb, 1);
+}
+
+static void plotp_frame(plotp_canvas *c, plotp_rect r, int rgb) {
+    plotp_hair_x(c, r.x0, r.x1, r.y0, rgb);
+    plotp_hair_x(c, r.x0, r.x1, r.y1, rgb);
+    plotp_hair_y(c, r.x0, r.y0, r.y1, rgb);
+    plotp_hair_y(c, r.x1, r.y0, r.y1, rgb);
 }
 
 // Lengths of ink and gap, in line widths; the round ends add one width to each stroke.
@@ -500,30 +509,25 @@ static const double plotp_dashes[][4] = {
 // A polyline through the points that are numbers; NaN leaves a gap. The joins are round.
 static void plotp_polyline(plotp_canvas *c, const double *x, const double *y, int n, double width, int dash) {
     double at = 0; // position in the dash pattern
-    int i, part = 0;
-    for (i = 0; i < n; i++) {
+    int part = 0, before = 0;
+    for (int i = 0; i < n; i++) {
         int here = x[i] == x[i] && y[i] == y[i], next = i + 1 < n && x[i + 1] == x[i + 1] && y[i + 1] == y[i + 1];
-        double length, done = 0;
-        if (here && !next && (i == 0 || x[i - 1] != x[i - 1] || y[i - 1] != y[i - 1]))
-            plotp_stroke(c, x[i], y[i], x[i], y[i], width * 0.9); // a point with gaps on both sides
+        if (here && !next && !before) plotp_stroke(c, x[i], y[i], x[i], y[i], width * 0.9); // gaps on both sides
+        before = here;
         if (!here || !next) continue;
         if (dash == PLOT_SOLID) {
             plotp_stroke(c, x[i], y[i], x[i + 1], y[i + 1], width / 2);
             continue;
         }
-        length = hypot(x[i + 1] - x[i], y[i + 1] - y[i]);
-        while (done < length) {
-            double left = plotp_dashes[dash][part] * width - at, step = left < length - done ? left : length - done;
-            double ux = (x[i + 1] - x[i]) / length, uy = (y[i + 1] - y[i]) / length;
+        double length = hypot(x[i + 1] - x[i], y[i + 1] - y[i]);
+        double ux = (x[i + 1] - x[i]) / length, uy = (y[i + 1] - y[i]) / length;
+        for (double done = 0; done < length;) {
+            double left = plotp_dashes[dash][part] * width - at, step = plotp_min(left, length - done), end = done + step;
             if (part % 2 == 0)
-                plotp_stroke(c, x[i] + ux * done, y[i] + uy * done, x[i] + ux * (done + step),
-                             y[i] + uy * (done + step), width / 2);
-            done += step;
-            at += step;
-            if (step >= left) {
-                at = 0;
-                part = (part + 1) % 4;
-            }
+                plotp_stroke(c, x[i] + ux * done, y[i] + uy * done, x[i] + ux * end, y[i] + uy * end, width / 2);
+            at = step >= left ? 0 : at + step;
+            part = step >= left ? (part + 1) % 4 : part;
+            done = end;
         }
     }
 }
@@ -531,10 +535,9 @@ static void plotp_polyline(plotp_canvas *c, const double *x, const double *y, in
 static void plotp_marker(plotp_canvas *c, int marker, double x, double y, double r, int rgb, double alpha) {
     static const double corners[][8] = {{-.9, -.9, .9, -.9, .9, .9, -.9, .9}, {0, -1.2, 1.1, .8, -1.1, .8, 0, -1.2},
                                         {0, -1.3, 1.15, 0, 0, 1.3, -1.15, 0}};
-    double px[4], py[4], d = marker == PLOT_CROSS ? r * 0.8 : r;
-    int k;
     if (marker >= PLOT_SQUARE && marker <= PLOT_DIAMOND) {
-        for (k = 0; k < 4; k++) {
+        double px[4], py[4];
+        for (int k = 0; k < 4; k++) {
             px[k] = x + r * corners[marker - PLOT_SQUARE][2 * k];
             py[k] = y + r * corners[marker - PLOT_SQUARE][2 * k + 1];
         }
@@ -542,16 +545,14 @@ static void plotp_marker(plotp_canvas *c, int marker, double x, double y, double
         return;
     }
     if (marker == PLOT_CIRCLE) plotp_stroke(c, x, y, x, y, r);
-    for (k = 0; marker == PLOT_RING && k < 16; k++)
-        plotp_stroke(c, x + r * cos(k * 0.3927), y + r * sin(k * 0.3927), x + r * cos((k + 1) * 0.3927),
-                     y + r * sin((k + 1) * 0.3927), r * 0.22);
-    if (marker == PLOT_CROSS) {
-        plotp_stroke(c, x - d, y - d, x + d, y + d, r * 0.3);
-        plotp_stroke(c, x - d, y + d, x + d, y - d, r * 0.3);
+    for (int k = 0; marker == PLOT_RING && k < 16; k++) {
+        double a = k * 0.3927, b = a + 0.3927; // a sixteenth of the circle
+        plotp_stroke(c, x + r * cos(a), y + r * sin(a), x + r * cos(b), y + r * sin(b), r * 0.22);
     }
-    if (marker == PLOT_PLUS) {
-        plotp_stroke(c, x - d, y, x + d, y, r * 0.3);
-        plotp_stroke(c, x, y - d, x, y + d, r * 0.3);
+    if (marker == PLOT_CROSS || marker == PLOT_PLUS) {
+        double d = marker == PLOT_CROSS ? 0.8 * r : r, e = marker == PLOT_CROSS ? d : 0;
+        plotp_stroke(c, x - d, y - e, x + d, y + e, r * 0.3);
+        plotp_stroke(c, x - e, y + d, x + e, y - d, r * 0.3);
     }
     plotp_paint(c, rgb, alpha, 0);
 }
@@ -562,164 +563,77 @@ static void plotp_marker(plotp_canvas *c, int marker, double x, double y, double
 //     q a b x y   parabola (quadratic Bezier) to (x,y), pulled towards (a,b)
 //     A cx cy rx ry from to   arc, angles in degrees (a: joined to the point before by a line)     . x y   dot
 // Arcs are superellipses of exponent 2.25, a little squarer than ellipses, as the bowls of most typefaces are.
-typedef struct { unsigned code; int advance; const char *path; } plotp_glyph;
-
-static const plotp_glyph plotp_font[] = {
-    {' ', 27, ""},
-    {'!', 24, "m12 70l12 21.12 4"},
-    {'"', 36, "m11 70l11 49m25 70l25 49"},
-    {'#', 64, "m19 0l28 70m37 0l46 70m8 23l54 23m11 47l57 47"},
-    {'$', 58, "A29 52 19 18 32 270a29 17 21 17 90-150m29 80l29-10"},
-    {'%', 78, "A19 53 12 17 0 360A59 17 12 17 0 360m58 70l20 0"},
-    {'&', 66, "m60 0l19 46A28 57 13 13 215-45l20 36q8 28 8 18q8 0 26 0q46 0 56 32"},
-    {'\'', 21, "m11 70l11 49"},
-    {'(', 31, "m24 78q-2 29 24-20"},
-    {')', 31, "m7 78q33 29 7-20"},
-    {'*', 42, "m21 70l21 42m9 63l33 49m33 63l9 49"},
-    {'+', 58, "m29 11l29 55m7 33l51 33"},
-    {',', 24, "m13 4l8-11"},
-    {'-', 36, "m7 27l29 27"},
-    {'.', 24, ".12 4"},
-    {'/', 38, "m6-8l32 76"},
-    {'0', 56, "A28 35 20 35 0 360"},
-    {'1', 56, "m14 57l31 70l31 0"},
-    {'2', 56, "A27 50 18 20 165-35l8 0l48 0"},
-    {'3', 56, "A27 53 17 17 150-90a27 18 20 18 90-152"},
-    {'4', 56, "m38 0l38 70l6 19l51 19"},
-    {'5', 56, "m45 70l15 70l12 35a27 23 20 23 138-150"},
-    {'6', 56, "A29 33 21 37 48 180l8 22a28 22 20 22 180-180"},
-    {'7', 56, "m8 70l48 70l22 0"},
-    {'8', 56, "A28 54 17 16 90 450A28 19 20 19 90 450"},
-    {'9', 56, "A27 37 21 37 228 360l48 48A28 48 20 22 0 360"},
-    {':', 24, ".12 4.12 42"},
-    {';', 24, ".13 42m13 4l8-11"},
-    {'<', 58, "m50 55l8 33l50 11"},
-    {'=', 58, "m7 43l51 43m7 23l51 23"},
-    {'>', 58, "m8 55l50 33l8 11"},
-    {'?', 48, "A24 53 16 17 165-45q24 32 24 20.24 4"},
-    {'@', 92, "A46 27 14 16 0 360m61 44l60 21q60 11 69 11q83 11 84 30a46 30 38 40 0 305"},
-    {'A', 60, "m5 0l30 70l55 0m13 24l47 24"},
-    {'B', 61, "m11 0l11 70l33 70a33 53 17 17 90-90l11 36m33 36l34 36a34 18 19 18 90-90l11 0"},
-    {'C', 65, "A37 35 29 35 48 312"},
-    {'D', 69, "m11 0l11 70l31 70a31 35 30 35 90-90l11 0"},
-    {'E', 56, "m49 70l11 70l11 0l50 0m11 37l46 37"},
-    {'F', 53, "m48 70l11 70l11 0m11 36l44 36"},
-    {'G', 72, "A38 35 30 35 48 300l63 12l63 34l42 34"},
-    {'H', 70, "m11 0l11 70m59 0l59 70m11 37l59 37"},
-    {'I', 24, "m12 0l12 70"},
-    {'J', 48, "m37 70l37 19a22 19 15 19 0-165"},
-    {'K', 60, "m11 0l11 70m53 70l11 27m26 42l56 0"},
-    {'L', 50, "m11 70l11 0l46 0"},
-    {'M', 76, "m11 0l11 70l38 8l65 70l65 0"},
-    {'N', 70, "m11 0l11 70l59 0l59 70"},
-    {'O', 75, "A37 35 29 35 0 360"},
-    {'P', 58, "m11 0l11 70l33 70a33 51 18 19 90-90l11 32"},
-    {'Q', 75, "A37 35 29 35 0 360m43 17l63-5"},
-    {'R', 61, "m11 0l11 70l33 70a33 52 18 18 90-90l11 34m33 34l53 0"},
-    {'S', 58, "A29 53 18 17 32 270a29 18 21 18 90-150"},
-    {'T', 57, "m5 70l52 70m28 70l28 0"},
-    {'U', 69, "m11 70l11 24a34 24 23 24 180 360l57 70"},
-    {'V', 60, "m5 70l30 0l55 70"},
-    {'W', 86, "m5 70l24 0l43 68l62 0l81 70"},
-    {'X', 58, "m6 70l52 0m52 70l6 0"},
-    {'Y', 58, "m5 70l29 32l53 70m29 32l29 0"},
-    {'Z', 58, "m8 70l50 70l7 0l51 0"},
-    {'[', 31, "m24 78l11 78l11-16l24-16"},
-    {'\\', 38, "m6 76l32-8"},
-    {']', 31, "m7 78l20 78l20-16l7-16"},
-    {'^', 58, "m12 42l29 70l46 42"},
-    {'_', 54, "m2-13l52-13"},
-    {'`', 30, "m8 72l19 59"},
-    {'a', 53, "A26 35 15 15 160 0l42 0m42 29l26 29q8 29 8 14q8 0 23 0q37 0 42 14"},
-    {'b', 57, "m11 0l11 72A30 25 19 25 0 360"},
-    {'c', 49, "A28 25 20 25 48 312"},
-    {'d', 57, "A27 25 19 25 0 360m46 0l46 72"},
-    {'e', 55, "m9 27l47 27a28 25 20 25 5 314"},
-    {'f', 33, "m17 0l17 57a30 57 13 15 180 85m5 50l31 50"},
-    {'g', 57, "A27 25 19 25 0 360m46 50l46-3a27-3 19 17 0-155"},
-    {'h', 56, "m11 0l11 72A28 31 17 19 180 0l45 0"},
-    {'i', 24, "m12 0l12 50.12 67"},
-    {'j', 25, "m13 50l13-8q13-20 0-20.13 67"},
-    {'k', 49, "m11 0l11 72m41 50l11 20m22 31l45 0"},
-    {'l', 24, "m12 0l12 72"},
-    {'m', 80, "m11 0l11 50A26 32 15 18 180 0l41 0A55 32 14 18 180 0l69 0"},
-    {'n', 56, "m11 0l11 50A28 31 17 19 180 0l45 0"},
-    {'o', 56, "A28 25 20 25 0 360"},
-    {'p', 57, "m11 50l11-20A30 25 19 25 0 360"},
-    {'q', 57, "A27 25 19 25 0 360m46 50l46-20"},
-    {'r', 36, "m11 0l11 50A28 31 17 19 180 82"},
-    {'s', 49, "A24 38 15 12 25 270a24 13 17 13 90-155"},
-    {'t', 35, "m17 66l17 13q17 0 28 0l32 0m5 50l31 50"},
-    {'u', 56, "m11 50l11 19a28 19 17 19 180 360m45 50l45 0"},
-    {'v', 49, "m5 50l24 0l44 50"},
-    {'w', 72, "m5 50l20 0l36 48l52 0l67 50"},
-    {'x', 48, "m6 50l42 0m42 50l6 0"},
-    {'y', 49, "m5 50l25 0m44 50l24-3q18-20 8-20"},
-    {'z', 48, "m7 50l41 50l7 0l42 0"},
-    {'{', 33, "m27 78q15 78 15 66l15 42q15 30 6 30q15 30 15 18l15-6q15-18 27-18"},
-    {'|', 24, "m12 78l12-20"},
-    {'}', 33, "m6 78q18 78 18 66l18 42q18 30 27 30q18 30 18 18l18-6q18-18 6-18"},
-    {'~', 58, "m8 27q18 46 29 33q40 20 50 39"},
-    {0xB0, 38, "A19 59 11 11 0 360"},                                                 // degree
-    {0xB1, 58, "m29 21l29 61m9 41l49 41m9 7l49 7"},                                    // plus-minus
-    {0xB7, 28, ".14 31"},                                                              // middle dot
-    {0xD7, 58, "m12 16l46 50m46 16l12 50"},                                            // times
-    {0x393, 50, "m11 0l11 70l46 70"},                                                  // Gamma
-    {0x394, 62, "m5 0l57 0l31 70l5 0"},                                                // Delta
-    {0x398, 75, "A37 35 29 35 0 360m24 35l50 35"},                                     // Theta
-    {0x39B, 60, "m5 0l30 70l55 0"},                                                    // Lambda
-    {0x3A0, 70, "m11 0l11 70l59 70l59 0"},                                             // Pi
-    {0x3A3, 56, "m49 70l8 70l31 36l8 0l50 0"},                                         // Sigma
-    {0x3A6, 76, "A38 35 29 25 0 360m38 72l38-2"},                                      // Phi
-    {0x3A9, 76, "m8 0l27 0q9 14 9 38a38 38 29 32 180 0q67 14 49 0l68 0"},              // Omega
-    {0x3B1, 57, "m49 50q42 0 25 0a25 25 17 25 270 90q42 50 51 0"},                     // alpha
-    {0x3B2, 57, "m11-20l11 54a27 54 16 18 180-90a29 18 20 18 90-140"},                 // beta
-    {0x3B3, 50, "m4 45q12 56 19 33l27-2m46 50l24-9q17-20 25-20q32-20 27-2"},           // gamma
-    {0x3B4, 55, "m41 66q34 72 27 72q15 72 15 62q15 54 30 48q46 40 46 23a27 23 19 23 0-200q10 40 30 47"}, // delta
-    {0x3B5, 48, "A26 38 15 12 30 270l32 26m26 26a26 13 18 13 90 330"},                 // epsilon
-    {0x3B7, 56, "m11 50l11 0A28 31 17 19 180 0l45-20"},                                // eta
-    {0x3B8, 56, "A28 36 19 36 0 360m9 36l47 36"},                                      // theta
-    {0x3BA, 49, "m11 0l11 50m41 50l11 20m20 29l43 0"},                                 // kappa
-    {0x3BB, 51, "m7 72q17 72 22 56l45 0m26 44l6 0"},                                   // lambda
-    {0x3BC, 57, "m11-20l11 50m11 19a28 19 17 19 180 360m45 50l45 0"},                  // mu
-    {0x3BD, 49, "m5 50l22 0q44 22 42 50"},                                             // nu
-    {0x3C0, 60, "m6 50l54 50m18 50l16 0m42 50l44 0"},                                  // pi
-    {0x3C1, 56, "m10-20l10 25a29 25 19 25 180-180"},                                   // rho
-    {0x3C3, 59, "A27 25 19 25 0 360m27 50l54 50"},                                     // sigma
-    {0x3C4, 46, "m5 50l41 50m23 50l23 0"},                                             // tau
-    {0x3C6, 64, "A32 25 24 25 0 360m32 70l32-20"},                                     // phi
-    {0x3C7, 53, "m46 50l8-20m6 50q16 50 20 38l33-8q37-20 47-20"},                      // chi
-    {0x3C8, 62, "m9 50l9 27a31 27 22 27 180 360l53 50m31 70l31-20"},                   // psi
-    {0x3C9, 63, "m14 50q8 38 8 18a20 18 12 18 180 360l32 34m32 18a44 18 12 18 180 360q56 38 50 50"}, // omega
-    {0x2013, 56, "m4 27l52 27"},                                                       // en dash
-    {0x2014, 88, "m4 27l84 27"},                                                       // em dash
-    {0x2016, 38, "m12 78l12-20m26 78l26-20"},                                          // norm bars
-    {0x2019, 21, "m11 72l8 56"},                                                       // apostrophe
-    {0x2026, 70, ".12 4.35 4.58 4"},                                                   // ellipsis
-    {0x2032, 24, "m15 74l9 52"},                                                       // prime
-    {0x2190, 76, "m70 31l6 31m24 47l6 31l24 15"},                                      // left arrow
-    {0x2192, 76, "m6 31l70 31m52 47l70 31l52 15"},                                     // right arrow
-    {0x2202, 54, "m11 64q17 72 26 72q45 72 45 30q45 0 26 0A26 22 18 22 270-90"},        // partial
-    {0x2207, 62, "m5 70l57 70l31 0l5 70"},                                             // nabla
-    {0x2208, 58, "m50 62l31 62a31 33 23 29 90 270l50 4m8 33l48 33"},                   // element of
-    {0x2212, 58, "m7 33l51 33"},                                                       // minus
-    {0x221A, 48, "m4 33l12 37l23-3l40 76l48 76"},                                      // root
-    {0x221E, 76, "m38 33q49 49 57 49q70 49 70 33q70 17 57 17q49 17 38 33q27 49 19 49q6 49 6 33q6 17 19 17q27 17 38 33"},
-    {0x2225, 38, "m12 78l12-20m26 78l26-20"},                                          // parallel bars
-    {0x2248, 58, "m8 36q18 54 29 42q40 30 50 48m8 14q18 32 29 20q40 8 50 26"},         // almost equal
-    {0x2260, 58, "m7 43l51 43m7 23l51 23m42 62l16 4"},                                 // not equal
-    {0x2264, 58, "m50 66l8 44l50 22m8 6l50 6"},                                        // at most
-    {0x2265, 58, "m8 66l50 44l8 22m8 6l50 6"},                                         // at least
-    {0x27E8, 32, "m24 78l9 29l24-20"},                                                 // angle brackets
-    {0x27E9, 32, "m8 78l23 29l8-20"},
-    {0xFFFD, 56, "m8 0l8 70l48 70l48 0l8 0"},                                          // anything else: a box
+// An entry is the character, its advance to the next one and the path; ASCII comes first and complete, and the last one
+// is the box that stands for every unknown character.
+// clang-format off
+static const char *const plotp_font[] = {
+    "  27", "! 24 m12 70l12 21.12 4", "\" 36 m11 70l11 49m25 70l25 49",
+    "# 64 m19 0l28 70m37 0l46 70m8 23l54 23m11 47l57 47", "$ 58 A29 52 19 18 32 270a29 17 21 17 90-150m29 80l29-10",
+    "% 78 A19 53 12 17 0 360A59 17 12 17 0 360m58 70l20 0",
+    "& 66 m60 0l19 46A28 57 13 13 215-45l20 36q8 28 8 18q8 0 26 0q46 0 56 32", "' 21 m11 70l11 49",
+    "( 31 m24 78q-2 29 24-20", ") 31 m7 78q33 29 7-20", "* 42 m21 70l21 42m9 63l33 49m33 63l9 49",
+    "+ 58 m29 11l29 55m7 33l51 33", ", 24 m13 4l8-11", "- 36 m7 27l29 27", ". 24 .12 4", "/ 38 m6-8l32 76",
+    "0 56 A28 35 20 35 0 360", "1 56 m14 57l31 70l31 0", "2 56 A27 50 18 20 165-35l8 0l48 0",
+    "3 56 A27 53 17 17 150-90a27 18 20 18 90-152", "4 56 m38 0l38 70l6 19l51 19",
+    "5 56 m45 70l15 70l12 35a27 23 20 23 138-150", "6 56 A29 33 21 37 48 180l8 22a28 22 20 22 180-180",
+    "7 56 m8 70l48 70l22 0", "8 56 A28 54 17 16 90 450A28 19 20 19 90 450",
+    "9 56 A27 37 21 37 228 360l48 48A28 48 20 22 0 360", ": 24 .12 4.12 42", "; 24 .13 42m13 4l8-11",
+    "< 58 m50 55l8 33l50 11", "= 58 m7 43l51 43m7 23l51 23", "> 58 m8 55l50 33l8 11",
+    "? 48 A24 53 16 17 165-45q24 32 24 20.24 4",
+    "@ 92 A46 27 14 16 0 360m61 44l60 21q60 11 69 11q83 11 84 30a46 30 38 40 0 305",
+    "A 60 m5 0l30 70l55 0m13 24l47 24",
+    "B 61 m11 0l11 70l33 70a33 53 17 17 90-90l11 36m33 36l34 36a34 18 19 18 90-90l11 0", "C 65 A37 35 29 35 48 312",
+    "D 69 m11 0l11 70l31 70a31 35 30 35 90-90l11 0", "E 56 m49 70l11 70l11 0l50 0m11 37l46 37",
+    "F 53 m48 70l11 70l11 0m11 36l44 36", "G 72 A38 35 30 35 48 300l63 12l63 34l42 34",
+    "H 70 m11 0l11 70m59 0l59 70m11 37l59 37", "I 24 m12 0l12 70", "J 48 m37 70l37 19a22 19 15 19 0-165",
+    "K 60 m11 0l11 70m53 70l11 27m26 42l56 0", "L 50 m11 70l11 0l46 0", "M 76 m11 0l11 70l38 8l65 70l65 0",
+    "N 70 m11 0l11 70l59 0l59 70", "O 75 A37 35 29 35 0 360", "P 58 m11 0l11 70l33 70a33 51 18 19 90-90l11 32",
+    "Q 75 A37 35 29 35 0 360m43 17l63-5", "R 61 m11 0l11 70l33 70a33 52 18 18 90-90l11 34m33 34l53 0",
+    "S 58 A29 53 18 17 32 270a29 18 21 18 90-150", "T 57 m5 70l52 70m28 70l28 0",
+    "U 69 m11 70l11 24a34 24 23 24 180 360l57 70", "V 60 m5 70l30 0l55 70", "W 86 m5 70l24 0l43 68l62 0l81 70",
+    "X 58 m6 70l52 0m52 70l6 0", "Y 58 m5 70l29 32l53 70m29 32l29 0", "Z 58 m8 70l50 70l7 0l51 0",
+    "[ 31 m24 78l11 78l11-16l24-16", "\\ 38 m6 76l32-8", "] 31 m7 78l20 78l20-16l7-16", "^ 58 m12 42l29 70l46 42",
+    "_ 54 m2-13l52-13", "` 30 m8 72l19 59", "a 53 A26 35 15 15 160 0l42 0m42 29l26 29q8 29 8 14q8 0 23 0q37 0 42 14",
+    "b 57 m11 0l11 72A30 25 19 25 0 360", "c 49 A28 25 20 25 48 312", "d 57 A27 25 19 25 0 360m46 0l46 72",
+    "e 55 m9 27l47 27a28 25 20 25 5 314", "f 33 m17 0l17 57a30 57 13 15 180 85m5 50l31 50",
+    "g 57 A27 25 19 25 0 360m46 50l46-3a27-3 19 17 0-155", "h 56 m11 0l11 72A28 31 17 19 180 0l45 0",
+    "i 24 m12 0l12 50.12 67", "j 25 m13 50l13-8q13-20 0-20.13 67", "k 49 m11 0l11 72m41 50l11 20m22 31l45 0",
+    "l 24 m12 0l12 72", "m 80 m11 0l11 50A26 32 15 18 180 0l41 0A55 32 14 18 180 0l69 0",
+    "n 56 m11 0l11 50A28 31 17 19 180 0l45 0", "o 56 A28 25 20 25 0 360", "p 57 m11 50l11-20A30 25 19 25 0 360",
+    "q 57 A27 25 19 25 0 360m46 50l46-20", "r 36 m11 0l11 50A28 31 17 19 180 82",
+    "s 49 A24 38 15 12 25 270a24 13 17 13 90-155", "t 35 m17 66l17 13q17 0 28 0l32 0m5 50l31 50",
+    "u 56 m11 50l11 19a28 19 17 19 180 360m45 50l45 0", "v 49 m5 50l24 0l44 50", "w 72 m5 50l20 0l36 48l52 0l67 50",
+    "x 48 m6 50l42 0m42 50l6 0", "y 49 m5 50l25 0m44 50l24-3q18-20 8-20", "z 48 m7 50l41 50l7 0l42 0",
+    "{ 33 m27 78q15 78 15 66l15 42q15 30 6 30q15 30 15 18l15-6q15-18 27-18", "| 24 m12 78l12-20",
+    "} 33 m6 78q18 78 18 66l18 42q18 30 27 30q18 30 18 18l18-6q18-18 6-18", "~ 58 m8 27q18 46 29 33q40 20 50 39",
+    "° 38 A19 59 11 11 0 360", "± 58 m29 21l29 61m9 41l49 41m9 7l49 7", "· 28 .14 31",
+    "× 58 m12 16l46 50m46 16l12 50", "Γ 50 m11 0l11 70l46 70", "Δ 62 m5 0l57 0l31 70l5 0",
+    "Θ 75 A37 35 29 35 0 360m24 35l50 35", "Λ 60 m5 0l30 70l55 0", "Π 70 m11 0l11 70l59 70l59 0",
+    "Σ 56 m49 70l8 70l31 36l8 0l50 0", "Φ 76 A38 35 29 25 0 360m38 72l38-2",
+    "Ω 76 m8 0l27 0q9 14 9 38a38 38 29 32 180 0q67 14 49 0l68 0",
+    "α 57 m49 50q42 0 25 0a25 25 17 25 270 90q42 50 51 0", "β 57 m11-20l11 54a27 54 16 18 180-90a29 18 20 18 90-140",
+    "γ 50 m4 45q12 56 19 33l27-2m46 50l24-9q17-20 25-20q32-20 27-2",
+    "δ 55 m41 66q34 72 27 72q15 72 15 62q15 54 30 48q46 40 46 23a27 23 19 23 0-200q10 40 30 47",
+    "ε 48 A26 38 15 12 30 270l32 26m26 26a26 13 18 13 90 330", "η 56 m11 50l11 0A28 31 17 19 180 0l45-20",
+    "θ 56 A28 36 19 36 0 360m9 36l47 36", "κ 49 m11 0l11 50m41 50l11 20m20 29l43 0",
+    "λ 51 m7 72q17 72 22 56l45 0m26 44l6 0", "μ 57 m11-20l11 50m11 19a28 19 17 19 180 360m45 50l45 0",
+    "ν 49 m5 50l22 0q44 22 42 50", "π 60 m6 50l54 50m18 50l16 0m42 50l44 0", "ρ 56 m10-20l10 25a29 25 19 25 180-180",
+    "σ 59 A27 25 19 25 0 360m27 50l54 50", "τ 46 m5 50l41 50m23 50l23 0", "φ 64 A32 25 24 25 0 360m32 70l32-20",
+    "χ 53 m46 50l8-20m6 50q16 50 20 38l33-8q37-20 47-20", "ψ 62 m9 50l9 27a31 27 22 27 180 360l53 50m31 70l31-20",
+    "ω 63 m14 50q8 38 8 18a20 18 12 18 180 360l32 34m32 18a44 18 12 18 180 360q56 38 50 50", "– 56 m4 27l52 27",
+    "— 88 m4 27l84 27", "‖ 38 m12 78l12-20m26 78l26-20", "’ 21 m11 72l8 56", "… 70 .12 4.35 4.58 4",
+    "′ 24 m15 74l9 52", "← 76 m70 31l6 31m24 47l6 31l24 15", "→ 76 m6 31l70 31m52 47l70 31l52 15",
+    "∂ 54 m11 64q17 72 26 72q45 72 45 30q45 0 26 0A26 22 18 22 270-90", "∇ 62 m5 70l57 70l31 0l5 70",
+    "∈ 58 m50 62l31 62a31 33 23 29 90 270l50 4m8 33l48 33", "− 58 m7 33l51 33", "√ 48 m4 33l12 37l23-3l40 76l48 76",
+    "∞ 76 m38 33q49 49 57 49q70 49 70 33q70 17 57 17q49 17 38 33q27 49 19 49q6 49 6 33q6 17 19 17q27 17 38 33",
+    "∥ 38 m12 78l12-20m26 78l26-20", "≈ 58 m8 36q18 54 29 42q40 30 50 48m8 14q18 32 29 20q40 8 50 26",
+    "≠ 58 m7 43l51 43m7 23l51 23m42 62l16 4", "≤ 58 m50 66l8 44l50 22m8 6l50 6", "≥ 58 m8 66l50 44l8 22m8 6l50 6",
+    "⟨ 32 m24 78l9 29l24-20", "⟩ 32 m8 78l23 29l8-20", "� 56 m8 0l8 70l48 70l48 0l8 0",
 };
+// clang-format on
 
-// Characters that are another one raised (+1) or lowered (-1).
-static const struct { unsigned code, base; int shift; } plotp_raised[] = {
-    {0xB9, '1', 1}, {0xB2, '2', 1}, {0xB3, '3', 1}, {0x207A, '+', 1}, {0x207B, 0x2212, 1}, {0x1D40, 'T', 1},
-    {0x207F, 'n', 1}, {0x2097, 'l', -1}, {0x2C7C, 'j', -1}, {0x1D62, 'i', -1},
-};
+// Pairs of characters: the second one raised, or lowered, is the first.
+static const char plotp_superscripts[] = "⁰0¹1²2³3⁴4⁵5⁶6⁷7⁸8⁹9⁺+⁻−ᵀTⁿn", plotp_subscripts[] = "₀0₁1₂2₃3₄4₅5₆6₇7₈8₉9ₗlⱼjᵢi";
 
 typedef struct {
     plotp_canvas *c;            // NULL: measure only
@@ -742,30 +656,32 @@ static void plotp_pen_pixel(const plotp_pen *p, double ux, double uy, double *x,
     *y = p->rotated ? p->y - v : p->y - h;
 }
 
-static void plotp_pen_to(plotp_pen *p, double ux, double uy, int draw, double radius) {
-    double x0, y0, x, y;
-    plotp_pen_pixel(p, ux, uy, &x, &y);
-    if (draw) {
-        plotp_pen_pixel(p, p->ux, p->uy, &x0, &y0);
-        if (p->c) plotp_stroke(p->c, x0, y0, x, y, radius);
-        if (x - radius < p->ink.x0) p->ink.x0 = x - radius;
-        if (y - radius < p->ink.y0) p->ink.y0 = y - radius;
-        if (x + radius > p->ink.x1) p->ink.x1 = x + radius;
-        if (y + radius > p->ink.y1) p->ink.y1 = y + radius;
-    }
+static void plotp_pen_move(plotp_pen *p, double ux, double uy) {
     p->ux = ux;
     p->uy = uy;
 }
 
+static void plotp_pen_line(plotp_pen *p, double ux, double uy, double radius) {
+    double x0, y0, x, y;
+    plotp_pen_pixel(p, p->ux, p->uy, &x0, &y0);
+    plotp_pen_pixel(p, ux, uy, &x, &y);
+    if (p->c) plotp_stroke(p->c, x0, y0, x, y, radius);
+    p->ink.x0 = plotp_min(p->ink.x0, x - radius);
+    p->ink.y0 = plotp_min(p->ink.y0, y - radius);
+    p->ink.x1 = plotp_max(p->ink.x1, x + radius);
+    p->ink.y1 = plotp_max(p->ink.y1, y + radius);
+    plotp_pen_move(p, ux, uy);
+}
+
 static void plotp_pen_arc(plotp_pen *p, const double *a, int joined) {
     double span = a[5] - a[4];
-    int i, steps = (int)(fabs(span) / 11) + 2;
-    for (i = 0; i <= steps; i++) {
+    int steps = (int)(fabs(span) / 11) + 2;
+    for (int i = 0; i <= steps; i++) {
         double t = (a[4] + span * i / steps) * 3.14159265358979 / 180, c = cos(t), s = sin(t);
         double x = a[0] + a[2] * (c < 0 ? -pow(-c, 2 / 2.25) : pow(c, 2 / 2.25));
         double y = a[1] + a[3] * (s < 0 ? -pow(-s, 2 / 2.25) : pow(s, 2 / 2.25));
-        plotp_pen_to(p, x, y, i > 0 || joined, p->radius);
-        if (i == 0 && !joined) plotp_pen_to(p, x, y, 1, p->radius);
+        if (i == 0 && !joined) plotp_pen_move(p, x, y);
+        plotp_pen_line(p, x, y, p->radius);
     }
 }
 
@@ -773,25 +689,20 @@ static void plotp_pen_glyph(plotp_pen *p, const char *path) {
     while (*path) {
         char command = *path++, *end;
         double a[6];
-        int i, count = command == 'q' ? 4 : command == 'a' || command == 'A' ? 6 : 2;
-        for (i = 0; i < count; i++) {
+        int count = command == 'q' ? 4 : command == 'a' || command == 'A' ? 6 : 2;
+        for (int i = 0; i < count; i++) {
             a[i] = (double)strtol(path, &end, 10);
             path = end;
         }
-        if (command == 'm') plotp_pen_to(p, a[0], a[1], 0, 0);
-        if (command == 'l') plotp_pen_to(p, a[0], a[1], 1, p->radius);
+        if (command == 'm' || command == '.') plotp_pen_move(p, a[0], a[1]);
+        if (command == 'l') plotp_pen_line(p, a[0], a[1], p->radius);
+        if (command == '.') plotp_pen_line(p, a[0], a[1], p->radius * 1.3);
         if (command == 'a' || command == 'A') plotp_pen_arc(p, a, command == 'a');
-        if (command == '.') {
-            plotp_pen_to(p, a[0], a[1], 0, 0);
-            plotp_pen_to(p, a[0], a[1], 1, p->radius * 1.3);
-        }
-        if (command == 'q') {
-            double x = p->ux, y = p->uy;
-            for (i = 1; i <= 8; i++) {
-                double t = i / 8.0, u = 1 - t;
-                plotp_pen_to(p, u * u * x + 2 * u * t * a[0] + t * t * a[2],
-                             u * u * y + 2 * u * t * a[1] + t * t * a[3], 1, p->radius);
-            }
+        double x = p->ux, y = p->uy;
+        for (int i = 1; command == 'q' && i <= 8; i++) {
+            double t = i / 8.0, u = 1 - t;
+            plotp_pen_line(p, u * u * x + 2 * u * t * a[0] + t * t * a[2], u * u * y + 2 * u * t * a[1] + t * t * a[3],
+                           p->radius);
         }
     }
 }
@@ -799,9 +710,9 @@ static void plotp_pen_glyph(plotp_pen *p, const char *path) {
 // The next character of a UTF-8 text; a malformed byte counts as one unknown character.
 static unsigned plotp_utf8(const char **text) {
     const unsigned char *s = (const unsigned char *)*text;
-    int i, more = s[0] >= 0xF0 ? 3 : s[0] >= 0xE0 ? 2 : s[0] >= 0xC0 ? 1 : 0;
+    int more = s[0] >= 0xF0 ? 3 : s[0] >= 0xE0 ? 2 : s[0] >= 0xC0 ? 1 : 0;
     unsigned code = more ? s[0] & (0x3Fu >> more) : s[0] < 0x80 ? s[0] : 0xFFFD;
-    for (i = 1; i <= more; i++) {
+    for (int i = 1; i <= more; i++) {
         if ((s[i] & 0xC0) != 0x80) {
             *text += i;
             return 0xFFFD;
@@ -812,33 +723,33 @@ static unsigned plotp_utf8(const char **text) {
     return code;
 }
 
-static const plotp_glyph *plotp_find_glyph(unsigned code, int *shift) {
-    size_t i, n = sizeof plotp_font / sizeof plotp_font[0];
-    if (code >= 0x2080 && code <= 0x2089) {
-        *shift = -1;
-        code = code - 0x2080 + '0';
-    } else if (code == 0x2070 || (code >= 0x2074 && code <= 0x2079)) {
-        *shift = 1;
-        code = code - 0x2070 + '0';
+// The character whose small version this is, or itself.
+static unsigned plotp_full_size(unsigned code, const char *pairs) {
+    while (code >= 0x80 && *pairs) {
+        unsigned small = plotp_utf8(&pairs), base = plotp_utf8(&pairs);
+        if (small == code) return base;
     }
-    for (i = 0; i < sizeof plotp_raised / sizeof plotp_raised[0]; i++) {
-        if (plotp_raised[i].code != code) continue;
-        *shift = plotp_raised[i].shift;
-        code = plotp_raised[i].base;
-        break;
+    return code;
+}
+
+// The advance and path of a character; *shift becomes +1 for a superscript, -1 for a subscript.
+static const char *plotp_find_glyph(unsigned code, int *shift) {
+    unsigned raised = plotp_full_size(code, plotp_superscripts), lowered = plotp_full_size(code, plotp_subscripts);
+    size_t i = '~' - ' ' + 1, last = sizeof plotp_font / sizeof plotp_font[0] - 1;
+    if (raised != code) *shift = 1;
+    if (lowered != code) *shift = -1;
+    code = raised != code ? raised : lowered;
+    if (code >= ' ' && code <= '~') return plotp_font[code - ' '] + 1;
+    for (;; i++) {
+        const char *glyph = plotp_font[i];
+        if (plotp_utf8(&glyph) == code || i == last) return glyph;
     }
-    if (code >= ' ' && code <= '~') return &plotp_font[code - ' '];
-    for (i = 95; i < n - 1; i++)
-        if (plotp_font[i].code == code) break;
-    return &plotp_font[i];
 }
 
 // Draw (or measure, with canvas NULL) a text from the pen's origin along its baseline; returns the advance.
 static double plotp_pen_text(plotp_pen *p, const char *text) {
     int in_group = 0; // +1 inside ^{…}, -1 inside _{…}
     while (*text) {
-        const plotp_glyph *g;
-        int shift = in_group;
         if (!in_group && (text[0] == '^' || text[0] == '_') && text[1] == '{') {
             in_group = text[0] == '^' ? 1 : -1;
             text += 2;
@@ -849,12 +760,14 @@ static double plotp_pen_text(plotp_pen *p, const char *text) {
             text++;
             continue;
         }
-        g = plotp_find_glyph(plotp_utf8(&text), &shift);
+        int shift = in_group;
+        char *path;
+        double advance = (double)strtol(plotp_find_glyph(plotp_utf8(&text), &shift), &path, 10);
         p->size = shift ? 0.7 : 1;
         p->radius = p->weight * (shift ? 0.85 : 1);
         p->raise = shift > 0 ? p->capital - 22 * p->scale : shift < 0 ? -15 * p->scale : 0;
-        if (!p->blind) plotp_pen_glyph(p, g->path);
-        p->along += g->advance * p->scale * p->size;
+        if (!p->blind && *path) plotp_pen_glyph(p, path + 1);
+        p->along += advance * p->scale * p->size;
     }
     return p->along;
 }
@@ -864,7 +777,7 @@ static plotp_pen plotp_pen_at(plotp_canvas *c, double x, double y, double size, 
     memset(&p, 0, sizeof p);
     p.c = c;
     p.scale = size / 100;
-    p.weight = p.radius = plotp_clamp(weight * size / 2, 0.42, 1e9);
+    p.weight = p.radius = plotp_max(weight * size / 2, 0.42);
     p.small_x = floor(50 * p.scale + 0.5);
     p.capital = floor(70 * p.scale + 0.5);
     p.rotated = rotated;
@@ -889,10 +802,8 @@ static void plotp_text(plot_figure *fig, double x, double y, const char *text, d
                        plotp_face face, int rgb) {
     double weight = face == PLOTP_BOLD ? 0.112 : 0.088, width = plotp_text_width(text, size);
     double drop = 0.5 * floor(0.7 * size + 0.5);
-    int rotated = face == PLOTP_VERTICAL;
-    plotp_pen p = plotp_pen_at(&fig->canvas, x - align * width, y + drop, size, weight, rotated);
-    plotp_box *box;
-    if (rotated) {
+    plotp_pen p = plotp_pen_at(&fig->canvas, x - align * width, y + drop, size, weight, face == PLOTP_VERTICAL);
+    if (p.rotated) {
         p.x = floor(x + drop + 0.5) - p.radius;
         p.y = y + align * width;
     } else {
@@ -900,17 +811,12 @@ static void plotp_text(plot_figure *fig, double x, double y, const char *text, d
     }
     plotp_pen_text(&p, text);
     plotp_paint(&fig->canvas, rgb, 1, 0);
-    if (p.ink.x1 < p.ink.x0) return; // nothing but blanks
-    if (!plotp_grow(fig, (void **)&fig->boxes, fig->box_count, &fig->box_room, sizeof *fig->boxes)) return;
-    box = &fig->boxes[fig->box_count++];
-    box->r = p.ink;
-    memset(box->text, 0, sizeof box->text);
-    strncpy(box->text, text, sizeof box->text - 1);
+    if (p.ink.x1 >= p.ink.x0) plotp_note(fig, &fig->texts, p.ink, text); // else there is nothing but blanks
 }
 
 // Shorten a text in its buffer until it fits, with an ellipsis at the cut.
 static void plotp_shorten(char *text, double size, double width) {
-    static const char ellipsis[] = "\xe2\x80\xa6";
+    static const char ellipsis[] = "…";
     size_t n = strlen(text);
     if (plotp_text_width(text, size) <= width) return;
     width -= plotp_text_width(ellipsis, size);
@@ -925,13 +831,13 @@ static void plotp_shorten(char *text, double size, double width) {
 }
 
 // A title: up to three lines that fit a width, wrapped at blanks, then set smaller, then shortened.
-typedef struct { char line[3][3 * PLOTP_TEXT]; int n; double size; } plotp_block;
+typedef struct { char line[3][3 * PLOTP_TEXT]; int n; double size, step, width, height; } plotp_block;
 
 // Break the text into lines; returns 0 when it needs more than three or a word is too long.
 static int plotp_wrap(plotp_block *b, const char *text, double width) {
     int fits = 1;
-    b->n = 0;
-    while (*text && b->n < 3) {
+    b->step = 1.16 * b->size + 1.5;
+    for (b->n = 0; *text && b->n < 3; b->n++) {
         char *line = b->line[b->n];
         size_t end = 0, good = 0, room = sizeof b->line[0] - 4;
         for (;;) { // good: the longest run of whole words that fits
@@ -947,37 +853,33 @@ static int plotp_wrap(plotp_block *b, const char *text, double width) {
         line[good] = 0;
         if (plotp_text_width(line, b->size) > width) fits = 0;
         text += good + (text[good] != 0);
-        b->n++;
     }
+    b->height = b->n * b->step;
     return fits && !*text;
-}
-
-static double plotp_line_step(const plotp_block *b) {
-    return 1.16 * b->size + 1.5;
-}
-
-static double plotp_block_height(const plotp_block *b) {
-    return b->n * plotp_line_step(b);
 }
 
 static plotp_block plotp_block_fit(const char *text, double size, double width, double height) {
     plotp_block b;
-    int i;
+    int fits = 0;
     memset(&b, 0, sizeof b);
     if (!text || !text[0]) return b;
-    for (b.size = size; b.size > 0.7 * size; b.size *= 0.94)
-        if (plotp_wrap(&b, text, width) && plotp_block_height(&b) <= height) return b;
-    plotp_wrap(&b, text, width);
-    while (b.n > 0 && plotp_block_height(&b) > height) b.n--;
-    for (i = 0; i < b.n; i++) plotp_shorten(b.line[i], b.size, width);
+    for (b.size = size; !fits && b.size > 0.7 * size; b.size *= fits ? 1 : 0.94)
+        fits = plotp_wrap(&b, text, width) && b.height <= height;
+    if (!fits) plotp_wrap(&b, text, width);
+    while (b.n > 0 && b.height > height) b.height = --b.n * b.step;
+    for (int i = 0; i < b.n; i++) {
+        if (!fits) plotp_shorten(b.line[i], b.size, width);
+        b.width = plotp_max(b.width, plotp_text_width(b.line[i], b.size));
+    }
     return b;
 }
 
-// Draw centred at x, below y.
-static void plotp_block_draw(plot_figure *fig, const plotp_block *b, double x, double y, plotp_face face, int rgb) {
-    int i;
-    for (i = 0; i < b->n; i++)
-        plotp_text(fig, x, y + (i + 0.5) * plotp_line_step(b), b->line[i], b->size, 0.5, face, rgb);
+// Draw centred at x, below y, but not beyond left and right.
+static void plotp_block_draw(plot_figure *fig, const plotp_block *b, double x, double y, double left, double right,
+                             plotp_face face, int rgb) {
+    x = plotp_clamp(x, left + b->width / 2 + 2, right - b->width / 2 - 2);
+    for (int i = 0; i < b->n; i++)
+        plotp_text(fig, x, y + (i + 0.5) * b->step, b->line[i], b->size, 0.5, face, rgb);
 }
 
 // ------------------------------------------------------------------------------------------------ [PLOT:COLOUR]
@@ -992,7 +894,7 @@ static const int plotp_palette[PLOTP_PALETTE] = {0x0072B2, 0xD55E00, 0x009E73, 0
 #define PLOTP_MINOR 0xF2F2F2
 
 // Colour maps as nine points each, interpolated linearly. Viridis and inferno (van der Walt and Smith 2015) rise evenly
-// in lightness; the signed map is white at zero (after Brewer's RdBu).
+// in lightness; the signed map is white at zero (after Brewer's RdBu), blues begin pale (for counts).
 static const int plotp_maps[5][9] = {
     {0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725},
     {0x000004, 0x1F0C48, 0x550F6D, 0x88226A, 0xBA3655, 0xE35933, 0xF98C0A, 0xF9C932, 0xFCFFA4},
@@ -1001,78 +903,63 @@ static const int plotp_maps[5][9] = {
     {0xE4EEF8, 0xCFE1F2, 0xB5D4E9, 0x93C3DF, 0x6DAED5, 0x4B97C9, 0x2F7EBC, 0x1864AA, 0x0A3670}};
 
 static int plotp_map_color(int map, double t) {
-    double at = plotp_clamp(t, 0, 1) * 8, f;
-    int i = at >= 8 ? 7 : (int)at, k, rgb = 0;
-    f = at - i;
-    for (k = 16; k >= 0; k -= 8) {
+    double at = plotp_clamp(t, 0, 1) * 8;
+    int i = at >= 8 ? 7 : (int)at, rgb = 0;
+    for (int k = 16; k >= 0; k -= 8) {
         int a = plotp_maps[map][i] >> k & 255, b = plotp_maps[map][i + 1] >> k & 255;
-        rgb |= (int)(a + (b - a) * f + 0.5) << k;
+        rgb |= (int)(a + (b - a) * (at - i) + 0.5) << k;
     }
     return rgb;
 }
 
-static double plotp_lightness(int rgb) {
-    return (0.299 * (rgb >> 16 & 255) + 0.587 * (rgb >> 8 & 255) + 0.114 * (rgb & 255)) / 255;
+// Black or white, whichever contrasts more with a background. The contrast of two luminances is (a + 0.05) / (b + 0.05)
+// (WCAG 2.1), so black wins from a luminance of 0.18 on.
+static int plotp_text_color(int rgb) {
+    static const double weight[3] = {0.2126, 0.7152, 0.0722};
+    double luminance = 0;
+    for (int k = 0; k < 3; k++) luminance += weight[k] * pow((rgb >> (16 - 8 * k) & 255) / 255.0, 2.2);
+    return luminance < 0.18 ? 0xFFFFFF : 0;
 }
 
-static plot_style plotp_style(int color, plot_dash dash, plot_marker marker, double width, double alpha) {
-    plot_style s;
-    s.color = color;
-    s.dash = dash;
-    s.marker = marker;
-    s.width = width;
-    s.alpha = alpha;
+static plot_style plotp_style(int color, plot_dash dash, plot_marker marker) {
+    plot_style s = {color, dash, marker, 0, 0};
     return s;
 }
 
-plot_style plot_solid(int color) {
-    return plotp_style(color, PLOT_SOLID, PLOT_NO_MARKER, 0, 0);
-}
-plot_style plot_dashed(int color) {
-    return plotp_style(color, PLOT_DASHED, PLOT_NO_MARKER, 0, 0);
-}
-plot_style plot_dotted(int color) {
-    return plotp_style(color, PLOT_DOTTED, PLOT_NO_MARKER, 0, 0);
-}
-plot_style plot_marked(int color, plot_marker marker) {
-    return plotp_style(color, PLOT_SOLID, marker, 0, 0);
-}
-plot_style plot_points(int color, plot_marker marker) {
-    return plotp_style(color, PLOT_NO_LINE, marker, 0, 0);
-}
+plot_style plot_solid(int color) { return plotp_style(color, PLOT_SOLID, PLOT_NO_MARKER); }
+plot_style plot_dashed(int color) { return plotp_style(color, PLOT_DASHED, PLOT_NO_MARKER); }
+plot_style plot_dotted(int color) { return plotp_style(color, PLOT_DOTTED, PLOT_NO_MARKER); }
+plot_style plot_marked(int color, plot_marker marker) { return plotp_style(color, PLOT_SOLID, marker); }
+plot_style plot_points(int color, plot_marker marker) { return plotp_style(color, PLOT_NO_LINE, marker); }
 
 // The activations by family: one colour a family, one dash a member, so that those of the textbooks are all solid.
 static const struct { const char *name; int color; plot_dash dash; } plotp_named[] = {
-    {"sigmoid", 0, PLOT_SOLID},    {"hard_sigmoid", 0, PLOT_DASHED}, {"relu", 1, PLOT_SOLID},
-    {"relu6", 1, PLOT_DASHED},     {"tanh", 2, PLOT_SOLID},          {"hard_tanh", 2, PLOT_DASHED},
-    {"softsign", 2, PLOT_DOTTED},  {"arctan", 2, PLOT_DASHDOT},      {"gelu", 3, PLOT_SOLID},
-    {"gelu_tanh", 3, PLOT_DASHED}, {"elu", 4, PLOT_SOLID},           {"selu", 4, PLOT_DASHED},
-    {"celu", 4, PLOT_DOTTED},      {"silu", 5, PLOT_SOLID},          {"swish", 5, PLOT_SOLID},
-    {"hard_swish", 5, PLOT_DASHED}, {"mish", 5, PLOT_DOTTED},        {"telu", 5, PLOT_DASHDOT},
-    {"identity", 6, PLOT_SOLID},   {"softplus", 6, PLOT_DASHED},     {"leaky_relu", 7, PLOT_SOLID},
+    {"sigmoid", 0, PLOT_SOLID},     {"hard_sigmoid", 0, PLOT_DASHED}, {"relu", 1, PLOT_SOLID},
+    {"relu6", 1, PLOT_DASHED},      {"tanh", 2, PLOT_SOLID},          {"hard_tanh", 2, PLOT_DASHED},
+    {"softsign", 2, PLOT_DOTTED},   {"arctan", 2, PLOT_DASHDOT},      {"gelu", 3, PLOT_SOLID},
+    {"gelu_tanh", 3, PLOT_DASHED},  {"elu", 4, PLOT_SOLID},           {"selu", 4, PLOT_DASHED},
+    {"celu", 4, PLOT_DOTTED},       {"silu", 5, PLOT_SOLID},          {"swish", 5, PLOT_SOLID},
+    {"hard_swish", 5, PLOT_DASHED}, {"mish", 5, PLOT_DOTTED},         {"telu", 5, PLOT_DASHDOT},
+    {"identity", 6, PLOT_SOLID},    {"softplus", 6, PLOT_DASHED},     {"leaky_relu", 7, PLOT_SOLID},
     {"prelu", 7, PLOT_DASHED}};
 
 plot_style plot_named_style(const char *name) {
     unsigned hash = 0;
-    size_t i, n = sizeof plotp_named / sizeof plotp_named[0];
-    int color, dash;
     if (!name) name = "";
-    for (i = 0; i < n && strcmp(name, plotp_named[i].name); i++) hash = 0;
-    for (; i == n && *name; name++) hash = hash * 31 + (unsigned char)*name;
-    color = i < n ? plotp_named[i].color : (int)(hash % PLOTP_PALETTE);
-    dash = i < n ? (int)plotp_named[i].dash : (int)(hash / PLOTP_PALETTE % 4);
-    return plotp_style(PLOT_RGB(0, 0, 0) | plotp_palette[color], (plot_dash)dash, PLOT_NO_MARKER, 0, 0);
+    for (size_t i = 0; i < sizeof plotp_named / sizeof plotp_named[0]; i++)
+        if (!strcmp(name, plotp_named[i].name))
+            return plotp_style(0x1000000 | plotp_palette[plotp_named[i].color], plotp_named[i].dash, PLOT_NO_MARKER);
+    for (; *name; name++) hash = hash * 31 + (unsigned char)*name;
+    return plotp_style(0x1000000 | plotp_palette[hash % PLOTP_PALETTE], (plot_dash)(hash / PLOTP_PALETTE % 4),
+                       PLOT_NO_MARKER);
 }
 
-int plot_named_color(const char *name) {
-    return plot_named_style(name).color;
-}
+int plot_named_color(const char *name) { return plot_named_style(name).color; }
 
 // -------------------------------------------------------------------------------------------------- [PLOT:DATA]
 // The calls only check and copy; everything is computed when the figure is drawn, so their order does not matter.
 plot_figure *plot_figure_create(int width, int height, int rows, int cols, const char *title) {
     plot_figure *fig = (plot_figure *)PLOT_MALLOC(sizeof *fig);
-    int i;
     if (!fig) return NULL;
     memset(fig, 0, sizeof *fig);
     fig->user_scale = 1;
@@ -1088,7 +975,7 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     fig->cols = cols;
     plotp_set_text(fig, &fig->title, title);
     fig->axes = (plot_axes *)plotp_alloc(fig, (size_t)(rows * cols), sizeof *fig->axes);
-    for (i = 0; fig->axes && i < rows * cols; i++) {
+    for (int i = 0; fig->axes && i < rows * cols; i++) {
         plot_axes *ax = &fig->axes[i];
         ax->fig = fig;
         ax->heat_bar = 1;
@@ -1103,8 +990,7 @@ static void plotp_free_axis(plotp_axis *a) {
 }
 
 static void plotp_free_axes(plot_axes *ax) {
-    int i;
-    for (i = 0; i < ax->item_count; i++) {
+    for (int i = 0; i < ax->item_count; i++) {
         PLOT_FREE(ax->items[i].x);
         PLOT_FREE(ax->items[i].y);
         PLOT_FREE(ax->items[i].y2);
@@ -1123,46 +1009,38 @@ static void plotp_free_axes(plot_axes *ax) {
     plotp_free_axis(&ax->z);
 }
 
-static void plotp_free_canvas(plotp_canvas *c) {
-    PLOT_FREE(c->rgb);
-    PLOT_FREE(c->mask);
-    PLOT_FREE(c->ink);
-    memset(c, 0, sizeof *c);
-}
-
 void plot_figure_free(plot_figure *fig) {
-    int i;
     if (!fig) return;
-    for (i = 0; fig->axes && i < fig->rows * fig->cols; i++) plotp_free_axes(&fig->axes[i]);
-    plotp_free_canvas(&fig->canvas);
+    for (int i = 0; fig->axes && i < fig->rows * fig->cols; i++) plotp_free_axes(&fig->axes[i]);
+    PLOT_FREE(fig->canvas.rgb);
+    PLOT_FREE(fig->canvas.mask);
+    PLOT_FREE(fig->canvas.ink);
     PLOT_FREE(fig->axes);
     PLOT_FREE(fig->title);
     PLOT_FREE(fig->caption);
     PLOT_FREE(fig->legend.entry);
-    PLOT_FREE(fig->boxes);
-    PLOT_FREE(fig->legend_boxes);
+    PLOT_FREE(fig->texts.box);
+    PLOT_FREE(fig->legends.box);
     PLOT_FREE(fig);
 }
 
-const char *plot_error(const plot_figure *fig) {
-    return fig ? fig->error : plotp_no_memory;
-}
+const char *plot_error(const plot_figure *fig) { return fig ? fig->error : plotp_no_memory; }
 
-// The panel may be changed: it exists and no error is waiting.
-static int plotp_ok(plot_axes *ax) {
-    if (!ax || ax->fig->error[0]) return 0;
-    ax->fig->rendered = 0;
-    return 1;
-}
-
+// The figure, or the panel, may be changed: it exists and no error is waiting.
 static int plotp_fig_ok(plot_figure *fig) {
     if (!fig || fig->error[0]) return 0;
     fig->rendered = 0;
     return 1;
 }
 
+static int plotp_ok(plot_axes *ax) { return ax && plotp_fig_ok(ax->fig); }
+
 void plot_caption(plot_figure *fig, const char *text) {
     if (plotp_fig_ok(fig)) plotp_set_text(fig, &fig->caption, text);
+}
+
+void plot_remarks(plot_figure *fig, int shown) {
+    if (plotp_fig_ok(fig)) fig->no_remarks = !shown;
 }
 
 void plot_text_scale(plot_figure *fig, double factor) {
@@ -1172,7 +1050,7 @@ void plot_text_scale(plot_figure *fig, double factor) {
 }
 
 void plot_shared_legend(plot_figure *fig) {
-    if (plotp_fig_ok(fig)) fig->share = 1;
+    if (plotp_fig_ok(fig)) fig->share_legend = 1;
 }
 
 void plot_share_x(plot_figure *fig, plot_share panels) {
@@ -1271,9 +1149,8 @@ void plot_names_y(plot_axes *ax, const char *const *names, int n) {
 // Store one drawable thing; its arrays are copied. Returns NULL when memory is out.
 static plotp_item *plotp_add(plot_axes *ax, plotp_kind kind, const double *x, int nx, const double *y, const double *y2,
                              int n, const char *label, plot_style style) {
-    plotp_item *item;
     if (!plotp_grow(ax->fig, (void **)&ax->items, ax->item_count, &ax->item_room, sizeof *ax->items)) return NULL;
-    item = &ax->items[ax->item_count++];
+    plotp_item *item = &ax->items[ax->item_count++];
     memset(item, 0, sizeof *item);
     if (style.color == PLOT_AUTO) style.color = ax->next_color;
     if (style.color < 0x1000000 && style.color >= ax->next_color) ax->next_color = style.color + 1;
@@ -1293,6 +1170,8 @@ static plotp_item *plotp_add(plot_axes *ax, plotp_kind kind, const double *x, in
     item->y = plotp_copy(ax->fig, y, n);
     if (y2) item->y2 = plotp_copy(ax->fig, y2, n);
     plotp_set_text(ax->fig, &item->label, label);
+    ax->smooth_count += kind == PLOTP_SMOOTH;
+    ax->band_count += kind == PLOTP_BAND;
     return ax->fig->error[0] ? NULL : item;
 }
 
@@ -1314,23 +1193,21 @@ void plot_band(plot_axes *ax, const double *x, const double *lo, const double *h
 
 void plot_mean_std(plot_axes *ax, const double *x, const double *mean, const double *std, int n, const char *label,
                    plot_style style) {
-    plotp_item *band;
-    int i;
     if (!plotp_array_ok(ax, mean, n, "plot_mean_std") || !plotp_array_ok(ax, std, n, "plot_mean_std")) return;
     if (style.color == PLOT_AUTO) style.color = ax->next_color;
-    band = plotp_add(ax, PLOTP_BAND, x, n, mean, std, n, NULL, plot_solid(style.color));
-    for (i = 0; band && i < n; i++) {
+    plotp_item *band = plotp_add(ax, PLOTP_BAND, x, n, mean, std, n, NULL, plot_solid(style.color));
+    for (int i = 0; band && i < n; i++) {
         band->y[i] = mean[i] - std[i];
         band->y2[i] = mean[i] + std[i];
+        if (std[i] > 0) band->window = 1; // there is something to explain
     }
     plot_line(ax, x, mean, n, label, style);
 }
 
 void plot_smooth(plot_axes *ax, const double *x, const double *y, int n, int window, const char *label,
                  plot_style style) {
-    plotp_item *item;
     if (!plotp_array_ok(ax, y, n, "plot_smooth")) return;
-    item = plotp_add(ax, PLOTP_SMOOTH, x, n, y, NULL, n, label, style);
+    plotp_item *item = plotp_add(ax, PLOTP_SMOOTH, x, n, y, NULL, n, label, style);
     if (item) item->window = window > 0 ? window : n / 50 + 1;
 }
 
@@ -1340,30 +1217,16 @@ void plot_hline(plot_axes *ax, double y, const char *label, plot_style style) {
 
 void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
                const char *label, plot_style style) {
-    plotp_item *item;
     if (!plotp_array_ok(ax, values, n, "plot_bars")) return;
     if (names) plotp_names(ax, &ax->x, names, n, "plot_bars");
-    item = plotp_add(ax, PLOTP_BARS, NULL, n, values, err, n, label, style);
-    if (item) item->window = ax->bar_groups++; // which bar of each group
-}
-
-// A format must print one double and nothing else: %[flags][width][.precision] and one of e f g.
-static void plotp_set_format(plot_axes *ax, char **to, const char *format, const char *call) {
-    const char *p = format ? strchr(format, '%') : NULL, *end = p;
-    if (!plotp_ok(ax)) return;
-    if (p) end = p + 1 + strspn(p + 1, "+-# 0123456789.");
-    if (p && *end && strchr("eEfFgG", *end) && !strchr(end, '%') && strlen(format) < 40 && end - p < 8)
-        plotp_set_text(ax->fig, to, format);
-    else plotp_fail(ax->fig, "%s: expected a format for one double such as \"%%.1f\", found \"%s\"", call,
-                    format ? format : "(NULL)");
+    plotp_item *item = plotp_add(ax, PLOTP_BARS, NULL, n, values, err, n, label, style);
+    if (item) item->window = ax->bar_groups++;
 }
 
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style) {
-    if (!plotp_array_ok(ax, counts, bins, "plot_hist_counts") ||
-        !plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
-        return;
-    plotp_add(ax, PLOTP_HIST, edges, bins + 1, counts, NULL, bins, label, style);
+    if (plotp_array_ok(ax, counts, bins, "plot_hist_counts") && plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
+        plotp_add(ax, PLOTP_HIST, edges, bins + 1, counts, NULL, bins, label, style);
 }
 
 void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_map map) {
@@ -1397,8 +1260,15 @@ void plot_heatmap_extent(plot_axes *ax, double x0, double x1, double y0, double 
     ax->has_extent = 1;
 }
 
+// A format must print one double and nothing else: %[flags][width][.precision] and one of e f g.
 void plot_heatmap_values(plot_axes *ax, const char *format) {
-    if (ax) plotp_set_format(ax, &ax->heat_format, format, "plot_heatmap_values");
+    const char *p = format ? strchr(format, '%') : NULL, *end = p;
+    if (!plotp_ok(ax)) return;
+    if (p) end = p + 1 + strspn(p + 1, "+-# 0123456789.");
+    if (p && *end && strchr("eEfFgG", *end) && !strchr(end, '%') && strlen(format) < 40 && end - p < 8)
+        plotp_set_text(ax->fig, &ax->heat_format, format);
+    else plotp_fail(ax->fig, "plot_heatmap_values: expected a format for one double such as \"%%.1f\", found \"%s\"",
+                    format ? format : "(NULL)");
 }
 
 void plot_heatmap_square(plot_axes *ax) {
@@ -1418,10 +1288,8 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
     if (!plotp_ok(ax)) return;
     if (!pixels || count < 1 || (channels != 1 && channels != 3) || height < 1 || width < 1 || height > 4096 ||
         width > 4096 || count > 50000000 / (channels * height * width)) {
-        plotp_fail(ax->fig,
-                   "plot_images: expected pixels, a count, 1 or 3 channels and 1..4096 pixels a side, found %s, "
-                   "%d, %d channels, %dx%d",
-                   pixels ? "pixels" : "NULL", count, channels, height, width);
+        plotp_fail(ax->fig, "plot_images: expected pixels, a count, 1 or 3 channels and 1..4096 pixels a side, found "
+                   "%s, %d, %d channels, %dx%d", pixels ? "pixels" : "NULL", count, channels, height, width);
         return;
     }
     PLOT_FREE(ax->image);
@@ -1453,6 +1321,8 @@ void plot_table(plot_axes *ax, const char *const *cells, int rows, int cols) {
 // ------------------------------------------------------------------------------------------------- [PLOT:SCALE]
 // A scale maps a value to 0..1 along its axis, linearly or in logarithms. Ticks stand at 1, 2 or 5 times a power of
 // ten, as close as their labels allow; a log axis has them at powers of ten.
+#define PLOTP_MINUS "\xe2\x88\x92" // the mathematical sign, longer than a hyphen
+
 static int plotp_visible(const plotp_axis *a, double v) {
     return plotp_finite(v) && (!a->log || v > 0);
 }
@@ -1467,6 +1337,12 @@ static double plotp_value(const plotp_axis *a, double t) { // the inverse
     return a->lo + t * (a->hi - a->lo);
 }
 
+// The pixel of a value, NaN when the axis cannot show it; far values are kept where arithmetic is safe.
+static double plotp_at(const plotp_axis *a, double v) {
+    if (!plotp_visible(a, v)) return NAN;
+    return a->from + plotp_clamp(plotp_position(a, v), -99, 99) * (a->to - a->from);
+}
+
 static void plotp_extend(plotp_axis *a, double v) {
     if (!plotp_visible(a, v)) return;
     if (v < a->lo) a->lo = v;
@@ -1475,7 +1351,7 @@ static void plotp_extend(plotp_axis *a, double v) {
 
 // From the extent of the data (lo > hi: there is none) to what the axis shows.
 static void plotp_finish_range(plotp_axis *a, double pad, int keep_zero) {
-    double lo = a->lo, hi = a->hi, room;
+    double lo = a->lo, hi = a->hi;
     if (lo > hi) {
         lo = a->log ? 1 : 0;
         hi = a->log ? 10 : 1;
@@ -1484,83 +1360,76 @@ static void plotp_finish_range(plotp_axis *a, double pad, int keep_zero) {
         lo = lo / grow > 0 ? lo / grow : lo;
         hi *= grow;
     } else {
-        double size = fabs(lo) > fabs(hi) ? fabs(lo) : fabs(hi);
-        room = hi - lo > 1e-10 * size && hi - lo > 1e-290 ? pad * (hi - lo) : size > 1e-280 ? 0.1 * size : 1;
+        double size = plotp_max(fabs(lo), fabs(hi));
+        double room = hi - lo > 1e-10 * size && hi - lo > 1e-290 ? pad * (hi - lo) : size > 1e-280 ? 0.1 * size : 1;
         if (!(keep_zero && a->lo == 0)) lo -= room;
         if (!(keep_zero && a->hi == 0)) hi += room;
     }
     if (a->user_lo == a->user_lo) lo = a->user_lo;
     if (a->user_hi == a->user_hi) hi = a->user_hi;
-    if (lo >= hi && a->user_hi != a->user_hi) hi = a->log ? lo * 10 : lo + (fabs(lo) > 1 ? fabs(lo) : 1);
-    if (lo >= hi && a->user_lo != a->user_lo) lo = a->log ? hi / 10 : hi - (fabs(hi) > 1 ? fabs(hi) : 1);
+    if (lo >= hi && a->user_hi != a->user_hi) hi = a->log ? lo * 10 : lo + plotp_max(fabs(lo), 1);
+    if (lo >= hi && a->user_lo != a->user_lo) lo = a->log ? hi / 10 : hi - plotp_max(fabs(hi), 1);
     a->lo = lo;
     a->hi = hi;
 }
 
 static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
-    int i;
-    for (i = 0; i < item->n; i++) {
+    int is_line = item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND;
+    int is_bar = item->kind == PLOTP_BARS || item->kind == PLOTP_HIST;
+    for (int i = 0; i < item->n && item->kind != PLOTP_CONTOUR; i++) {
         double x = item->x[i], y = item->y[i];
-        int x_ok = plotp_visible(&ax->x, x), y_ok = plotp_visible(&ax->y, y);
-        if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
-        if (item->kind == PLOTP_BARS || item->kind == PLOTP_HIST) y_ok = plotp_finite(y);
-        if (item->kind == PLOTP_HLINE) x_ok = 1; // a line across has no x of its own
         if (x != x) continue; // the pen is lifted
+        int x_ok = plotp_visible(&ax->x, x) || !is_line, y_ok = plotp_visible(&ax->y, y) || (is_bar && plotp_finite(y));
+        if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
-        if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND) {
-            if (x_ok && x != floor(x)) ax->x.whole = 0;
-            plotp_extend(&ax->x, x);
-            if (!x_ok || !y_ok) continue;
-        }
-        if (item->kind == PLOTP_CONTOUR) continue;
+        if (is_line && x_ok && x != floor(x)) ax->x.whole = 0;
+        if (is_line) plotp_extend(&ax->x, x);
+        if (!x_ok || !y_ok) continue;
         plotp_extend(&ax->y, y);
         if (item->kind == PLOTP_BAND) plotp_extend(&ax->y, item->y2[i]);
-        if (item->kind == PLOTP_BARS && item->y2 && plotp_finite(item->y2[i])) {
-            plotp_extend(&ax->y, y + item->y2[i]);
-            plotp_extend(&ax->y, y - item->y2[i]);
-        }
+        if (item->kind != PLOTP_BARS || !item->y2 || !plotp_finite(item->y2[i])) continue;
+        plotp_extend(&ax->y, y + item->y2[i]);
+        plotp_extend(&ax->y, y - item->y2[i]);
     }
-    if (item->kind == PLOTP_BARS) {
-        plotp_extend(&ax->x, -0.6);
-        plotp_extend(&ax->x, item->n - 0.4);
-    }
-    for (i = 0; item->kind == PLOTP_HIST && i <= item->n; i++) plotp_extend(&ax->x, item->x[i]);
-    if (item->kind == PLOTP_BARS || item->kind == PLOTP_HIST) plotp_extend(&ax->y, 0);
+    if (is_bar) plotp_extend(&ax->y, 0);
+    for (int i = 0; item->kind == PLOTP_HIST && i <= item->n; i++) plotp_extend(&ax->x, item->x[i]);
+    if (item->kind != PLOTP_BARS) return;
+    plotp_extend(&ax->x, -0.6);
+    plotp_extend(&ax->x, item->n - 0.4);
+}
+
+static void plotp_begin_range(plotp_axis *a) {
+    a->lo = DBL_MAX;
+    a->hi = -DBL_MAX;
+    for (int i = 0; i < a->name_count; i++) plotp_extend(a, i);
 }
 
 static void plotp_range_colors(plot_axes *ax) {
-    int i, n = ax->heat ? ax->heat_rows * ax->heat_cols : 0;
-    ax->z.lo = DBL_MAX;
-    ax->z.hi = -DBL_MAX;
-    for (i = 0; i < n; i++) plotp_extend(&ax->z, ax->heat[i]);
+    int n = ax->heat ? ax->heat_rows * ax->heat_cols : 0;
+    plotp_begin_range(&ax->z);
+    for (int i = 0; i < n; i++)
+        if (ax->heat[i] != 0 || !ax->heat_hide_zeros) plotp_extend(&ax->z, ax->heat[i]);
     if (ax->heat_map == PLOT_SIGNED && !ax->z.log && ax->z.lo <= ax->z.hi) {
-        double most = fabs(ax->z.lo) > fabs(ax->z.hi) ? fabs(ax->z.lo) : fabs(ax->z.hi);
-        ax->z.lo = -most;
-        ax->z.hi = most;
+        ax->z.hi = plotp_max(fabs(ax->z.lo), fabs(ax->z.hi));
+        ax->z.lo = -ax->z.hi;
     }
     plotp_finish_range(&ax->z, 0, 0);
 }
 
 static void plotp_ranges(plot_axes *ax) {
-    plotp_axis *both[2];
-    int i, k, bars = 0;
-    both[0] = &ax->x;
-    both[1] = &ax->y;
-    for (k = 0; k < 2; k++) {
-        both[k]->lo = DBL_MAX;
-        both[k]->hi = -DBL_MAX;
-        both[k]->whole = k == 0;
-        for (i = 0; i < both[k]->name_count; i++) plotp_extend(both[k], i);
-    }
-    ax->has_nonpositive = 0;
-    for (i = 0; i < ax->item_count; i++) {
+    int bars = 0;
+    plotp_begin_range(&ax->x);
+    plotp_begin_range(&ax->y);
+    ax->x.whole = 1;
+    ax->has_lost = ax->has_nonpositive = 0;
+    for (int i = 0; i < ax->item_count; i++) {
         plotp_range_item(ax, &ax->items[i]);
         bars |= ax->items[i].kind == PLOTP_BARS || ax->items[i].kind == PLOTP_HIST;
     }
-    for (k = 0; ax->heat && k < 4; k++) plotp_extend(both[k / 2], ax->extent[k]);
+    for (int k = 0; ax->heat && k < 4; k++) plotp_extend(k < 2 ? &ax->x : &ax->y, ax->extent[k]);
     ax->is_empty = ax->y.lo > ax->y.hi;
-    plotp_finish_range(&ax->x, ax->heat ? 0 : ax->bar_groups ? 0 : 0.025, 0);
+    plotp_finish_range(&ax->x, ax->heat || ax->bar_groups ? 0 : 0.025, 0);
     plotp_finish_range(&ax->y, ax->heat ? 0 : 0.05, bars);
     if (ax->heat && !ax->has_extent && ax->y.user_lo != ax->y.user_lo) { // like a matrix: row 0 on top
         double lo = ax->y.lo;
@@ -1568,32 +1437,27 @@ static void plotp_ranges(plot_axes *ax) {
         ax->y.hi = lo;
     }
     plotp_range_colors(ax);
-    for (k = 0; k < 3; k++) {
-        const plotp_axis *a = k < 2 ? both[k] : &ax->z;
-        if (a->log && (a->lo <= 0 || a->hi <= 0))
+    const plotp_axis *all[3] = {&ax->x, &ax->y, &ax->z};
+    for (int k = 0; k < 3; k++)
+        if (all[k]->log && (all[k]->lo <= 0 || all[k]->hi <= 0))
             plotp_fail(ax->fig, "limits of a log axis: expected positive numbers, found %g and %g; use a linear axis",
-                       a->lo, a->hi);
-    }
-}
-
-static int plotp_is_user(const plotp_axis *a) {
-    return a->user_lo == a->user_lo || a->user_hi == a->user_hi;
+                       all[k]->lo, all[k]->hi);
 }
 
 // Give the axes of all panels that share with panel i the union of their ranges.
 static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_y) {
-    int j, pass, n = fig->rows * fig->cols;
+    const plotp_axis *model = is_y ? &fig->axes[i].y : &fig->axes[i].x;
     double lo = DBL_MAX, hi = -DBL_MAX;
-    for (pass = 0; pass < 2; pass++) {
-        for (j = 0; j < n; j++) {
+    for (int pass = 0; pass < 2; pass++) { // first the union, then the change
+        for (int j = 0; j < fig->rows * fig->cols; j++) {
             plot_axes *ax = &fig->axes[j];
-            plotp_axis *a = is_y ? &ax->y : &ax->x, *first = is_y ? &fig->axes[i].y : &fig->axes[i].x;
+            plotp_axis *a = is_y ? &ax->y : &ax->x;
             if (share == PLOT_SHARE_ROW && j / fig->cols != i / fig->cols) continue;
             if (share == PLOT_SHARE_COLUMN && j % fig->cols != i % fig->cols) continue;
-            if (ax->image || ax->cells || ax->is_empty || a->log != first->log || a->lo > a->hi) continue;
-            if (pass == 0 && a->lo < lo) lo = a->lo;
-            if (pass == 0 && a->hi > hi) hi = a->hi;
-            if (pass == 0 || plotp_is_user(a)) continue;
+            if (ax->image || ax->cells || ax->is_empty || a->log != model->log || a->lo > a->hi) continue;
+            lo = plotp_min(lo, a->lo);
+            hi = plotp_max(hi, a->hi);
+            if (pass == 0 || a->user_lo == a->user_lo || a->user_hi == a->user_hi) continue;
             a->lo = lo;
             a->hi = hi;
         }
@@ -1601,8 +1465,7 @@ static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_
 }
 
 static void plotp_share_ranges(plot_figure *fig) {
-    int i;
-    for (i = 0; i < fig->rows * fig->cols; i++) {
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
         if (fig->share_x) plotp_share_range(fig, i, fig->share_x, 0);
         if (fig->share_y) plotp_share_range(fig, i, fig->share_y, 1);
     }
@@ -1612,27 +1475,29 @@ static void plotp_share_ranges(plot_figure *fig) {
 static void plotp_format(char *to, double v, int decimals) {
     char digits[48];
     snprintf(digits, sizeof digits, "%.*f", decimals, fabs(v));
-    snprintf(to, PLOTP_TEXT, "%s%s", v < 0 && strspn(digits, "0.") < strlen(digits) ? "\xe2\x88\x92" : "", digits);
+    snprintf(to, PLOTP_TEXT, "%s%s", v < 0 && strspn(digits, "0.") < strlen(digits) ? PLOTP_MINUS : "", digits);
 }
 
 // A value by the caller's printf format, with a true minus sign and no "-0.0".
 static void plotp_format_value(char *to, const char *format, double v) {
     char text[PLOTP_TEXT - 8];
-    const char *digits = text;
     snprintf(text, sizeof text, format, v);
-    if (text[0] == '-') digits++;
+    const char *digits = text + (text[0] == '-');
     if (v != v) snprintf(to, PLOTP_TEXT, "NaN");
-    else
-        snprintf(to, PLOTP_TEXT, "%s%s", digits != text && strpbrk(digits, "123456789i") ? "\xe2\x88\x92" : "", digits);
+    else snprintf(to, PLOTP_TEXT, "%s%s", digits != text && strpbrk(digits, "123456789i") ? PLOTP_MINUS : "", digits);
 }
 
-static void plotp_format_power(char *to, int e) {
-    snprintf(to, PLOTP_TEXT, "10^{%s%d}", e < 0 ? "\xe2\x88\x92" : "", abs(e));
+static void plotp_format_power(char *to, const char *before, int e) {
+    snprintf(to, PLOTP_TEXT, "%s10^{%s%d}", before, e < 0 ? PLOTP_MINUS : "", abs(e));
 }
 
-static void plotp_add_tick(plotp_axis *a, double v) {
+// A new tick; returns where its label goes.
+static char *plotp_add_tick(plotp_axis *a, double v) {
     if (a->tick_count < PLOTP_MAX_TICKS) a->tick[a->tick_count++] = v;
+    return a->tick_label[a->tick_count - 1];
 }
+
+static void plotp_clear_ticks(plotp_axis *a) { a->tick_count = a->minor_count = a->exponent = 0; }
 
 static double plotp_nice_step(double least) {
     double p = pow(10, floor(log10(least))), m = least / p;
@@ -1640,97 +1505,83 @@ static double plotp_nice_step(double least) {
 }
 
 static void plotp_linear_ticks(plotp_axis *a, int most) {
-    double lo = a->lo < a->hi ? a->lo : a->hi, hi = a->lo < a->hi ? a->hi : a->lo, k;
-    double size = fabs(lo) > fabs(hi) ? fabs(lo) : fabs(hi), step = plotp_nice_step(hi / most - lo / most), unit;
-    int i, decimals;
+    double lo = plotp_min(a->lo, a->hi), hi = plotp_max(a->lo, a->hi), size = plotp_max(fabs(lo), fabs(hi));
+    double step = plotp_nice_step(hi / most - lo / most);
     while (floor(hi / step + 1e-6) - ceil(lo / step - 1e-6) < 1 && most < 20) { // at least two ticks
         most++;
         step = plotp_nice_step(hi / most - lo / most);
     }
     if (a->whole && step < 1) step = 1;
     a->exponent = size >= 1e6 || size < 1e-3 ? (int)floor(log10(size) + 1e-9) : 0;
-    unit = pow(10, a->exponent);
-    decimals = (int)plotp_clamp(-floor(log10(step / unit) + 1e-6), 0, 17);
-    for (k = ceil(lo / step - 1e-6); k <= hi / step + 1e-6 && a->tick_count < PLOTP_MAX_TICKS; k++) {
-        plotp_add_tick(a, k * step);
-        plotp_format(a->tick_label[a->tick_count - 1], k * step / unit, decimals);
+    double unit = pow(10, a->exponent);
+    int decimals = (int)plotp_clamp(-floor(log10(step / unit) + 1e-6), 0, 17);
+    if (a->whole && !a->exponent) decimals = 0;
+    for (double k = ceil(lo / step - 1e-6); k <= hi / step + 1e-6 && a->tick_count < PLOTP_MAX_TICKS; k++)
+        plotp_format(plotp_add_tick(a, k * step), k * step / unit, decimals);
+}
+
+// Ticks at 1, 2 and 5 times powers of ten.
+static void plotp_decade_ticks(plotp_axis *a, int first, int last, double lo, double hi) {
+    for (int e = first; e <= last; e++) {
+        for (int m = 1; m < 10; m++) {
+            double v = m * pow(10, e);
+            char times[16];
+            if (v < lo || v > hi) continue;
+            if (m != 1 && m != 2 && m != 5) {
+                if (a->minor_count < PLOTP_MAX_TICKS * 2) a->minor[a->minor_count++] = v;
+                continue;
+            }
+            char *label = plotp_add_tick(a, v);
+            snprintf(times, sizeof times, "%d·", m);
+            if (e >= -3 && e < 5) plotp_format(label, v, e < 0 ? -e : 0);
+            else plotp_format_power(label, times, e);
+        }
     }
-    for (i = 0; a->whole && i < a->tick_count; i++) // labels of whole numbers need no decimals
-        if (!a->exponent) plotp_format(a->tick_label[i], a->tick[i], 0);
 }
 
 // Powers of ten; within one decade also 2 and 5 times, or else plain linear ticks.
 static void plotp_log_ticks(plotp_axis *a, int most) {
     static const int strides[] = {1, 2, 3, 5, 10, 20, 50, 100, 200};
-    double lo = a->lo < a->hi ? a->lo : a->hi, hi = a->lo < a->hi ? a->hi : a->lo;
-    int first = (int)ceil(log10(lo) - 1e-9), last = (int)floor(log10(hi) + 1e-9), e, m, s = 0, stride;
+    double lo = plotp_min(a->lo, a->hi), hi = plotp_max(a->lo, a->hi);
+    int first = (int)ceil(log10(lo) - 1e-9), last = (int)floor(log10(hi) + 1e-9), s = 0;
     while (s < 8 && (last - first) / strides[s] + 1 > most) s++;
-    stride = strides[s];
-    for (e = first - 1; e <= last; e++) {
-        int is_tick = e >= first && e % stride == 0;
-        for (m = 1; m < 10 && a->minor_count < PLOTP_MAX_TICKS * 2; m++) {
+    for (int e = first - 1; e <= last; e++) {
+        int is_tick = e >= first && e % strides[s] == 0;
+        if (is_tick) plotp_format_power(plotp_add_tick(a, pow(10, e)), "", e);
+        for (int m = is_tick ? 2 : 1; m < 10 && a->minor_count < PLOTP_MAX_TICKS * 2; m++) {
             double v = m * pow(10, e);
-            if (m == 1 && is_tick) {
-                plotp_add_tick(a, v);
-                plotp_format_power(a->tick_label[a->tick_count - 1], e);
-            } else if (v >= lo && v <= hi && (stride == 1 || m == 1)) {
-                a->minor[a->minor_count++] = v;
-            }
+            if (v >= lo && v <= hi && (s == 0 || m == 1)) a->minor[a->minor_count++] = v;
         }
     }
     if (a->tick_count >= 2 && last > first) return;
-    a->tick_count = a->minor_count = 0;
-    for (e = first - 1; e <= last; e++) {
-        for (m = 1; m < 10; m++) {
-            double v = m * pow(10, e);
-            if (v < lo || v > hi) continue;
-            if (m != 1 && m != 2 && m != 5) {
-                a->minor[a->minor_count++] = v;
-                continue;
-            }
-            plotp_add_tick(a, v);
-            if (e >= -3 && e < 5) plotp_format(a->tick_label[a->tick_count - 1], v, e < 0 ? -e : 0);
-            else snprintf(a->tick_label[a->tick_count - 1], PLOTP_TEXT, "%d\xc2\xb7" "10^{%s%d}", m,
-                          e < 0 ? "\xe2\x88\x92" : "", abs(e));
-        }
-    }
+    plotp_clear_ticks(a);
+    plotp_decade_ticks(a, first - 1, last, lo, hi);
     if (a->tick_count >= 2 && a->tick_count <= most) return;
-    a->tick_count = a->minor_count = 0;
+    plotp_clear_ticks(a);
     plotp_linear_ticks(a, most);
 }
 
 // Names in place of numbers, shortened to `width`; every k-th if they are too many.
 static void plotp_name_ticks(plotp_axis *a, int most, double size, double width) {
-    int i, step = (a->name_count + most - 1) / most;
-    for (i = 0; i < a->name_count; i += step) {
-        char *label;
-        plotp_add_tick(a, i);
-        label = a->tick_label[a->tick_count - 1];
+    int step = (a->name_count + most - 1) / most;
+    for (int i = 0; i < a->name_count; i += step) {
+        char *label = plotp_add_tick(a, i);
         plotp_take(label, a->names[i]);
         plotp_shorten(label, size, width);
     }
 }
 
-static void plotp_clear_ticks(plotp_axis *a) {
-    a->tick_count = a->minor_count = a->exponent = 0;
-}
-
 static double plotp_widest_tick(const plotp_axis *a, double size) {
     double most = 0;
-    int i;
-    for (i = 0; i < a->tick_count; i++) {
-        double w = plotp_text_width(a->tick_label[i], size);
-        if (w > most) most = w;
-    }
+    for (int i = 0; i < a->tick_count; i++) most = plotp_max(most, plotp_text_width(a->tick_label[i], size));
     return most;
 }
 
 // Do the labels of a horizontal axis of this length stand clear of each other?
 static int plotp_ticks_fit(const plotp_axis *a, double length, double size) {
     double end = -1e9;
-    int i, turned = a->lo > a->hi;
-    for (i = 0; i < a->tick_count; i++) {
-        int k = turned ? a->tick_count - 1 - i : i;
+    for (int i = 0; i < a->tick_count; i++) {
+        int k = a->lo > a->hi ? a->tick_count - 1 - i : i;
         double half = plotp_text_width(a->tick_label[k], size) / 2, x = plotp_position(a, a->tick[k]) * length;
         if (x - half < end + 0.7 * size) return 0;
         end = x + half;
@@ -1740,18 +1591,16 @@ static int plotp_ticks_fit(const plotp_axis *a, double length, double size) {
 
 // Ticks of a vertical axis of `length` pixels; labels of names may take `width`.
 static void plotp_ticks_y(plotp_axis *a, double length, double size, double width) {
-    int most = (int)plotp_clamp(length / (size * 2.1), 2, 9);
     plotp_clear_ticks(a);
     if (a->name_count) plotp_name_ticks(a, (int)plotp_clamp(length / (size * 1.15), 1, 60), size, width);
     else if (a->log) plotp_log_ticks(a, (int)plotp_clamp(length / (size * 1.9), 2, 12));
-    else plotp_linear_ticks(a, most);
+    else plotp_linear_ticks(a, (int)plotp_clamp(length / (size * 2.1), 2, 9));
 }
 
 // Ticks of a horizontal axis: as many as fit; long names are turned upright and may then be `height` long.
 static void plotp_ticks_x(plotp_axis *a, double length, double size, double height) {
-    int most;
     a->rotated = 0;
-    for (most = (int)plotp_clamp(length / (size * 3), 2, 11); most >= 1; most--) {
+    for (int most = (int)plotp_clamp(length / (size * 3), 2, 11); most >= 1; most--) {
         plotp_clear_ticks(a);
         if (a->name_count) plotp_name_ticks(a, 60, size, 0.4 * length);
         else if (a->log) plotp_log_ticks(a, most);
@@ -1767,14 +1616,13 @@ static void plotp_ticks_x(plotp_axis *a, double length, double size, double heig
 
 // The label of an axis with the power of ten that its tick labels leave out. When it is longer than `room` the words
 // are shortened, never the power.
-static void plotp_axis_title(const plot_axes *ax, const plotp_axis *a, double size, double room, char *to) {
+static void plotp_axis_title(const plotp_axis *a, double size, double room, char *to) {
     char power[64], number[PLOTP_TEXT];
     to[0] = power[0] = 0;
-    if (ax->fig->cramped >= 1) return;
     if (a->label) plotp_take(to, a->label);
     if (a->exponent && a->tick_count) {
-        plotp_format_power(number, a->exponent);
-        snprintf(power, sizeof power, "%s(\xc3\x97%.40s)", to[0] ? "  " : "", number);
+        plotp_format_power(number, "", a->exponent);
+        snprintf(power, sizeof power, "%s(×%.40s)", to[0] ? "  " : "", number);
     }
     to[PLOTP_TEXT - 8 - sizeof power] = 0;
     plotp_shorten(to, size, room - plotp_text_width(power, size));
@@ -1795,8 +1643,10 @@ static int plotp_has_title(const plot_axes *ax, const plotp_axis *a) {
 #define PLOTP_SIZE_LEGEND 17.0
 #define PLOTP_SIZE_FIGURE 25.0
 
-static int plotp_is_chart(const plot_axes *ax) {
-    return !ax->image && !ax->cells;
+static int plotp_is_chart(const plot_axes *ax) { return !ax->image && !ax->cells; }
+
+static int plotp_panel_is_empty(const plot_axes *ax) {
+    return !ax->item_count && !ax->heat && !ax->image && !ax->cells && !ax->title;
 }
 
 static double plotp_bar_space(const plot_axes *ax, double s) { // the colour bar with all its texts
@@ -1813,38 +1663,35 @@ static plotp_block plotp_panel_title(const plot_axes *ax) {
 
 // Margins of one panel whose axes would be w x h pixels.
 static void plotp_measure(plot_axes *ax, double w, double h, double s) {
-    double tick = PLOTP_SIZE_TICK * s, label = PLOTP_SIZE_LABEL * s, pad = 9 * s, half;
-    double cell_w = ax->cell.x1 - ax->cell.x0, cell_h = ax->cell.y1 - ax->cell.y0;
+    double tick = PLOTP_SIZE_TICK * s, label = PLOTP_SIZE_LABEL * s, pad = 9 * s, *m = ax->margin;
     plotp_block title = plotp_panel_title(ax);
-    double *m = ax->margin;
     m[0] = m[2] = m[3] = pad;
-    m[1] = title.n ? plotp_block_height(&title) + pad * 1.5 : pad;
+    m[1] = title.n ? title.height + pad * 1.5 : pad;
     if (!plotp_is_chart(ax)) return;
-    plotp_ticks_x(&ax->x, w, tick, cell_h * 0.3);
-    plotp_ticks_y(&ax->y, h, tick, cell_w * 0.3);
+    plotp_ticks_x(&ax->x, w, tick, (ax->cell.y1 - ax->cell.y0) * 0.3);
+    plotp_ticks_y(&ax->y, h, tick, (ax->cell.x1 - ax->cell.x0) * 0.3);
     if (ax->heat && ax->heat_bar) plotp_ticks_y(&ax->z, h, tick, 0);
     if (ax->fig->cramped >= 2) ax->x.tick_count = ax->y.tick_count = ax->z.tick_count = 0;
     m[0] += plotp_widest_tick(&ax->y, tick) + 11 * s + (plotp_has_title(ax, &ax->y) ? label * 1.5 : 0);
     m[3] += 11 * s + (ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick);
     if (plotp_has_title(ax, &ax->x)) m[3] += label * 1.45;
-    if (m[1] < tick) m[1] = tick; // the topmost label of the y axis reaches half its height above the axes
+    m[1] = plotp_max(m[1], tick); // the topmost label of the y axis reaches half its height above the axes
     m[2] += plotp_bar_space(ax, s) + (ax->legend_outside ? ax->legend.w + 10 * s : 0);
-    half = ax->x.rotated || !ax->x.tick_count ? 0 : plotp_widest_tick(&ax->x, tick) / 2 + 2;
-    if (m[2] < half) m[2] = half;
-    if (m[0] < half) m[0] = half;
+    double half = ax->x.rotated || !ax->x.tick_count ? 0 : plotp_widest_tick(&ax->x, tick) / 2 + 2;
+    m[2] = plotp_max(m[2], half);
+    m[0] = plotp_max(m[0], half);
 }
 
 // Make the cells of a heatmap square by shrinking the axes, centred.
 static void plotp_square(plot_axes *ax) {
-    double w = ax->rect.x1 - ax->rect.x0, h = ax->rect.y1 - ax->rect.y0, cell, dx, dy;
+    plotp_rect *r = &ax->rect;
     if (!ax->heat || !ax->heat_square) return;
-    cell = w / ax->heat_cols < h / ax->heat_rows ? w / ax->heat_cols : h / ax->heat_rows;
-    dx = floor((w - cell * ax->heat_cols) / 2);
-    dy = floor((h - cell * ax->heat_rows) / 2);
-    ax->rect.x0 += dx;
-    ax->rect.x1 -= dx;
-    ax->rect.y0 += dy;
-    ax->rect.y1 -= dy;
+    double cell = plotp_min((r->x1 - r->x0) / ax->heat_cols, (r->y1 - r->y0) / ax->heat_rows);
+    double dx = floor((r->x1 - r->x0 - cell * ax->heat_cols) / 2), dy = floor((r->y1 - r->y0 - cell * ax->heat_rows) / 2);
+    r->x0 += dx;
+    r->x1 -= dx;
+    r->y0 += dy;
+    r->y1 -= dy;
 }
 
 static plotp_block plotp_title_block(const plot_figure *fig) {
@@ -1852,88 +1699,114 @@ static plotp_block plotp_title_block(const plot_figure *fig) {
                            0.3 * fig->height);
 }
 
+// What the caption says of itself: what smoothed lines, bands and wide lines are.
+static void plotp_remark(const plot_figure *fig, char *to, size_t size) {
+    int least = 0, most = 0, bands = 0, hidden = 0;
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
+        for (int k = 0; k < fig->axes[i].item_count; k++) {
+            const plotp_item *item = &fig->axes[i].items[k];
+            hidden |= item->under;
+            if (item->kind == PLOTP_BAND) bands |= item->window;
+            if (item->kind != PLOTP_SMOOTH || item->window < 2) continue;
+            if (!least || item->window < least) least = item->window;
+            if (item->window > most) most = item->window;
+        }
+    }
+    to[0] = 0;
+    if (fig->no_remarks) return;
+    if (least && least == most) snprintf(to, size, "bold: moving average of %d points; ", most);
+    else if (least) snprintf(to, size, "bold: moving average of %d to %d points; ", least, most);
+    if (bands) strcat(to, "band: mean ± one standard deviation; ");
+    if (hidden) strcat(to, "a wider line or marker lies under another; ");
+    if (to[0]) to[strlen(to) - 2] = 0;
+}
+
 static plotp_block plotp_caption_block(const plot_figure *fig) {
-    return plotp_block_fit(fig->cramped < 3 ? fig->caption : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0,
+    char text[1000], remark[PLOTP_TEXT];
+    plotp_remark(fig, remark, sizeof remark);
+    snprintf(text, sizeof text, "%s%s%s", fig->caption ? fig->caption : "",
+             fig->caption && fig->caption[0] && remark[0] ? "; " : "", remark);
+    return plotp_block_fit(fig->cramped < 3 ? text : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0,
                            0.15 * fig->height);
 }
 
-// Cells of the panels: what title, shared legend and caption leave.
+// Cells of the panels, all of one size: what title, shared legend and caption leave.
 static void plotp_place_cells(plot_figure *fig) {
     plotp_block title = plotp_title_block(fig), caption = plotp_caption_block(fig);
-    double s = fig->scale, gap = 8 * s, top = title.n ? plotp_block_height(&title) + gap * 1.4 : gap * 0.6;
-    double bottom = caption.n ? plotp_block_height(&caption) + gap : gap * 0.4;
-    double left = gap * 0.6, w, h;
-    int i;
+    double gap = 8 * fig->scale, left = gap * 0.6, top = title.n ? title.height + gap * 1.4 : gap * 0.6;
+    double bottom = caption.n ? caption.height + gap : gap * 0.4;
     if (fig->shared) top += fig->legend.h + gap * 0.5;
-    w = (fig->width - 2 * left) / fig->cols;
-    h = (fig->height - top - bottom) / fig->rows;
-    for (i = 0; i < fig->rows * fig->cols; i++) {
-        plotp_rect *c = &fig->axes[i].cell;
-        c->x0 = left + w * (i % fig->cols) + (i % fig->cols ? gap * 0.5 : 0);
-        c->y0 = top + h * (i / fig->cols) + (i / fig->cols ? gap * 0.5 : 0);
-        c->x1 = left + w * (i % fig->cols + 1);
-        c->y1 = top + h * (i / fig->cols + 1);
+    double w = (fig->width - 2 * left + gap / 2) / fig->cols, h = (fig->height - top - bottom + gap / 2) / fig->rows;
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
+        double x = left + w * (i % fig->cols), y = top + h * (i / fig->cols);
+        plotp_rect cell = {x, y, x + w - gap / 2, y + h - gap / 2};
+        fig->axes[i].cell = cell;
     }
-}
-
-static int plotp_panel_is_empty(const plot_axes *ax) {
-    return !ax->item_count && !ax->heat && !ax->image && !ax->cells && !ax->title;
 }
 
 // Axes rectangles from the margins, aligned over rows and columns. Returns the least share of a panel's width or
 // height that is left for its data.
 static double plotp_align(plot_figure *fig) {
     double room = 1;
-    int i, j, k, n = fig->rows * fig->cols;
-    for (i = 0; i < n; i++) {
+    int n = fig->rows * fig->cols;
+    for (int i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
-        double m[4], w, h, cell_w = ax->cell.x1 - ax->cell.x0, cell_h = ax->cell.y1 - ax->cell.y0;
-        for (k = 0; k < 4; k++) m[k] = ax->margin[k];
-        for (j = 0; j < n; j++) {
+        double m[4], cell_w = ax->cell.x1 - ax->cell.x0, cell_h = ax->cell.y1 - ax->cell.y0;
+        memcpy(m, ax->margin, sizeof m);
+        for (int j = 0; j < n; j++) {
             const plot_axes *other = &fig->axes[j];
             int kin = plotp_is_chart(other) == plotp_is_chart(ax) && !plotp_panel_is_empty(other);
-            for (k = 0; kin && k < 4; k++) {
+            for (int k = 0; kin && k < 4; k++) {
                 int same = k % 2 == 0 ? i % fig->cols == j % fig->cols : i / fig->cols == j / fig->cols;
-                if (same && other->margin[k] > m[k]) m[k] = other->margin[k];
+                if (same) m[k] = plotp_max(m[k], other->margin[k]);
             }
         }
-        w = cell_w - m[0] - m[2];
-        h = cell_h - m[1] - m[3];
-        if (!plotp_panel_is_empty(ax) && w / cell_w < room) room = w / cell_w;
-        if (!plotp_panel_is_empty(ax) && h / cell_h < room) room = h / cell_h;
+        double w = cell_w - m[0] - m[2], h = cell_h - m[1] - m[3];
+        if (!plotp_panel_is_empty(ax)) room = plotp_min(room, plotp_min(w / cell_w, h / cell_h));
         ax->rect.x0 = floor(ax->cell.x0 + m[0]);
         ax->rect.y0 = floor(ax->cell.y0 + m[1]);
-        ax->rect.x1 = ax->rect.x0 + (w < 4 ? 4 : floor(w));
-        ax->rect.y1 = ax->rect.y0 + (h < 4 ? 4 : floor(h));
+        ax->rect.x1 = ax->rect.x0 + plotp_max(4, floor(w));
+        ax->rect.y1 = ax->rect.y0 + plotp_max(4, floor(h));
         plotp_square(ax);
+        ax->x.from = ax->rect.x0;
+        ax->x.to = ax->rect.x1;
+        ax->y.from = ax->z.from = ax->rect.y1;
+        ax->y.to = ax->z.to = ax->rect.y0;
     }
     return room;
 }
 
-static void plotp_size_shared_legend(plot_figure *fig);
+// Measure all panels and place their axes: once to know how long the axes are, once for that length. The shortest axes
+// decide how many ticks all panels have, so that equal ranges get equal ticks.
+static double plotp_measure_all(plot_figure *fig) {
+    double room = 1, w = fig->axes[0].cell.x1 - fig->axes[0].cell.x0, h = fig->axes[0].cell.y1 - fig->axes[0].cell.y0;
+    int n = fig->rows * fig->cols;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < n; i++) plotp_measure(&fig->axes[i], w, h, fig->scale);
+        room = plotp_align(fig);
+        for (int i = 0; i < n; i++) {
+            plotp_rect r = fig->axes[i].rect;
+            if (!plotp_is_chart(&fig->axes[i]) || plotp_panel_is_empty(&fig->axes[i])) continue;
+            w = plotp_min(w, r.x1 - r.x0);
+            h = plotp_min(h, r.y1 - r.y0);
+        }
+    }
+    return room;
+}
+
 static void plotp_size_legends(plot_figure *fig);
 
 // Place everything with the largest text that leaves the data room enough; where even small text does not, leave out
 // first the labels of the axes and the legends, then the tick labels, at last the titles.
 static void plotp_layout(plot_figure *fig) {
-    double panel_w = (double)fig->width / fig->cols, panel_h = (double)fig->height / fig->rows;
-    double normal =
-        plotp_clamp(panel_w / 500 < panel_h / 360 ? panel_w / 500 : panel_h / 360, 0.6, 1) * fig->user_scale;
-    double least = normal < 0.45 ? normal : 0.45; // smaller text than this cannot be read
-    int i, pass, n = fig->rows * fig->cols;
+    double fit = plotp_min((double)fig->width / fig->cols / 500, (double)fig->height / fig->rows / 360);
+    double normal = plotp_clamp(fit, 0.6, 1) * fig->user_scale;
+    double least = plotp_min(normal, 0.45); // smaller text than this cannot be read
     for (fig->cramped = 0;; fig->cramped++) {
         double room = 0;
         for (fig->scale = normal;; fig->scale *= 0.92) {
-            plotp_size_shared_legend(fig);
-            plotp_place_cells(fig);
             plotp_size_legends(fig);
-            for (pass = 0; pass < 2; pass++) { // once to know the axes' size, once with that size
-                for (i = 0; i < n; i++) {
-                    plotp_rect r = pass ? fig->axes[i].rect : fig->axes[i].cell;
-                    plotp_measure(&fig->axes[i], r.x1 - r.x0, r.y1 - r.y0, fig->scale);
-                }
-                room = plotp_align(fig);
-            }
+            room = plotp_measure_all(fig);
             if (room >= 0.45) return;
             if (fig->scale * 0.92 < least) break;
         }
@@ -1941,32 +1814,53 @@ static void plotp_layout(plot_figure *fig) {
     }
 }
 
+// The middle of all axes: titles stand over it, whatever legends and colour bars stand beside them.
+static double plotp_middle(const plot_figure *fig) {
+    double left = 1e9, right = -1e9;
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
+        if (plotp_panel_is_empty(&fig->axes[i])) continue;
+        left = plotp_min(left, fig->axes[i].rect.x0);
+        right = plotp_max(right, fig->axes[i].rect.x1);
+    }
+    return left > right ? fig->width / 2.0 : (left + right) / 2;
+}
+
 // -------------------------------------------------------------------------------------------------- [PLOT:DRAW]
-static double plotp_px(const plot_axes *ax, double v) { // far values are kept where arithmetic is safe
-    double t = plotp_visible(&ax->x, v) ? plotp_position(&ax->x, v) : NAN;
-    return ax->rect.x0 + (t != t ? t : plotp_clamp(t, -99, 99)) * (ax->rect.x1 - ax->rect.x0);
-}
-
-static double plotp_py(const plot_axes *ax, double v) {
-    double t = plotp_visible(&ax->y, v) ? plotp_position(&ax->y, v) : NAN;
-    return ax->rect.y1 - (t != t ? t : plotp_clamp(t, -99, 99)) * (ax->rect.y1 - ax->rect.y0);
-}
-
 static double plotp_alpha(const plotp_item *item, double usual) { // of areas
     return item->style.alpha < 1 ? item->style.alpha : usual;
 }
 
-static double plotp_line_width(const plot_axes *ax, const plot_style *style) {
-    double w = style->width * (0.35 + 0.65 * ax->fig->scale);
-    return w < 0.8 ? 0.8 : w;
+// A line that others lie on is wider than these: its colour shows on both sides.
+static double plotp_line_width(const plot_figure *fig, const plotp_item *item) {
+    return plotp_max(0.8, item->style.width * (0.35 + 0.65 * fig->scale) * (1 + 0.8 * item->under));
+}
+
+// Count for each line how many later ones lie on it: at most of its points, closer than can be seen.
+static void plotp_find_hidden(plot_axes *ax) {
+    for (int i = 0; i < ax->item_count; i++) {
+        plotp_item *low = &ax->items[i];
+        low->under = 0;
+        for (int j = i + 1; j < ax->item_count && low->under < 2; j++) {
+            const plotp_item *top = &ax->items[j];
+            int shown = 0, hits = 0;
+            if (low->kind != PLOTP_LINE || top->kind != PLOTP_LINE || low->n != top->n || low->rgb == top->rgb) continue;
+            if ((low->style.dash == PLOT_NO_LINE) != (top->style.dash == PLOT_NO_LINE)) continue;
+            for (int k = 0; k < low->n; k++) {
+                if (!plotp_visible(&ax->x, low->x[k]) || !plotp_visible(&ax->y, low->y[k])) continue;
+                shown++;
+                hits += top->x[k] == low->x[k] && plotp_visible(&ax->y, top->y[k]) &&
+                        fabs(plotp_position(&ax->y, low->y[k]) - plotp_position(&ax->y, top->y[k])) < 0.005;
+            }
+            low->under += shown >= 2 && hits >= 0.6 * shown;
+        }
+    }
 }
 
 // A cross at the border for each point that has no place in the chart: NaN, infinity, not positive on a log axis.
 static void plotp_draw_lost(plot_axes *ax, const plotp_item *item) {
     double last = -1e9, r = 5 * ax->fig->scale;
-    int i;
-    for (i = 0; i < item->n; i++) {
-        double x = plotp_px(ax, item->x[i]), y = item->y[i];
+    for (int i = 0; i < item->n; i++) {
+        double x = plotp_at(&ax->x, item->x[i]), y = item->y[i];
         if (x != x || plotp_visible(&ax->y, y) || x < last + 2.2 * r) continue;
         plotp_marker(&ax->fig->canvas, PLOT_CROSS, x, y > 0 ? ax->rect.y0 + r : ax->rect.y1 - r, r, item->rgb, 1);
         last = x;
@@ -1975,44 +1869,51 @@ static void plotp_draw_lost(plot_axes *ax, const plotp_item *item) {
 
 static void plotp_draw_markers(plot_axes *ax, const plotp_item *item, const double *px, const double *py) {
     double r = 4.6 * (0.3 + 0.7 * ax->fig->scale), last_x = -1e9;
-    int i;
-    for (i = 0; i < item->n; i++) {
+    for (int i = 0; i < item->n; i++) {
         if (px[i] != px[i] || py[i] != py[i]) continue;
         if (item->style.dash != PLOT_NO_LINE && fabs(px[i] - last_x) < 2.6 * r) continue; // a dense line: thin them out
         last_x = px[i];
-        plotp_marker(&ax->fig->canvas, (int)item->style.marker, px[i], py[i], r, item->rgb, item->style.alpha);
+        plotp_marker(&ax->fig->canvas, (int)item->style.marker, px[i], py[i], r * (1 + 0.35 * item->under), item->rgb,
+                     item->style.alpha);
     }
+}
+
+// The pixels of n points; *py stands behind *px in the same allocation, which the caller frees. 0 when memory is out.
+static int plotp_points(plot_axes *ax, const double *x, const double *y, int n, double **px, double **py) {
+    *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n, sizeof **px);
+    if (!*px) return 0;
+    *py = *px + n;
+    for (int i = 0; i < n; i++) {
+        (*px)[i] = plotp_at(&ax->x, x[i]);
+        (*py)[i] = plotp_at(&ax->y, y[i]);
+    }
+    return 1;
 }
 
 static void plotp_draw_line(plot_axes *ax, const plotp_item *item, const double *y, double width, double alpha) {
-    plotp_canvas *c = &ax->fig->canvas;
-    double *px = (double *)plotp_alloc(ax->fig, (size_t)item->n, sizeof *px);
-    double *py = (double *)plotp_alloc(ax->fig, (size_t)item->n, sizeof *py);
-    int i;
-    for (i = 0; px && py && i < item->n; i++) {
-        px[i] = plotp_px(ax, item->x[i]);
-        py[i] = plotp_py(ax, y[i]);
+    double *px, *py;
+    if (!plotp_points(ax, item->x, y, item->n, &px, &py)) return;
+    if (item->style.dash != PLOT_NO_LINE) {
+        plotp_polyline(&ax->fig->canvas, px, py, item->n, width, (int)item->style.dash);
+        plotp_paint(&ax->fig->canvas, item->rgb, alpha, 0);
     }
-    if (px && py && item->style.dash != PLOT_NO_LINE) {
-        plotp_polyline(c, px, py, item->n, width, (int)item->style.dash);
-        plotp_paint(c, item->rgb, alpha, 0);
-    }
-    if (px && py && item->style.marker) plotp_draw_markers(ax, item, px, py);
+    if (item->style.marker) plotp_draw_markers(ax, item, px, py);
     PLOT_FREE(px);
-    PLOT_FREE(py);
 }
 
-// Centred moving average; on a log axis of logarithms. Where the raw value cannot be shown there is a gap.
+// Centred moving average; on a log axis of logarithms. Before the window's half it reaches as far forth as back, so that
+// the average begins with the first value. Where the raw value cannot be shown there is a gap.
 static double *plotp_average(const plot_axes *ax, const plotp_item *item) {
     double *out = (double *)plotp_alloc(ax->fig, (size_t)item->n, sizeof *out), sum = 0;
-    int i, first = 0, next = 0, count = 0, back = (item->window - 1) / 2, ahead = item->window / 2;
-    for (i = 0; out && i < item->n; i++) {
-        for (; next < item->n && next <= i + ahead; next++) {
+    int first = 0, next = 0, count = 0, back = (item->window - 1) / 2, ahead = item->window / 2;
+    for (int i = 0; out && i < item->n; i++) {
+        int from = i < back ? 0 : i - back, to = i < back ? 2 * i : i + ahead;
+        for (; next < item->n && next <= to; next++) {
             if (!plotp_visible(&ax->y, item->y[next])) continue;
             sum += ax->y.log ? log10(item->y[next]) : item->y[next];
             count++;
         }
-        for (; first < i - back; first++) {
+        for (; first < from; first++) {
             if (!plotp_visible(&ax->y, item->y[first])) continue;
             sum -= ax->y.log ? log10(item->y[first]) : item->y[first];
             count--;
@@ -2023,17 +1924,17 @@ static double *plotp_average(const plot_axes *ax, const plotp_item *item) {
 }
 
 // A band is filled run by run: forth along the lower edge, back along the upper one, which is collected from the end
-// of the arrays. A lower edge that a log axis cannot show lies at the bottom.
+// of the arrays. A lower edge that a log axis cannot show lies at the bottom. Many bands are paler than one.
 static void plotp_draw_band(plot_axes *ax, const plotp_item *item) {
-    int i, m = 0, n2 = 2 * item->n;
-    double *px = (double *)plotp_alloc(ax->fig, (size_t)n2, sizeof *px);
-    double *py = (double *)plotp_alloc(ax->fig, (size_t)n2, sizeof *py);
-    for (i = 0; px && py && i <= item->n; i++) {
+    int m = 0, n2 = 2 * item->n;
+    double alpha = plotp_alpha(item, plotp_max(0.08, 0.18 / sqrt(plotp_max(1, ax->band_count - 2))));
+    double *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n2, sizeof *px), *py = px ? px + n2 : NULL;
+    for (int i = 0; px && i <= item->n; i++) {
         double x = NAN, lo = NAN, hi = NAN;
         if (i < item->n) {
-            x = plotp_px(ax, item->x[i]);
-            lo = ax->y.log && item->y[i] <= 0 ? ax->rect.y1 : plotp_py(ax, item->y[i]);
-            hi = plotp_py(ax, item->y2[i]);
+            x = plotp_at(&ax->x, item->x[i]);
+            lo = ax->y.log && item->y[i] <= 0 ? ax->rect.y1 : plotp_at(&ax->y, item->y[i]);
+            hi = plotp_at(&ax->y, item->y2[i]);
         }
         if (x == x && lo == lo && hi == hi) {
             px[m] = px[n2 - 1 - m] = x;
@@ -2044,214 +1945,172 @@ static void plotp_draw_band(plot_axes *ax, const plotp_item *item) {
         }
         memmove(px + m, px + n2 - m, (size_t)m * sizeof *px);
         memmove(py + m, py + n2 - m, (size_t)m * sizeof *py);
-        if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, plotp_alpha(item, 0.18));
+        if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, alpha);
         m = 0;
     }
     PLOT_FREE(px);
-    PLOT_FREE(py);
 }
 
-static double plotp_base(const plot_axes *ax) { // where bars stand: zero, or the bottom of a log axis
-    double lo = ax->y.lo < ax->y.hi ? ax->y.lo : ax->y.hi, hi = ax->y.lo < ax->y.hi ? ax->y.hi : ax->y.lo;
-    return ax->y.log ? lo : plotp_clamp(0, lo, hi);
-}
-
-static plotp_rect plotp_bar_rect(const plot_axes *ax, double x0, double x1, double y) {
-    double a = plotp_py(ax, plotp_base(ax)), b = plotp_py(ax, y);
-    plotp_rect r;
-    r.x0 = plotp_px(ax, x0);
-    r.x1 = plotp_px(ax, x1);
-    r.y0 = a < b ? a : b;
-    r.y1 = a < b ? b : a;
-    return r;
+// Where bars stand: on zero, or at the bottom of a log axis.
+static double plotp_base(const plot_axes *ax) {
+    double lo = plotp_min(ax->y.lo, ax->y.hi);
+    return ax->y.log ? lo : plotp_clamp(0, lo, plotp_max(ax->y.lo, ax->y.hi));
 }
 
 static void plotp_draw_bars(plot_axes *ax, const plotp_item *item) {
     plotp_canvas *c = &ax->fig->canvas;
-    double width = 0.8 / ax->bar_groups, thick = 1.6 * ax->fig->scale;
-    int i;
-    for (i = 0; i < item->n; i++) {
-        double x0 = i - 0.4 + width * item->window, mid, cap;
-        plotp_rect r;
-        if (!plotp_visible(&ax->y, item->y[i])) continue;
-        r = plotp_bar_rect(ax, x0 + 0.03 * width, x0 + 0.97 * width, item->y[i]);
-        plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.85));
+    double width = 0.8 / ax->bar_groups, r = 0.8 * ax->fig->scale, base = plotp_at(&ax->y, plotp_base(ax));
+    for (int i = 0; i < item->n; i++) {
+        double left = i - 0.4 + width * item->window, top = plotp_at(&ax->y, item->y[i]);
+        double x0 = plotp_at(&ax->x, left + 0.03 * width), x1 = plotp_at(&ax->x, left + 0.97 * width);
+        plotp_rect bar = {x0, plotp_min(top, base), x1, plotp_max(top, base)};
+        if (top != top) continue;
+        plotp_fill_rect(c, bar, item->rgb, plotp_alpha(item, 0.85));
         if (!item->y2 || !plotp_finite(item->y2[i])) continue;
-        mid = (r.x0 + r.x1) / 2;
-        cap = plotp_clamp((r.x1 - r.x0) * 0.2, 2, 7);
-        r.y0 = plotp_py(ax, item->y[i] + item->y2[i]);
-        r.y1 = plotp_py(ax, item->y[i] - item->y2[i]);
-        if (r.y1 != r.y1) r.y1 = ax->rect.y1;
-        plotp_stroke(c, mid, r.y0, mid, r.y1, thick / 2);
-        plotp_stroke(c, mid - cap, r.y0, mid + cap, r.y0, thick / 2);
-        plotp_stroke(c, mid - cap, r.y1, mid + cap, r.y1, thick / 2);
+        double mid = (x0 + x1) / 2, cap = plotp_clamp((x1 - x0) * 0.2, 2, 7);
+        double y0 = plotp_at(&ax->y, item->y[i] + item->y2[i]), y1 = plotp_at(&ax->y, item->y[i] - item->y2[i]);
+        if (y1 != y1) y1 = ax->rect.y1;
+        plotp_stroke(c, mid, y0, mid, y1, r);
+        plotp_stroke(c, mid - cap, y0, mid + cap, y0, r);
+        plotp_stroke(c, mid - cap, y1, mid + cap, y1, r);
         plotp_paint(c, PLOTP_INK, 1, 0);
     }
 }
 
+// A histogram is a flight of steps: two points a bin, and its two ends on the ground.
 static void plotp_draw_hist(plot_axes *ax, const plotp_item *item) {
     plotp_canvas *c = &ax->fig->canvas;
-    int i;
-    for (i = 0; i < item->n; i++) {
-        plotp_rect r, before;
-        if (!plotp_visible(&ax->y, item->y[i])) continue;
-        r = plotp_bar_rect(ax, item->x[i], item->x[i + 1], item->y[i]);
-        if (r.x0 != r.x0 || r.x1 != r.x1) continue;
-        plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.3));
-        before = i > 0 && plotp_visible(&ax->y, item->y[i - 1]) ? plotp_bar_rect(ax, 0, 0, item->y[i - 1]) : r;
-        if (i == 0 || before.y0 != before.y0) before.y0 = r.y1;
-        plotp_stroke(c, r.x0, before.y0, r.x0, r.y0, 0.8); // the outline, as a flight of steps
-        plotp_stroke(c, r.x0, r.y0, r.x1, r.y0, 0.8);
-        if (i == item->n - 1) plotp_stroke(c, r.x1, r.y0, r.x1, r.y1, 0.8);
-        plotp_paint(c, item->rgb, 1, 0);
+    int n = 2 * item->n + 2;
+    double *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n, sizeof *px), *py = px ? px + n : NULL;
+    if (!px) return;
+    for (int i = 0; i < n; i++) {
+        int bin = (i - 1) / 2, ground = i == 0 || i == n - 1 || !plotp_visible(&ax->y, item->y[bin]);
+        px[i] = plotp_clamp(plotp_at(&ax->x, item->x[i / 2]), ax->rect.x0, ax->rect.x1);
+        py[i] = plotp_at(&ax->y, ground ? plotp_base(ax) : item->y[bin]);
     }
+    plotp_fill(c, px, py, n, item->rgb, plotp_alpha(item, 0.3));
+    plotp_polyline(c, px, py, n, 1.6, PLOT_SOLID);
+    plotp_paint(c, item->rgb, 1, 0);
+    PLOT_FREE(px);
 }
 
-static void plotp_draw_reference(plot_axes *ax, const plotp_item *item) {
-    double px[2], py[2];
-    px[0] = ax->rect.x0;
-    px[1] = ax->rect.x1;
-    py[0] = py[1] = plotp_py(ax, item->y[0]);
-    if (item->style.dash != PLOT_NO_LINE)
-        plotp_polyline(&ax->fig->canvas, px, py, 2, plotp_line_width(ax, &item->style) * 0.75, (int)item->style.dash);
+static void plotp_draw_across(plot_axes *ax, const plotp_item *item) {
+    double y = plotp_at(&ax->y, item->y[0]), px[2] = {ax->rect.x0, ax->rect.x1}, py[2] = {y, y};
+    if (item->style.dash == PLOT_NO_LINE) return;
+    plotp_polyline(&ax->fig->canvas, px, py, 2, plotp_line_width(ax->fig, item) * 0.75, (int)item->style.dash);
     plotp_paint(&ax->fig->canvas, item->rgb, item->style.alpha, 0);
 }
 
 static void plotp_draw_heatmap(plot_axes *ax);
-static void plotp_draw_contour(plot_axes *ax, plotp_item *item);
+static void plotp_draw_contour(plot_axes *ax, const plotp_item *item);
 
-static void plotp_draw_item(plot_axes *ax, plotp_item *item, int layer) {
-    double width = plotp_line_width(ax, &item->style), *smooth;
+static void plotp_draw_item(plot_axes *ax, const plotp_item *item, int layer) {
+    double width = plotp_line_width(ax->fig, item);
     if (layer == 0 && item->kind == PLOTP_BAND) plotp_draw_band(ax, item);
     if (layer == 0 && item->kind == PLOTP_BARS) plotp_draw_bars(ax, item);
     if (layer == 0 && item->kind == PLOTP_HIST) plotp_draw_hist(ax, item);
-    if (layer == 1 && item->kind == PLOTP_SMOOTH) plotp_draw_line(ax, item, item->y, width * 0.45, 0.28);
-    if (layer == 1 && item->kind == PLOTP_HLINE) plotp_draw_reference(ax, item);
+    if (layer == 1 && item->kind == PLOTP_SMOOTH) // many raw series are paler than one
+        plotp_draw_line(ax, item, item->y, width * 0.45, 0.28 / sqrt(plotp_max(1, ax->smooth_count - 2)));
+    if (layer == 1 && item->kind == PLOTP_HLINE) plotp_draw_across(ax, item);
     if (layer < 2) return;
     if (item->kind == PLOTP_CONTOUR) plotp_draw_contour(ax, item);
     if (item->kind == PLOTP_LINE) plotp_draw_line(ax, item, item->y, width, item->style.alpha);
-    if (item->kind == PLOTP_SMOOTH && (smooth = plotp_average(ax, item)) != NULL) {
-        plotp_draw_line(ax, item, smooth, width, item->style.alpha);
-        PLOT_FREE(smooth);
-    }
+    double *smooth = item->kind == PLOTP_SMOOTH ? plotp_average(ax, item) : NULL;
+    if (smooth) plotp_draw_line(ax, item, smooth, width, item->style.alpha);
+    PLOT_FREE(smooth);
     if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH) plotp_draw_lost(ax, item);
 }
 
 // All data, in layers: bands and bars, raw and reference lines, lines.
 static void plotp_draw_data(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
-    int i, layer;
     plotp_clip(c, ax->rect);
     c->is_data = 1;
     if (ax->heat) plotp_draw_heatmap(ax);
-    for (layer = 0; layer < 3; layer++)
-        for (i = 0; i < ax->item_count; i++) plotp_draw_item(ax, &ax->items[i], layer);
+    for (int layer = 0; layer < 3; layer++)
+        for (int i = 0; i < ax->item_count; i++) plotp_draw_item(ax, &ax->items[i], layer);
     c->is_data = 0;
     plotp_unclip(c);
 }
 
 static void plotp_draw_grid(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
+    const plotp_axis *x = &ax->x, *y = &ax->y;
     plotp_rect r = ax->rect;
-    int i, faint;
+    int upright = !ax->bar_groups; // bars need no lines between them
     if (ax->heat) return;
-    for (faint = 1; faint >= 0; faint--) {
-        int nx = faint ? ax->x.minor_count : ax->x.tick_count, ny = faint ? ax->y.minor_count : ax->y.tick_count;
-        const double *x = faint ? ax->x.minor : ax->x.tick, *y = faint ? ax->y.minor : ax->y.tick;
-        int rgb = faint ? PLOTP_MINOR : PLOTP_GRID;
-        for (i = 0; i < nx && !ax->bar_groups; i++) plotp_hair(c, plotp_px(ax, x[i]), r.y0, 0, r.y1 - 1, rgb);
-        for (i = 0; i < ny; i++) plotp_hair(c, r.x0, plotp_py(ax, y[i]), r.x1 - 1, 0, rgb);
-    }
-}
-
-static void plotp_draw_frame(plotp_canvas *c, plotp_rect r) {
-    plotp_hair(c, r.x0, r.y0, r.x1, 0, PLOTP_FRAME);
-    plotp_hair(c, r.x0, r.y1, r.x1, 0, PLOTP_FRAME);
-    plotp_hair(c, r.x0, r.y0, 0, r.y1, PLOTP_FRAME);
-    plotp_hair(c, r.x1, r.y0, 0, r.y1, PLOTP_FRAME);
+    for (int i = 0; i < x->minor_count && upright; i++)
+        plotp_hair_y(c, plotp_at(x, x->minor[i]), r.y0, r.y1 - 1, PLOTP_MINOR);
+    for (int i = 0; i < y->minor_count; i++) plotp_hair_x(c, r.x0, r.x1 - 1, plotp_at(y, y->minor[i]), PLOTP_MINOR);
+    for (int i = 0; i < x->tick_count && upright; i++)
+        plotp_hair_y(c, plotp_at(x, x->tick[i]), r.y0, r.y1 - 1, PLOTP_GRID);
+    for (int i = 0; i < y->tick_count; i++) plotp_hair_x(c, r.x0, r.x1 - 1, plotp_at(y, y->tick[i]), PLOTP_GRID);
 }
 
 static void plotp_draw_ticks_x(plot_axes *ax, double s) {
     plotp_canvas *c = &ax->fig->canvas;
-    double size = PLOTP_SIZE_TICK * s, end = -1e9;
-    int i, turned = ax->x.lo > ax->x.hi;
-    for (i = 0; i < ax->x.minor_count; i++) {
-        double x = plotp_px(ax, ax->x.minor[i]);
-        plotp_hair(c, x, ax->rect.y1, 0, ax->rect.y1 + 3 * s, PLOTP_FRAME);
-    }
-    for (i = 0; i < ax->x.tick_count; i++) {
-        int k = turned ? ax->x.tick_count - 1 - i : i;
-        const char *label = ax->x.tick_label[k];
-        double x = plotp_px(ax, ax->x.tick[k]), half = ax->x.rotated ? size / 2 : plotp_text_width(label, size) / 2;
-        plotp_hair(c, x, ax->rect.y1, 0, ax->rect.y1 + 5 * s, PLOTP_FRAME);
+    const plotp_axis *a = &ax->x;
+    double size = PLOTP_SIZE_TICK * s, y = ax->rect.y1, end = -1e9;
+    for (int i = 0; i < a->minor_count; i++) plotp_hair_y(c, plotp_at(a, a->minor[i]), y, y + 3 * s, PLOTP_FRAME);
+    for (int i = 0; i < a->tick_count; i++) {
+        int k = a->lo > a->hi ? a->tick_count - 1 - i : i;
+        const char *label = a->tick_label[k];
+        double x = plotp_at(a, a->tick[k]), half = a->rotated ? size / 2 : plotp_text_width(label, size) / 2;
+        plotp_hair_y(c, x, y, y + 5 * s, PLOTP_FRAME);
         if (x - half < end + 0.2 * size) continue; // never on top of the one before
         end = x + half;
-        if (ax->x.rotated) plotp_text(ax->fig, x, ax->rect.y1 + 9 * s, label, size, 1, PLOTP_VERTICAL, PLOTP_INK);
-        else plotp_text(ax->fig, x, ax->rect.y1 + 9 * s + size / 2, label, size, 0.5, PLOTP_REGULAR, PLOTP_INK);
+        if (a->rotated) plotp_text(ax->fig, x, y + 9 * s, label, size, 1, PLOTP_VERTICAL, PLOTP_INK);
+        else plotp_text(ax->fig, x, y + 9 * s + size / 2, label, size, 0.5, PLOTP_REGULAR, PLOTP_INK);
     }
 }
 
-// Ticks of the y axis (left of x) or of the colour bar (right of x).
-static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int right, double s) {
-    plotp_canvas *c = &ax->fig->canvas;
-    double size = PLOTP_SIZE_TICK * s, side = right ? 1 : -1, last = 1e9;
-    int i;
-    for (i = 0; i < a->tick_count + a->minor_count; i++) {
+// Ticks of the y axis (side -1, left of x) or of the colour bar (side 1, right of x).
+static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int side, double s) {
+    double size = PLOTP_SIZE_TICK * s, last = 1e9;
+    for (int i = 0; i < a->tick_count + a->minor_count; i++) {
         int major = i < a->tick_count;
-        double y = ax->rect.y1 - plotp_position(a, major ? a->tick[i] : a->minor[i - a->tick_count]) *
-                                     (ax->rect.y1 - ax->rect.y0);
-        double length = (major ? 5 : 3) * s;
-        plotp_hair(c, right ? x : x - length, y, right ? x + length : x, 0, PLOTP_FRAME);
+        double y = plotp_at(a, major ? a->tick[i] : a->minor[i - a->tick_count]), length = (major ? 5 : 3) * s;
+        plotp_hair_x(&ax->fig->canvas, side > 0 ? x : x - length, side > 0 ? x + length : x, y, PLOTP_FRAME);
         if (!major || fabs(y - last) < size * 1.15) continue;
         last = y;
-        plotp_text(ax->fig, x + side * 9 * s, y, a->tick_label[i], size, right ? 0 : 1, PLOTP_REGULAR, PLOTP_INK);
+        plotp_text(ax->fig, x + side * 9 * s, y, a->tick_label[i], size, side > 0 ? 0 : 1, PLOTP_REGULAR, PLOTP_INK);
     }
 }
 
 // The label along an axis, set smaller and then shortened when it is longer than `room`.
 static void plotp_draw_axis_title(plot_axes *ax, const plotp_axis *a, double x, double y, double room,
                                   plotp_face face) {
-    double size = PLOTP_SIZE_LABEL * ax->fig->scale, width;
+    double size = PLOTP_SIZE_LABEL * ax->fig->scale;
     char text[PLOTP_TEXT];
     if (!plotp_has_title(ax, a)) return;
-    plotp_axis_title(ax, a, size, 1e9, text);
-    width = plotp_text_width(text, size);
-    if (width > room) size *= room / width > 0.75 ? room / width : 0.75;
-    plotp_axis_title(ax, a, size, room, text);
+    plotp_axis_title(a, size, 1e9, text);
+    double width = plotp_text_width(text, size);
+    if (width > room) size *= plotp_max(0.75, room / width);
+    plotp_axis_title(a, size, room, text);
     plotp_text(ax->fig, x, y, text, size, 0.5, face, PLOTP_INK);
 }
 
 static void plotp_draw_axes(plot_axes *ax) {
     double s = ax->fig->scale, tick = PLOTP_SIZE_TICK * s, away = PLOTP_SIZE_LABEL * s * 0.75 + 11 * s;
     double below = ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick, left = plotp_widest_tick(&ax->y, tick);
-    plotp_draw_frame(&ax->fig->canvas, ax->rect);
+    plotp_rect r = ax->rect;
+    plotp_frame(&ax->fig->canvas, r, PLOTP_FRAME);
     plotp_draw_ticks_x(ax, s);
-    plotp_draw_ticks_y(ax, &ax->y, ax->rect.x0, 0, s);
-    plotp_draw_axis_title(ax, &ax->x, (ax->rect.x0 + ax->rect.x1) / 2, ax->rect.y1 + away + below,
-                          ax->rect.x1 - ax->rect.x0, PLOTP_REGULAR);
-    plotp_draw_axis_title(ax, &ax->y, ax->rect.x0 - away - left, (ax->rect.y0 + ax->rect.y1) / 2,
-                          ax->rect.y1 - ax->rect.y0, PLOTP_VERTICAL);
+    plotp_draw_ticks_y(ax, &ax->y, r.x0, -1, s);
+    plotp_draw_axis_title(ax, &ax->x, (r.x0 + r.x1) / 2, r.y1 + away + below, r.x1 - r.x0, PLOTP_REGULAR);
+    plotp_draw_axis_title(ax, &ax->y, r.x0 - away - left, (r.y0 + r.y1) / 2, r.y1 - r.y0, PLOTP_VERTICAL);
 }
 
 static void plotp_draw_title(plot_axes *ax) {
     plotp_block title = plotp_panel_title(ax);
-    double x = (ax->rect.x0 + ax->rect.x1) / 2, half = 0;
-    int i;
-    for (i = 0; i < title.n; i++) {
-        double w = plotp_text_width(title.line[i], title.size) / 2 + 2;
-        if (w > half) half = w;
-    }
-    x = plotp_clamp(x, ax->cell.x0 + half, ax->cell.x1 - half); // inside its panel
-    plotp_block_draw(ax->fig, &title, x, ax->rect.y0 - plotp_block_height(&title) - 11 * ax->fig->scale, PLOTP_BOLD,
-                     PLOTP_INK);
+    plotp_block_draw(ax->fig, &title, (ax->rect.x0 + ax->rect.x1) / 2, ax->rect.y0 - title.height - 11 * ax->fig->scale,
+                     ax->cell.x0, ax->cell.x1, PLOTP_BOLD, PLOTP_INK);
 }
 
 // --------------------------------------------------------------------------------------------------- [PLOT:HEAT]
 // A pixel shows the mean of the cells that it covers (one, unless there are more cells than pixels). Cells that are
 // not a number, or not positive on a log scale, are hatched.
-static int plotp_hatch(int x, int y) {
-    return (x + y) % 8 < 2 ? 0xA0A0A0 : 0xE4E4E4;
-}
+static int plotp_hatch(int x, int y) { return (x + y) % 8 < 2 ? 0xA0A0A0 : 0xE4E4E4; }
 
 static int plotp_color_of(const plot_axes *ax, double v) {
     return plotp_map_color(ax->heat_map, plotp_position(&ax->z, v));
@@ -2261,7 +2120,7 @@ static int plotp_color_of(const plot_axes *ax, double v) {
 static void plotp_cells_under(const plotp_axis *a, double t0, double t1, double from, double to, int n, int *first,
                               int *end) {
     double u0 = (plotp_value(a, t0) - from) / (to - from) * n, u1 = (plotp_value(a, t1) - from) / (to - from) * n;
-    double lo = u0 < u1 ? u0 : u1, hi = u0 < u1 ? u1 : u0, mid = (lo + hi) / 2;
+    double lo = plotp_min(u0, u1), hi = plotp_max(u0, u1), mid = (lo + hi) / 2;
     if (!(mid >= 0 && mid < n)) {
         *first = *end = 0;
         return;
@@ -2270,222 +2129,194 @@ static void plotp_cells_under(const plotp_axis *a, double t0, double t1, double 
     *end = hi - lo > 1 ? (int)plotp_clamp(ceil(hi - 0.5), *first + 1, n) : *first + 1;
 }
 
-static double plotp_mean_of_cells(const plot_axes *ax, int r0, int r1, int c0, int c1) {
+static int plotp_is_hidden_zero(const plot_axes *ax, double v) { return ax->heat_hide_zeros && v == 0; }
+
+// Paint one pixel with the mean of its cells.
+static void plotp_heat_pixel(plot_axes *ax, int x, int y, int r0, int r1, int c0, int c1) {
     double sum = 0;
-    int r, c, n = 0;
-    for (r = r0; r < r1; r++) {
-        for (c = c0; c < c1; c++) {
+    int n = 0, zeros = 0;
+    for (int r = r0; r < r1; r++) {
+        for (int c = c0; c < c1; c++) {
             double v = ax->heat[r * ax->heat_cols + c];
-            if (!plotp_visible(&ax->z, v) || (ax->heat_hide_zeros && v == 0)) continue;
-            sum += ax->z.log ? log10(v) : v;
-            n++;
+            if (plotp_is_hidden_zero(ax, v)) zeros++;
+            else if (plotp_visible(&ax->z, v)) {
+                sum += ax->z.log ? log10(v) : v;
+                n++;
+            }
         }
     }
-    return n == 0 ? NAN : ax->z.log ? pow(10, sum / n) : sum / n;
+    if (n == 0 && zeros) return; // white paper
+    double mean = n == 0 ? NAN : ax->z.log ? pow(10, sum / n) : sum / n;
+    plotp_blend(&ax->fig->canvas, x, y, n ? plotp_color_of(ax, mean) : plotp_hatch(x, y), 1);
 }
 
 static void plotp_draw_heatmap(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
     double w = ax->rect.x1 - ax->rect.x0, h = ax->rect.y1 - ax->rect.y0;
-    int x, y, r0, r1, *cols = (int *)plotp_alloc(ax->fig, 2 * (size_t)c->w, sizeof *cols);
+    int r0, r1, *cols = (int *)plotp_alloc(ax->fig, 2 * (size_t)c->w, sizeof *cols);
     if (!cols) return;
-    for (x = c->clip[0]; x < c->clip[2]; x++)
+    for (int x = c->clip[0]; x < c->clip[2]; x++)
         plotp_cells_under(&ax->x, (x - ax->rect.x0) / w, (x + 1 - ax->rect.x0) / w, ax->extent[0], ax->extent[1],
                           ax->heat_cols, &cols[2 * x], &cols[2 * x + 1]);
-    for (y = c->clip[1]; y < c->clip[3]; y++) {
+    for (int y = c->clip[1]; y < c->clip[3]; y++) {
         plotp_cells_under(&ax->y, (ax->rect.y1 - y) / h, (ax->rect.y1 - y - 1) / h, ax->extent[2], ax->extent[3],
                           ax->heat_rows, &r0, &r1);
-        for (x = c->clip[0]; x < c->clip[2] && r0 < r1; x++) {
-            double v;
-            if (cols[2 * x] >= cols[2 * x + 1]) continue;
-            v = plotp_mean_of_cells(ax, r0, r1, cols[2 * x], cols[2 * x + 1]);
-            if (v != v && ax->heat_hide_zeros && ax->heat[r0 * ax->heat_cols + cols[2 * x]] == 0) continue;
-            plotp_blend(c, x, y, v == v ? plotp_color_of(ax, v) : plotp_hatch(x, y), 1);
-        }
+        for (int x = c->clip[0]; x < c->clip[2] && r0 < r1; x++)
+            if (cols[2 * x] < cols[2 * x + 1]) plotp_heat_pixel(ax, x, y, r0, r1, cols[2 * x], cols[2 * x + 1]);
     }
     PLOT_FREE(cols);
 }
 
 // The place of a heatmap's (fractional) row and column.
-static void plotp_cell_pixel(const plot_axes *ax, double row, double col, double *x, double *y) {
-    *x = plotp_px(ax, ax->extent[0] + col * (ax->extent[1] - ax->extent[0]) / ax->heat_cols);
-    *y = plotp_py(ax, ax->extent[2] + row * (ax->extent[3] - ax->extent[2]) / ax->heat_rows);
+static double plotp_col_x(const plot_axes *ax, double col) {
+    return plotp_at(&ax->x, ax->extent[0] + col * (ax->extent[1] - ax->extent[0]) / ax->heat_cols);
+}
+
+static double plotp_row_y(const plot_axes *ax, double row) {
+    return plotp_at(&ax->y, ax->extent[2] + row * (ax->extent[3] - ax->extent[2]) / ax->heat_rows);
 }
 
 // Values in their cells, all of one size, black or white, whichever reads better. Too long ones are left out.
 static void plotp_draw_cell_values(plot_axes *ax) {
-    double size = PLOTP_SIZE_TICK * ax->fig->scale, cell_w, cell_h;
-    int r, c, pass;
+    double size = PLOTP_SIZE_TICK * ax->fig->scale;
     char text[PLOTP_TEXT];
+    plotp_rect p = ax->rect;
     if (!ax->heat || !ax->heat_format) return;
-    cell_w = fabs(plotp_px(ax, ax->extent[1]) - plotp_px(ax, ax->extent[0])) / ax->heat_cols;
-    cell_h = fabs(plotp_py(ax, ax->extent[3]) - plotp_py(ax, ax->extent[2])) / ax->heat_rows;
-    if (size > 0.6 * cell_h) size = 0.6 * cell_h;
-    for (pass = 0; pass < 2; pass++) { // first the size that fits all, then the texts
-        for (r = 0; r < ax->heat_rows; r++) {
-            for (c = 0; c < ax->heat_cols; c++) {
-                double v = ax->heat[r * ax->heat_cols + c], w, x, y;
-                if (ax->heat_hide_zeros && v == 0) continue;
-                plotp_cell_pixel(ax, r + 0.5, c + 0.5, &x, &y);
-                plotp_format_value(text, ax->heat_format, v);
-                w = plotp_text_width(text, size);
-                if (pass == 0 && w > 0.86 * cell_w) size *= 0.86 * cell_w / w;
-                if (pass == 0 || size < 7 || x - w / 2 < ax->rect.x0 || x + w / 2 > ax->rect.x1 ||
-                    !(y - size / 2 >= ax->rect.y0 && y + size / 2 <= ax->rect.y1))
-                    continue;
-                plotp_text(ax->fig, x, y, text, size, 0.5, PLOTP_REGULAR,
-                           plotp_visible(&ax->z, v) && plotp_lightness(plotp_color_of(ax, v)) < 0.53 ? 0xFFFFFF : 0);
-            }
-        }
+    double cell_w = fabs(plotp_col_x(ax, 1) - plotp_col_x(ax, 0)), cell_h = fabs(plotp_row_y(ax, 1) - plotp_row_y(ax, 0));
+    size = plotp_min(size, 0.6 * cell_h);
+    for (int i = 0; i < 2 * ax->heat_rows * ax->heat_cols; i++) { // first the size that fits all, then the texts
+        int measure = i < ax->heat_rows * ax->heat_cols, at = i % (ax->heat_rows * ax->heat_cols);
+        double v = ax->heat[at], x = plotp_col_x(ax, at % ax->heat_cols + 0.5);
+        double y = plotp_row_y(ax, at / ax->heat_cols + 0.5);
+        if (plotp_is_hidden_zero(ax, v)) continue;
+        plotp_format_value(text, ax->heat_format, v);
+        double w = plotp_text_width(text, size);
+        if (measure && w > 0.86 * cell_w) size *= 0.86 * cell_w / w;
+        if (measure || size < 7 || x - w / 2 < p.x0 || x + w / 2 > p.x1) continue;
+        if (!(y - size / 2 >= p.y0 && y + size / 2 <= p.y1)) continue;
+        plotp_text(ax->fig, x, y, text, size, 0.5, PLOTP_REGULAR,
+                   plotp_visible(&ax->z, v) ? plotp_text_color(plotp_color_of(ax, v)) : 0);
     }
 }
 
 static void plotp_draw_color_bar(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
-    double s = ax->fig->scale, h = ax->rect.y1 - ax->rect.y0;
-    plotp_rect r = ax->rect;
-    int y;
+    double s = ax->fig->scale, h = ax->rect.y1 - ax->rect.y0, x = floor(ax->rect.x1 + 14 * s);
+    plotp_rect r = {x, ax->rect.y0, floor(x + 18 * s), ax->rect.y1};
     if (!ax->heat || !ax->heat_bar || ax->fig->cramped >= 2) return;
-    r.x0 = floor(ax->rect.x1 + 14 * s);
-    r.x1 = floor(r.x0 + 18 * s);
-    for (y = (int)r.y0; y < (int)r.y1; y++) {
-        plotp_rect row = r;
-        row.y0 = y;
-        row.y1 = y + 1;
+    for (double y = r.y0; y < r.y1; y++) {
+        plotp_rect row = {r.x0, y, r.x1, y + 1};
         plotp_fill_rect(c, row, plotp_map_color(ax->heat_map, (r.y1 - y - 0.5) / h), 1);
     }
-    plotp_draw_frame(c, r);
+    plotp_frame(c, r, PLOTP_FRAME);
     plotp_draw_ticks_y(ax, &ax->z, r.x1, 1, s);
-    plotp_draw_axis_title(ax, &ax->z, r.x1 + 12 * s + plotp_widest_tick(&ax->z, PLOTP_SIZE_TICK * s) +
-                          PLOTP_SIZE_LABEL * 0.75 * s, (r.y0 + r.y1) / 2, h, PLOTP_VERTICAL);
+    x = r.x1 + 12 * s + plotp_widest_tick(&ax->z, PLOTP_SIZE_TICK * s) + PLOTP_SIZE_LABEL * 0.75 * s;
+    plotp_draw_axis_title(ax, &ax->z, x, (r.y0 + r.y1) / 2, h, PLOTP_VERTICAL);
 }
 
 // Marching squares: through each square of four neighbouring cell centres, the line on which the interpolated value
 // equals the level.
-static void plotp_draw_contour(plot_axes *ax, plotp_item *item) {
+static void plotp_draw_contour(plot_axes *ax, const plotp_item *item) {
     static const int corner[5][2] = {{0, 0}, {0, 1}, {1, 1}, {1, 0}, {0, 0}}; // row, column offsets round the square
-    double width = plotp_line_width(ax, &item->style), level = item->y[0];
-    int r, c, k;
-    item->note_x = item->note_y = 0;
-    for (r = 0; ax->heat && r + 1 < ax->heat_rows; r++) {
-        for (c = 0; c + 1 < ax->heat_cols; c++) {
-            double px[4], py[4];
-            int n = 0;
-            for (k = 0; k < 4; k++) {
-                int ra = r + corner[k][0], ca = c + corner[k][1], rb = r + corner[k + 1][0], cb = c + corner[k + 1][1];
-                double a = ax->heat[ra * ax->heat_cols + ca] - level, b = ax->heat[rb * ax->heat_cols + cb] - level, t;
-                if (!(a < 0 && b >= 0) && !(a >= 0 && b < 0)) continue;
-                t = a / (a - b);
-                plotp_cell_pixel(ax, ra + 0.5 + t * (rb - ra), ca + 0.5 + t * (cb - ca), &px[n], &py[n]);
-                n++;
-            }
-            for (k = 0; k + 1 < n; k += 2) plotp_polyline(&ax->fig->canvas, px + k, py + k, 2, width, PLOT_SOLID);
-            if (n > 1 && (item->note_x == 0 || px[0] > item->note_x)) { // the label stands at the right end
-                item->note_x = px[0];
-                item->note_y = py[0];
-            }
+    double width = plotp_line_width(ax->fig, item), level = item->y[0], px[4], py[4];
+    for (int i = 0; ax->heat && i < (ax->heat_rows - 1) * (ax->heat_cols - 1); i++) {
+        int r = i / (ax->heat_cols - 1), c = i % (ax->heat_cols - 1), n = 0;
+        for (int k = 0; k < 4; k++) {
+            int ra = r + corner[k][0], ca = c + corner[k][1], rb = r + corner[k + 1][0], cb = c + corner[k + 1][1];
+            double a = ax->heat[ra * ax->heat_cols + ca] - level, b = ax->heat[rb * ax->heat_cols + cb] - level;
+            if (!(a < 0 && b >= 0) && !(a >= 0 && b < 0)) continue;
+            px[n] = plotp_col_x(ax, ca + 0.5 + a / (a - b) * (cb - ca));
+            py[n++] = plotp_row_y(ax, ra + 0.5 + a / (a - b) * (rb - ra));
         }
+        for (int k = 0; k + 1 < n; k += 2) plotp_polyline(&ax->fig->canvas, px + k, py + k, 2, width, PLOT_SOLID);
     }
     plotp_paint(&ax->fig->canvas, item->rgb, item->style.alpha, 0);
 }
 
 // ------------------------------------------------------------------------------------------------- [PLOT:IMAGES]
-// Columns (or the given number) for which the tiles become largest.
-static int plotp_image_columns(const plot_axes *ax, double w, double h, double caption, double gap) {
-    double best = -1;
-    int cols, choice = 1;
-    if (ax->image_cols) return ax->image_cols;
-    for (cols = 1; cols <= ax->image_count; cols++) {
-        int rows = (ax->image_count + cols - 1) / cols;
-        double zoom_x = (w / cols - gap) / ax->image_w, zoom_y = (h / rows - gap - caption) / ax->image_h;
-        double zoom = zoom_x < zoom_y ? zoom_x : zoom_y;
-        if (zoom > best) {
-            best = zoom;
-            choice = cols;
-        }
-    }
-    return choice;
+// How large a pixel of the images becomes when they stand in so many columns.
+static double plotp_image_zoom(const plot_axes *ax, int cols, double gap, double caption) {
+    int rows = (ax->image_count + cols - 1) / cols;
+    return plotp_min(((ax->rect.x1 - ax->rect.x0) / cols - gap) / ax->image_w,
+                     ((ax->rect.y1 - ax->rect.y0) / rows - gap - caption) / ax->image_h);
 }
 
 // One image, enlarged by repeating pixels.
 static void plotp_draw_tile(plot_axes *ax, const double *tile, int left, int top, int w, int h) {
-    int plane = ax->image_h * ax->image_w, n = plane * ax->image_channels, x, y, k;
+    int plane = ax->image_h * ax->image_w;
     double lo = ax->image_lo, hi = ax->image_hi;
     if (lo == hi) {
         lo = DBL_MAX;
         hi = -DBL_MAX;
-        for (k = 0; k < n; k++) {
+        for (int k = 0; k < plane * ax->image_channels; k++) {
             if (tile[k] < lo) lo = tile[k];
             if (tile[k] > hi) hi = tile[k];
         }
         if (!(hi > lo)) hi = lo + 1;
     }
-    for (y = 0; y < h; y++) {
-        for (x = 0; x < w; x++) {
+    for (int y = 0; y < h && top + y < ax->fig->height; y++) {
+        for (int x = 0; x < w && left + x < ax->fig->width; x++) {
             int at = y * ax->image_h / h * ax->image_w + x * ax->image_w / w, rgb = 0, lost = 0;
-            for (k = 0; k < 3; k++) {
+            for (int k = 0; k < 3; k++) {
                 double v = (tile[at + (ax->image_channels == 3 ? k : 0) * plane] - lo) / (hi - lo);
                 if (v != v) lost = 1;
                 else rgb |= (int)(plotp_clamp(v, 0, 1) * 255 + 0.5) << (16 - 8 * k);
             }
-            if (left + x < ax->fig->width && top + y < ax->fig->height)
-                plotp_blend(&ax->fig->canvas, left + x, top + y, lost ? plotp_hatch(x, y) : rgb, 1);
+            plotp_blend(&ax->fig->canvas, left + x, top + y, lost ? plotp_hatch(x, y) : rgb, 1);
         }
     }
 }
 
 static void plotp_draw_images(plot_axes *ax) {
     double s = ax->fig->scale, size = PLOTP_SIZE_TICK * 0.86 * s, gap = 6 * s, caption = ax->captions ? size * 1.4 : 0;
-    double w = ax->rect.x1 - ax->rect.x0, h = ax->rect.y1 - ax->rect.y0, zoom, cell_w, cell_h;
-    int i, cols = plotp_image_columns(ax, w, h, caption, gap), rows = (ax->image_count + cols - 1) / cols;
-    zoom = (w / cols - gap) / ax->image_w;
-    if ((h / rows - gap - caption) / ax->image_h < zoom) zoom = (h / rows - gap - caption) / ax->image_h;
+    int cols = ax->image_cols ? ax->image_cols : 1;
+    for (int k = 2; !ax->image_cols && k <= ax->image_count; k++) // what makes the tiles largest
+        if (plotp_image_zoom(ax, k, gap, caption) > plotp_image_zoom(ax, cols, gap, caption)) cols = k;
+    double zoom = plotp_image_zoom(ax, cols, gap, caption);
     if (zoom > 1) zoom = floor(zoom);
-    cell_w = floor(zoom * ax->image_w) + gap;
-    cell_h = floor(zoom * ax->image_h) + gap + caption;
-    if (cell_w * ax->image_w < 1 || zoom <= 0) return;
-    for (i = 0; i < ax->image_count; i++) {
-        double left = floor(ax->rect.x0 + (w - cols * cell_w + gap) / 2 + i % cols * cell_w);
-        double top = floor(ax->rect.y0 + i / cols * cell_h);
+    double w = floor(zoom * ax->image_w), h = floor(zoom * ax->image_h);
+    if (w < 1 || h < 1) return;
+    for (int i = 0; i < ax->image_count; i++) {
+        double left = floor((ax->rect.x0 + ax->rect.x1 - cols * (w + gap) + gap) / 2 + i % cols * (w + gap));
+        double top = floor(ax->rect.y0 + i / cols * (h + gap + caption));
         char text[PLOTP_TEXT];
         plotp_draw_tile(ax, ax->image + (size_t)i * (size_t)(ax->image_channels * ax->image_h * ax->image_w), (int)left,
-                        (int)top, (int)(cell_w - gap), (int)(cell_h - gap - caption));
+                        (int)top, (int)w, (int)h);
         if (!ax->captions) continue;
         plotp_take(text, ax->captions[i]);
-        plotp_shorten(text, size, cell_w - gap * 0.4);
-        plotp_text(ax->fig, left + (cell_w - gap) / 2, top + cell_h - gap - caption * 0.45, text, size, 0.5,
-                   PLOTP_REGULAR, PLOTP_INK);
+        plotp_shorten(text, size, w + gap * 0.6);
+        plotp_text(ax->fig, left + w / 2, top + h + caption * 0.55, text, size, 0.5, PLOTP_REGULAR, PLOTP_INK);
     }
+}
+
+// Width of every column of a table's first n rows at this text size; returns their sum with the gaps.
+static double plotp_table_width(const plot_axes *ax, int n, double size, double *width) {
+    double total = 0;
+    for (int j = 0; j < ax->table_cols; j++) {
+        width[j] = 0;
+        for (int i = 0; i < n; i++)
+            width[j] = plotp_max(width[j], plotp_text_width(ax->cells[i * ax->table_cols + j], size));
+        total += width[j] + size * 1.6;
+    }
+    return total;
 }
 
 // A table: the first column is flush left, the others right; row 0 between rules.
 static void plotp_draw_table(plot_axes *ax) {
-    plotp_canvas *c = &ax->fig->canvas;
-    double s = ax->fig->scale, size = PLOTP_SIZE_TICK * s, w = ax->rect.x1 - ax->rect.x0, line, total, width[100], x, y;
-    int i, j, n = ax->table_rows, m = ax->table_cols, try_size;
-    if ((n - 1) * 11.0 > ax->rect.y1 - ax->rect.y0) n = (int)((ax->rect.y1 - ax->rect.y0) / 11) + 1; // what can be read
-    line = (ax->rect.y1 - ax->rect.y0) / n;
-    if (line > size * 1.75) line = size * 1.75;
-    if (size > line * 0.75) size = line * 0.75;
-    for (try_size = 0; try_size < 12; try_size++, size *= 0.9) {
-        total = 0;
-        for (j = 0; j < m; j++) {
-            width[j] = 0;
-            for (i = 0; i < n; i++) {
-                double one = plotp_text_width(ax->cells[i * m + j], size);
-                if (one > width[j]) width[j] = one;
-            }
-            total += width[j] + size * 1.6;
-        }
-        if (total <= w || size < 8) break;
-    }
-    for (j = 0; total > w && j < m; j++) width[j] = (width[j] + size * 1.6) * w / total - size * 1.6;
-    if (total > w) total = w;
-    y = ax->rect.y0 + line * 0.2;
-    for (i = 0; i < n; i++, y += line) {
-        x = ax->rect.x0 + (w - total) / 2;
-        if (i < 2) plotp_hair(c, x, y, x + total, 0, PLOTP_FRAME);
-        for (j = 0; j < m; j++) {
+    double size = PLOTP_SIZE_TICK * ax->fig->scale, w = ax->rect.x1 - ax->rect.x0, h = ax->rect.y1 - ax->rect.y0;
+    double width[100];
+    int n = (int)plotp_min(ax->table_rows, h / 11 + 1), m = ax->table_cols; // as many rows as can be read
+    double line = plotp_min(h / n, size * 1.75);
+    size = plotp_min(size, line * 0.75);
+    double total = plotp_table_width(ax, n, size, width);
+    for (; total > w && size >= 8; total = plotp_table_width(ax, n, size, width)) size *= 0.9;
+    for (int j = 0; total > w && j < m; j++) width[j] = (width[j] + size * 1.6) * w / total - size * 1.6;
+    total = plotp_min(total, w);
+    double left = ax->rect.x0 + (w - total) / 2, y = ax->rect.y0 + line * 0.2;
+    for (int i = 0; i <= n; i++, y += line) {
+        double x = left;
+        if (i < 2 || i == n) plotp_hair_x(&ax->fig->canvas, left, left + total, y, PLOTP_FRAME);
+        for (int j = 0; i < n && j < m; j++) {
             char text[PLOTP_TEXT];
             plotp_take(text, ax->cells[i * m + j]);
             plotp_shorten(text, size, width[j]);
@@ -2494,71 +2325,54 @@ static void plotp_draw_table(plot_axes *ax) {
             x += width[j] + size * 1.6;
         }
     }
-    plotp_hair(c, ax->rect.x0 + (w - total) / 2, y, ax->rect.x0 + (w + total) / 2, 0, PLOTP_FRAME);
 }
 
 // ------------------------------------------------------------------------------------------------- [PLOT:LEGEND]
-// A legend stands inside the axes where not one pixel of data is, corners first, else beside the axes. If several
-// panels have the same one, it is drawn once above them all.
-static void plotp_legend_add(plot_figure *fig, plotp_legend *l, const plotp_item *item, const char *label) {
-    int i, room = l->n;
-    for (i = 0; i < l->n; i++) {
-        const plotp_item *other = &l->entry[i].item;
-        if (!strcmp(l->entry[i].label, label) && other->rgb == item->rgb && other->style.dash == item->style.dash)
-            return;
+// A legend stands inside the axes where not one pixel of data is, corners first, else beside the axes. If one panel's
+// legend says what all others say, it is drawn once above them all.
+static char plotp_lost_label[] = "NaN or infinite", plotp_nonpositive_label[] = "≤ 0, off the log axis";
+static const plotp_item plotp_lost_entries[2] = {
+    {PLOTP_LOST, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, plotp_lost_label, {0, PLOT_SOLID, PLOT_NO_MARKER, 1, 1}},
+    {PLOTP_LOST, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, plotp_nonpositive_label, {0, PLOT_SOLID, PLOT_NO_MARKER, 1, 1}}};
+
+static int plotp_has_entry(const plotp_legend *l, const plotp_item *item) {
+    for (int i = 0; i < l->n; i++) {
+        const plotp_item *other = l->entry[i];
+        if (!strcmp(other->label, item->label) && other->rgb == item->rgb && other->style.dash == item->style.dash)
+            return 1;
     }
-    if (room % 16 == 0) {
-        void *grown = PLOT_REALLOC(l->entry, (size_t)(room + 16) * sizeof *l->entry);
-        if (!grown) {
-            plotp_fail(fig, "%s", plotp_no_memory);
-            return;
-        }
-        l->entry = (plotp_entry *)grown;
-    }
-    plotp_take(l->entry[l->n].label, label);
-    l->entry[l->n++].item = *item;
+    return 0;
 }
 
-static void plotp_legend_collect(plot_axes *ax, plotp_legend *l) {
-    plotp_item lost;
-    int i;
-    for (i = 0; i < ax->item_count; i++) {
-        const plotp_item *item = &ax->items[i];
-        int in_place = item->kind == PLOTP_HLINE || item->kind == PLOTP_CONTOUR;
-        if (item->label && item->label[0] && !in_place) plotp_legend_add(ax->fig, l, item, item->label);
-    }
-    memset(&lost, 0, sizeof lost);
-    lost.kind = PLOTP_LOST;
-    lost.rgb = PLOTP_FRAME;
-    if (ax->has_lost) plotp_legend_add(ax->fig, l, &lost, "NaN or infinite");
-    if (ax->has_nonpositive) plotp_legend_add(ax->fig, l, &lost, "\xe2\x89\xa4 0, off the log axis");
+static void plotp_legend_add(plot_figure *fig, plotp_legend *l, const plotp_item *item) {
+    if (!item->label || !item->label[0] || plotp_has_entry(l, item)) return;
+    if (plotp_grow(fig, (void **)&l->entry, l->n, &l->room, sizeof *l->entry)) l->entry[l->n++] = item;
 }
 
 // Gather every panel's entries and decide whether they are shared.
 static void plotp_collect_legends(plot_figure *fig) {
-    int i, k, n = fig->rows * fig->cols, with = 0, equal = 1;
-    const plotp_legend *first = NULL;
+    int n = fig->rows * fig->cols, with = 0, covered = 1;
+    const plotp_legend *fullest = &fig->axes[0].legend;
     fig->legend.n = 0;
-    for (i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
         ax->legend.n = 0;
         ax->legend_outside = ax->place == PLOT_LEGEND_OUTSIDE;
         if (ax->place == PLOT_LEGEND_NONE || !plotp_is_chart(ax)) continue;
-        plotp_legend_collect(ax, &ax->legend);
-        if (!ax->legend.n) continue;
-        with++;
-        if (!first) first = &ax->legend;
-        equal = equal && first->n == ax->legend.n;
-        for (k = 0; equal && k < first->n; k++)
-            equal = !strcmp(first->entry[k].label, ax->legend.entry[k].label) &&
-                    first->entry[k].item.rgb == ax->legend.entry[k].item.rgb &&
-                    first->entry[k].item.style.dash == ax->legend.entry[k].item.style.dash;
+        for (int k = 0; k < ax->item_count; k++) plotp_legend_add(fig, &ax->legend, &ax->items[k]);
+        if (ax->has_lost) plotp_legend_add(fig, &ax->legend, &plotp_lost_entries[0]);
+        if (ax->has_nonpositive) plotp_legend_add(fig, &ax->legend, &plotp_lost_entries[1]);
+        with += ax->legend.n > 0;
+        if (ax->legend.n > fullest->n) fullest = &ax->legend;
     }
-    fig->shared = fig->share || (with > 1 && equal);
-    for (i = 0; fig->shared && i < n; i++) {
-        if (fig->axes[i].legend.n) plotp_legend_collect(&fig->axes[i], &fig->legend);
-        fig->axes[i].legend.n = 0;
-        fig->axes[i].legend_outside = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < fig->axes[i].legend.n; k++)
+            covered = covered && plotp_has_entry(fullest, fig->axes[i].legend.entry[k]);
+    fig->shared = fig->share_legend || (with > 1 && covered);
+    for (int i = 0; fig->shared && i < n; i++) {
+        plotp_legend *l = &fig->axes[i].legend;
+        for (int k = 0; k < l->n; k++) plotp_legend_add(fig, &fig->legend, l->entry[k]);
+        l->n = fig->axes[i].legend_outside = 0;
     }
 }
 
@@ -2566,77 +2380,80 @@ static int plotp_legend_rows(double height, double size) {
     return (int)plotp_clamp(floor((height - size) / (size * 1.45)), 1, 1000);
 }
 
-// Size of a legend of at most `width` x `height`, filled row by row where it is `wide`, else column by column. The text
+#define PLOTP_SAMPLE 3.3 // text sizes that the sample of an entry takes, with the gaps on both sides
+
+// Set the shown entries in columns, each as wide as its longest label and all at equal gaps. Returns 2 when they fit
+// the width, 1 when labels must be cut, 0 when fewer than five letters would be left of them.
+static int plotp_legend_arrange(plotp_legend *l, int cols, double width) {
+    double total = 0, sample = PLOTP_SAMPLE * l->size;
+    int readable = 1;
+    l->rows = (l->shown + cols - 1) / cols;
+    l->cols = (l->shown + l->rows - 1) / l->rows;
+    for (int k = 0; k < l->shown; k++) {
+        double *column = &l->column[k / l->rows], w = sample + plotp_text_width(l->entry[k]->label, l->size);
+        *column = k % l->rows ? plotp_max(*column, w) : w;
+    }
+    for (int j = 0; j < l->cols; j++) total += l->column[j];
+    int whole = total <= width - 0.5 * l->size;
+    for (int j = 0; !whole && j < l->cols; j++) {
+        double limit = (width - 0.5 * l->size) / l->cols, least = sample + 5 * l->size;
+        if (l->column[j] <= limit) continue;
+        readable = readable && limit >= least;
+        total -= l->column[j] - limit;
+        l->column[j] = limit;
+    }
+    l->w = total + 0.5 * l->size;
+    l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
+    return whole ? 2 : readable;
+}
+
+// Size of a legend of at most `width` x `height`: as many columns as fit where it is `wide`, else as few. The text
 // becomes smaller if it must (and a little smaller if that saves a column), long labels are cut, and at last only the
 // first entries are shown.
 static void plotp_legend_size(plotp_legend *l, double size, double width, double height, int wide) {
-    int k, fits = 0, few = plotp_legend_rows(height, 0.78 * size);
+    int cols = 1, fits = 0, few = plotp_legend_rows(height, 0.78 * size);
+    few = wide ? PLOTP_MAX_COLUMNS : (l->n + few - 1) / few;
     l->w = l->h = 0;
     l->shown = l->n;
-    if (l->n == 0) return;
-    few = wide ? l->n : (l->n + few - 1) / few;
-    for (l->size = size; !fits && l->size > 0.5 * size; l->size *= 0.93) {
-        double widest = 0, least;
-        for (k = 0; k < l->n; k++) {
-            double w = plotp_text_width(l->entry[k].label, l->size);
-            if (w > widest) widest = w;
-        }
-        least = (3.3 + 5) * l->size; // the sample and a few letters
-        l->cell = widest + 3.3 * l->size;
-        l->rows = plotp_legend_rows(height, l->size);
-        l->cols = wide ? (int)plotp_clamp(floor(width / l->cell), 1, l->n) : (l->n + l->rows - 1) / l->rows;
-        l->rows = (l->n + l->cols - 1) / l->cols;
-        if (l->cell * l->cols > width - 0.5 * l->size) l->cell = (width - 0.5 * l->size) / l->cols;
-        if (least > widest + 3.3 * l->size) least = widest + 3.3 * l->size;
-        l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
-        fits = l->cell >= least && l->h <= height + 1 && l->cols <= few;
-        if (fits) break;
+    for (l->size = size; l->n && !fits && l->size > 0.5 * size; l->size *= fits ? 1 : 0.93) {
+        int rows = wide ? 1 : plotp_legend_rows(height, l->size);
+        cols = (l->n + rows - 1) / rows;
+        if (cols > PLOTP_MAX_COLUMNS) cols = PLOTP_MAX_COLUMNS;
+        while (wide && cols > 1 && plotp_legend_arrange(l, cols, width) < 2) cols--;
+        fits = plotp_legend_arrange(l, cols, width) > 0 && cols <= few && l->h <= height + 1;
     }
-    if (!fits) {
-        l->cell = plotp_clamp(width - 0.5 * l->size, 1, 9 * l->size);
-        l->cols = (int)plotp_clamp(floor((width - 0.5 * l->size) / l->cell), 1, l->n);
-        l->rows = plotp_legend_rows(height, l->size);
-        l->shown = l->cols * l->rows < l->n ? l->cols * l->rows : l->n;
-        l->rows = (l->shown + l->cols - 1) / l->cols;
-        l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
-    }
-    l->w = l->cols * l->cell + 0.5 * l->size;
+    if (fits || !l->n) return;
+    cols = (int)plotp_clamp(floor((width - 0.5 * l->size) / (9 * l->size)), 1, PLOTP_MAX_COLUMNS);
+    l->shown = (int)plotp_min(l->n, cols * plotp_legend_rows(height, l->size));
+    plotp_legend_arrange(l, cols, width);
 }
 
-static void plotp_size_shared_legend(plot_figure *fig) {
-    if (fig->cramped >= 1) fig->shared = fig->legend.n = 0;
-    plotp_legend_size(&fig->legend, PLOTP_SIZE_LEGEND * fig->scale, fig->width - 20.0, fig->height * 0.3, 1);
-}
-
+// Size the shared legend, give the panels the room that it leaves, and size their own legends.
 static void plotp_size_legends(plot_figure *fig) {
-    int i, n = fig->rows * fig->cols;
-    for (i = 0; i < n; i++) {
+    double size = PLOTP_SIZE_LEGEND * fig->scale;
+    if (fig->cramped >= 1) fig->shared = fig->legend.n = 0;
+    plotp_legend_size(&fig->legend, size, fig->width - 20.0, fig->height * 0.3, 1);
+    plotp_place_cells(fig);
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
         plot_axes *ax = &fig->axes[i];
+        double w = ax->cell.x1 - ax->cell.x0, h = ax->cell.y1 - ax->cell.y0;
         if (fig->cramped >= 1) ax->legend.n = 0;
-        plotp_legend_size(&ax->legend, PLOTP_SIZE_LEGEND * fig->scale, 0.4 * (ax->cell.x1 - ax->cell.x0),
-                          ax->cell.y1 - ax->cell.y0 - (ax->title ? 50 : 20) * fig->scale, 0);
+        plotp_legend_size(&ax->legend, size, 0.4 * w, h - (ax->title ? 50 : 20) * fig->scale, 0);
     }
 }
 
 // The line, band, bar or marker that an entry names.
 static void plotp_draw_sample(plot_figure *fig, const plotp_item *item, double x, double y, double size) {
     plotp_canvas *c = &fig->canvas;
-    plotp_rect r;
-    double px[2], py[2], width = item->style.width * (0.35 + 0.65 * fig->scale);
-    px[0] = x;
-    px[1] = x + 2 * size;
-    py[0] = py[1] = y;
-    r.x0 = px[0];
-    r.x1 = px[1];
-    r.y0 = y - 0.32 * size;
-    r.y1 = y + 0.32 * size;
+    plotp_rect r = {x, y - 0.32 * size, x + 2 * size, y + 0.32 * size};
+    double px[2] = {r.x0, r.x1}, py[2] = {y, y};
     if (item->kind == PLOTP_LOST) plotp_marker(c, PLOT_CROSS, x + size, y, 0.3 * size, item->rgb, 1);
     else if (item->kind == PLOTP_BAND) plotp_fill_rect(c, r, item->rgb, 0.25);
     else if (item->kind == PLOTP_BARS) plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.85));
     else if (item->kind == PLOTP_HIST) plotp_fill_rect(c, r, item->rgb, 0.45);
     else {
         if (item->style.dash != PLOT_NO_LINE) {
-            plotp_polyline(c, px, py, 2, width, (int)item->style.dash);
+            plotp_polyline(c, px, py, 2, plotp_line_width(fig, item), (int)item->style.dash);
             plotp_paint(c, item->rgb, item->style.alpha, 0);
         }
         if (item->style.marker) plotp_marker(c, (int)item->style.marker, x + size, y, 0.28 * size, item->rgb, 1);
@@ -2644,47 +2461,33 @@ static void plotp_draw_sample(plot_figure *fig, const plotp_item *item, double x
 }
 
 static void plotp_draw_legend(plot_figure *fig, const plotp_legend *l, double x, double y, int framed) {
-    plotp_rect r, outer;
-    plotp_box *box;
-    int k;
-    outer.x0 = floor(x);
-    outer.y0 = floor(y);
-    outer.x1 = floor(x + l->w);
-    outer.y1 = floor(y + l->h);
+    plotp_rect r = {floor(x), floor(y), floor(x + l->w), floor(y + l->h)};
+    double left = x + 0.5 * l->size;
     if (framed) {
-        r = outer;
         plotp_fill_rect(&fig->canvas, r, 0xFFFFFF, 1);
-        plotp_hair(&fig->canvas, r.x0, r.y0, r.x1, 0, 0xCCCCCC);
-        plotp_hair(&fig->canvas, r.x0, r.y1, r.x1, 0, 0xCCCCCC);
-        plotp_hair(&fig->canvas, r.x0, r.y0, 0, r.y1, 0xCCCCCC);
-        plotp_hair(&fig->canvas, r.x1, r.y0, 0, r.y1, 0xCCCCCC);
+        plotp_frame(&fig->canvas, r, 0xCCCCCC);
     }
-    for (k = 0; k < l->shown; k++) {
+    for (int k = 0; k < l->shown; k++) {
         char text[PLOTP_TEXT];
-        double left = x + 0.5 * l->size + k / l->rows * l->cell;
-        double mid = y + 0.25 * l->size + (k % l->rows + 0.5) * l->size * 1.45;
-        memcpy(text, l->entry[k].label, sizeof text);
+        double mid = y + 0.25 * l->size + (k % l->rows + 0.5) * l->size * 1.45, column = l->column[k / l->rows];
+        plotp_take(text, l->entry[k]->label);
         if (k + 1 == l->shown && l->shown < l->n) snprintf(text, sizeof text, "%d more", l->n - k);
-        else plotp_draw_sample(fig, &l->entry[k].item, left, mid, l->size);
-        plotp_shorten(text, l->size, l->cell - 2.9 * l->size);
+        else plotp_draw_sample(fig, l->entry[k], left, mid, l->size);
+        plotp_shorten(text, l->size, column - (PLOTP_SAMPLE - 0.4) * l->size);
         plotp_text(fig, left + 2.5 * l->size, mid, text, l->size, 0, PLOTP_REGULAR, PLOTP_INK);
+        if ((k + 1) % l->rows == 0) left += column;
     }
-    if (!plotp_grow(fig, (void **)&fig->legend_boxes, fig->legend_box_count, &fig->legend_box_room,
-                    sizeof *fig->legend_boxes))
-        return;
-    box = &fig->legend_boxes[fig->legend_box_count++];
-    memset(box, 0, sizeof *box);
-    box->r = outer;
+    plotp_note(fig, &fig->legends, r, "");
 }
 
 // Pixels of data inside a rectangle.
 static int plotp_count_ink(const plot_figure *fig, plotp_rect r) {
     const plotp_canvas *c = &fig->canvas;
-    int x, y, count = 0;
+    int count = 0;
     int x0 = (int)plotp_clamp(r.x0, 0, c->w), x1 = (int)plotp_clamp(ceil(r.x1), 0, c->w);
     int y0 = (int)plotp_clamp(r.y0, 0, c->h), y1 = (int)plotp_clamp(ceil(r.y1), 0, c->h);
-    for (y = y0; y < y1; y++)
-        for (x = x0; x < x1; x++) count += c->ink[(size_t)y * (size_t)c->w + (size_t)x];
+    for (int y = y0; y < y1; y++)
+        for (int x = x0; x < x1; x++) count += c->ink[(size_t)y * (size_t)c->w + (size_t)x];
     return count;
 }
 
@@ -2692,37 +2495,28 @@ static int plotp_overlap(plotp_rect a, plotp_rect b, double gap) {
     return a.x0 < b.x1 + gap && b.x0 < a.x1 + gap && a.y0 < b.y1 + gap && b.y0 < a.y1 + gap;
 }
 
-// Does the rectangle keep clear of all texts and legends?
+// Does the rectangle keep clear of all texts and data?
 static int plotp_is_free(const plot_figure *fig, plotp_rect r) {
-    int k;
-    for (k = 0; k < fig->box_count; k++)
-        if (plotp_overlap(r, fig->boxes[k].r, 2)) return 0;
-    for (k = 0; k < fig->legend_box_count; k++)
-        if (plotp_overlap(r, fig->legend_boxes[k].r, 2)) return 0;
-    return 1;
+    for (int k = 0; k < fig->texts.n; k++)
+        if (plotp_overlap(r, fig->texts.box[k].r, 2)) return 0;
+    return plotp_count_ink(fig, r) == 0;
 }
 
-// A place without data inside the axes: corners, then edges, then anywhere. Returns 0 when there is none.
+// A free place inside the axes: corners, then edges, then anywhere. Returns 0 when there is none.
 static int plotp_find_legend_place(const plot_axes *ax, double *x, double *y) {
     static const int steps = 8;
     double gap = 9 * ax->fig->scale, w = ax->rect.x1 - ax->rect.x0 - ax->legend.w - 2 * gap;
     double h = ax->rect.y1 - ax->rect.y0 - ax->legend.h - 2 * gap;
-    int rank, i, j;
     if (w < 0 || h < 0) return 0;
-    for (rank = 0; rank < 3; rank++) {
-        for (j = 0; j <= steps; j++) {
-            for (i = steps; i >= 0; i--) {
-                int edges = (i == 0 || i == steps) + (j == 0 || j == steps);
-                plotp_rect r;
-                if (edges != 2 - rank) continue;
-                *x = ax->rect.x0 + gap + w * i / steps;
-                *y = ax->rect.y0 + gap + h * j / steps;
-                r.x0 = *x - gap / 2;
-                r.y0 = *y - gap / 2;
-                r.x1 = *x + ax->legend.w + gap / 2;
-                r.y1 = *y + ax->legend.h + gap / 2;
-                if (plotp_count_ink(ax->fig, r) == 0 && plotp_is_free(ax->fig, r)) return 1;
-            }
+    for (int rank = 0; rank < 3; rank++) {
+        for (int k = 0; k < (steps + 1) * (steps + 1); k++) {
+            int i = steps - k % (steps + 1), j = k / (steps + 1); // from the upper right corner, row by row
+            int edges = (i == 0 || i == steps) + (j == 0 || j == steps);
+            if (edges != 2 - rank) continue;
+            *x = ax->rect.x0 + gap + w * i / steps;
+            *y = ax->rect.y0 + gap + h * j / steps;
+            plotp_rect r = {*x - gap / 2, *y - gap / 2, *x + ax->legend.w + gap / 2, *y + ax->legend.h + gap / 2};
+            if (plotp_is_free(ax->fig, r)) return 1;
         }
     }
     return 0;
@@ -2730,73 +2524,17 @@ static int plotp_find_legend_place(const plot_axes *ax, double *x, double *y) {
 
 // Draw the panel's legend; returns 0 when it must move outside, which needs a new layout.
 static int plotp_place_legend(plot_axes *ax) {
-    double x, y, s = ax->fig->scale;
+    double x, y;
     if (!ax->legend.n) return 1;
     if (ax->legend_outside) {
-        x = ax->rect.x1 + plotp_bar_space(ax, s) + 12 * s;
-        y = ax->rect.y0 + ax->legend.h < ax->cell.y1 - 2 ? ax->rect.y0 : ax->cell.y1 - ax->legend.h - 2;
-        plotp_draw_legend(ax->fig, &ax->legend, x, y, 1);
-        return 1;
-    }
-    if (!plotp_find_legend_place(ax, &x, &y)) {
+        x = ax->rect.x1 + plotp_bar_space(ax, ax->fig->scale) + 12 * ax->fig->scale;
+        y = plotp_min(ax->rect.y0, ax->cell.y1 - ax->legend.h - 2);
+    } else if (!plotp_find_legend_place(ax, &x, &y)) {
         ax->legend_outside = 1;
         return 0;
     }
     plotp_draw_legend(ax->fig, &ax->legend, x, y, 1);
     return 1;
-}
-
-// Write the text at the candidate (centre of its box) that lies inside the axes, hits no other text or legend and
-// covers least data. Left out when there is none.
-static void plotp_place_text(plot_axes *ax, const char *text, const double (*at)[2], int n, int rgb) {
-    plot_figure *fig = ax->fig;
-    double size = PLOTP_SIZE_TICK * 0.94 * fig->scale, w = plotp_text_width(text, size);
-    int i, best = -1, least = 0;
-    plotp_rect r, chosen;
-    memset(&chosen, 0, sizeof chosen);
-    for (i = 0; i < n; i++) {
-        int ink;
-        r.x0 = at[i][0] - w / 2 - 2;
-        r.x1 = at[i][0] + w / 2 + 2;
-        r.y0 = at[i][1] - size * 0.55;
-        r.y1 = at[i][1] + size * 0.55;
-        if (!(r.x0 >= ax->rect.x0 + 2 && r.x1 <= ax->rect.x1 - 2 && r.y0 >= ax->rect.y0 + 2 && r.y1 <= ax->rect.y1 - 2))
-            continue;
-        if (!plotp_is_free(fig, r)) continue;
-        ink = plotp_count_ink(fig, r);
-        if (best >= 0 && ink >= least) continue;
-        best = i;
-        least = ink;
-        chosen = r;
-    }
-    if (best < 0) return;
-    if (least) plotp_fill_rect(&fig->canvas, chosen, plotp_lightness(rgb) > 0.6 ? 0 : 0xFFFFFF, ax->heat ? 0.4 : 0.75);
-    plotp_text(fig, at[best][0], at[best][1], text, size, 0.5, PLOTP_REGULAR, rgb);
-}
-
-// Labels of lines across and contours, each tried at many places along its line or around its end.
-static void plotp_draw_notes(plot_axes *ax) {
-    double size = PLOTP_SIZE_TICK * 0.94 * ax->fig->scale, at[24][2];
-    int i, k;
-    for (i = 0; i < ax->item_count && ax->fig->cramped < 2; i++) {
-        const plotp_item *item = &ax->items[i];
-        double x, y, w;
-        int n = 0;
-        if (!item->label || !item->label[0]) continue;
-        x = item->note_x;
-        y = item->kind == PLOTP_CONTOUR ? item->note_y : plotp_py(ax, item->y[0]);
-        w = plotp_text_width(item->label, size);
-        for (k = 0; k < 24 && item->kind == PLOTP_HLINE; k++, n++) { // from right to left, above and below the line
-            at[n][0] = ax->rect.x1 - w / 2 - 8 - k / 2 * (ax->rect.x1 - ax->rect.x0 - w - 16) / 11;
-            at[n][1] = y + (k % 2 ? 0.8 : -0.8) * size;
-        }
-        for (k = 0; k < 24 && item->kind == PLOTP_CONTOUR; k++, n++) { // near first
-            static const double around[8][2] = {{1, 0}, {0, -1}, {-1, 0}, {0, 1}, {1, -1}, {-1, -1}, {1, 1}, {-1, 1}};
-            at[n][0] = x + around[k % 8][0] * (w / 2 + (0.6 + k / 8 * 0.8) * size);
-            at[n][1] = y + around[k % 8][1] * (1.0 + k / 8 * 0.8) * size;
-        }
-        if (n) plotp_place_text(ax, item->label, (const double (*)[2])at, n, item->rgb);
-    }
 }
 
 static void plotp_draw_empty(plot_axes *ax) {
@@ -2820,7 +2558,6 @@ static int plotp_draw_panel(plot_axes *ax) {
         plotp_draw_cell_values(ax);
         plotp_draw_empty(ax);
         placed = plotp_place_legend(ax);
-        plotp_draw_notes(ax);
     }
     plotp_draw_title(ax);
     return placed;
@@ -2829,48 +2566,50 @@ static int plotp_draw_panel(plot_axes *ax) {
 // White paper.
 static int plotp_clear(plot_figure *fig) {
     plotp_canvas *c = &fig->canvas;
-    size_t pixels = (size_t)fig->width * (size_t)fig->height;
+    size_t pixels = (size_t)fig->width * (size_t)fig->height, cells = (size_t)(fig->width + 2) * (size_t)fig->height;
     if (!c->rgb) {
         c->w = fig->width;
         c->h = fig->height;
         c->rgb = (unsigned char *)plotp_alloc(fig, pixels, 3);
         c->ink = (unsigned char *)plotp_alloc(fig, pixels, 1);
-        c->mask = (float *)plotp_alloc(fig, (size_t)(c->w + 2) * (size_t)c->h, sizeof *c->mask);
+        c->mask = (float *)plotp_alloc(fig, cells, sizeof *c->mask);
     }
     if (!c->rgb || !c->ink || !c->mask) return 0;
     memset(c->rgb, 255, 3 * pixels);
     memset(c->ink, 0, pixels);
-    memset(c->mask, 0, (size_t)(c->w + 2) * (size_t)c->h * sizeof *c->mask);
-    c->dirty[0] = c->w;
-    c->dirty[1] = c->h;
-    c->dirty[2] = c->dirty[3] = 0;
+    memset(c->mask, 0, cells * sizeof *c->mask);
+    plotp_touch_nothing(c);
     plotp_unclip(c);
-    fig->box_count = fig->legend_box_count = 0;
+    fig->texts.n = fig->legends.n = 0;
     return 1;
+}
+
+// Title and shared legend above the panels, caption below, centred over the axes.
+static void plotp_draw_surroundings(plot_figure *fig) {
+    plotp_block title = plotp_title_block(fig), caption = plotp_caption_block(fig);
+    double middle = plotp_middle(fig), s = fig->scale, w = fig->width, legend_w = fig->legend.w;
+    plotp_block_draw(fig, &title, middle, 8 * s, 0, w, PLOTP_BOLD, PLOTP_INK);
+    plotp_block_draw(fig, &caption, middle, fig->height - caption.height - 6 * s, 0, w, PLOTP_REGULAR, PLOTP_FRAME);
+    if (!fig->shared) return;
+    double left = plotp_clamp(middle - legend_w / 2, 2, w - legend_w - 2);
+    plotp_draw_legend(fig, &fig->legend, left, 8 * s + title.height, 0);
 }
 
 // Draw the whole figure; again when a legend had to move outside. Returns 0 on error.
 static int plotp_render(plot_figure *fig) {
-    int i, placed, n = fig->rows * fig->cols;
+    int placed, n = fig->rows * fig->cols;
     if (fig->error[0]) return 0;
     if (fig->rendered) return 1;
-    for (i = 0; i < n; i++) plotp_ranges(&fig->axes[i]);
+    for (int i = 0; i < n; i++) plotp_ranges(&fig->axes[i]);
     plotp_share_ranges(fig);
+    for (int i = 0; i < n; i++) plotp_find_hidden(&fig->axes[i]);
     plotp_collect_legends(fig);
     do {
-        plotp_block title, caption;
         if (fig->error[0] || !plotp_clear(fig)) return 0;
         plotp_layout(fig);
         placed = 1;
-        for (i = 0; i < n; i++) placed &= plotp_draw_panel(&fig->axes[i]);
-        title = plotp_title_block(fig);
-        caption = plotp_caption_block(fig);
-        plotp_block_draw(fig, &title, fig->width / 2.0, 8 * fig->scale, PLOTP_BOLD, PLOTP_INK);
-        plotp_block_draw(fig, &caption, fig->width / 2.0, fig->height - plotp_block_height(&caption) - 6 * fig->scale,
-                         PLOTP_REGULAR, PLOTP_FRAME);
-        if (fig->shared)
-            plotp_draw_legend(fig, &fig->legend, (fig->width - fig->legend.w) / 2,
-                              8 * fig->scale + plotp_block_height(&title), 0);
+        for (int i = 0; i < n; i++) placed &= plotp_draw_panel(&fig->axes[i]);
+        plotp_draw_surroundings(fig);
     } while (!placed && !fig->error[0]);
     fig->rendered = !fig->error[0];
     return fig->rendered;
@@ -2882,21 +2621,24 @@ static int plotp_complain(char *message, int size, const char *format, const cha
     return 0;
 }
 
+static int plotp_is_inside(const plot_figure *fig, plotp_rect r) {
+    return r.x0 >= 0 && r.y0 >= 0 && r.x1 <= fig->width && r.y1 <= fig->height;
+}
+
 int plot_check(plot_figure *fig, char *message, int size) {
-    int i, j;
     if (message && size > 0) message[0] = 0;
     if (!fig || !plotp_render(fig)) return plotp_complain(message, size, "%s%s", plot_error(fig), "");
-    for (i = 0; i < fig->box_count; i++) {
-        const plotp_box *a = &fig->boxes[i];
-        if (a->r.x0 < 0 || a->r.y0 < 0 || a->r.x1 > fig->width || a->r.y1 > fig->height)
+    for (int i = 0; i < fig->texts.n; i++) {
+        const plotp_box *a = &fig->texts.box[i], *b = fig->texts.box;
+        if (!plotp_is_inside(fig, a->r))
             return plotp_complain(message, size, "text \"%s\" is cut off by the picture%s", a->text, "");
-        for (j = 0; j < i; j++)
-            if (plotp_overlap(a->r, fig->boxes[j].r, 0))
-                return plotp_complain(message, size, "texts \"%s\" and \"%s\" overlap", fig->boxes[j].text, a->text);
+        for (; b < a; b++)
+            if (plotp_overlap(a->r, b->r, 0))
+                return plotp_complain(message, size, "texts \"%s\" and \"%s\" overlap", b->text, a->text);
     }
-    for (i = 0; i < fig->legend_box_count; i++) {
-        plotp_rect r = fig->legend_boxes[i].r;
-        if (r.x0 < 0 || r.y0 < 0 || r.x1 > fig->width || r.y1 > fig->height)
+    for (int i = 0; i < fig->legends.n; i++) {
+        plotp_rect r = fig->legends.box[i].r;
+        if (!plotp_is_inside(fig, r))
             return plotp_complain(message, size, "%s%s", "a legend is cut off by the picture", "");
         if (plotp_count_ink(fig, r)) return plotp_complain(message, size, "%s%s", "a legend covers data", "");
     }
@@ -2905,15 +2647,14 @@ int plot_check(plot_figure *fig, char *message, int size) {
 
 int plot_locate(const plot_axes *ax, double x, double y, double *pixel_x, double *pixel_y) {
     if (!ax || !ax->fig->rendered || !plotp_visible(&ax->x, x) || !plotp_visible(&ax->y, y)) return 0;
-    *pixel_x = plotp_px(ax, x);
-    *pixel_y = plotp_py(ax, y);
+    *pixel_x = plotp_at(&ax->x, x);
+    *pixel_y = plotp_at(&ax->y, y);
     return 1;
 }
 
 int plot_pixel(const plot_figure *fig, int x, int y) {
-    const unsigned char *p;
     if (!fig || !fig->rendered || x < 0 || y < 0 || x >= fig->width || y >= fig->height) return -1;
-    p = fig->canvas.rgb + 3 * ((size_t)y * (size_t)fig->width + (size_t)x);
+    const unsigned char *p = fig->canvas.rgb + 3 * ((size_t)y * (size_t)fig->width + (size_t)x);
     return p[0] << 16 | p[1] << 8 | p[2];
 }
 
@@ -2954,16 +2695,12 @@ static int plotp_reserve_pool(plot_figure *fig, size_t raw) {
 #define STBIW_FREE(p) ((void)(p))
 #if defined(__GNUC__) // gcc and clang: stb's own code is not held to this project's warnings
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wunknown-warning-option"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#pragma GCC diagnostic ignored "-Wold-style-cast"
-#pragma GCC diagnostic ignored "-Wcast-qual"
 #elif defined(_MSC_VER)
 #pragma warning(push, 0)
 #endif
@@ -3023,10 +2760,5 @@ int plot_save(plot_figure *fig, const char *path) {
     return !fig->error[0];
 }
 
-#if defined(__OPTIMIZE__) && defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__OPTIMIZE__) && defined(__GNUC__)
-#pragma GCC pop_options
-#endif
 #endif // stb_image_write.h is there
 #endif // PLOT_IMPLEMENTATION

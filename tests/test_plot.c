@@ -261,15 +261,15 @@ static void test_font(void) {
     TEST("plot: every printable ASCII character and every sign a chart needs has a glyph of its own");
     for (c = 33; c < 127; c++) {
         char one[2];
-        const plotp_glyph *g = plotp_find_glyph((unsigned)c, &shift);
+        const char *glyph = plotp_find_glyph((unsigned)c, &shift);
         plotp_pen pen = plotp_pen_at(NULL, 0, 0, 100, 0.088, 0);
         one[0] = (char)c;
         one[1] = 0;
-        CHECK(g->code == (unsigned)c);
+        CHECK(glyph[-1] == c);
         plotp_pen_text(&pen, one);
-        CHECK(pen.ink.x1 > pen.ink.x0 && pen.ink.x0 > -5 && pen.ink.x1 < g->advance + 5); // stays in its cell
+        CHECK(pen.ink.x1 > pen.ink.x0 && pen.ink.x0 > -5 && pen.ink.x1 < atoi(glyph) + 5); // stays in its cell
     }
-    while (*text) CHECK(plotp_find_glyph(plotp_utf8(&text), &shift)->code != 0xFFFD);
+    while (*text) CHECK(plotp_find_glyph(plotp_utf8(&text), &shift) != plotp_find_glyph(0xFFFD, &shift));
     TEST("plot: malformed UTF-8 is drawn as boxes and ends where the text ends");
     CHECK(plotp_text_width("\xff\xe2\x88", 20) > 0);
     CHECK(plotp_text_width("a\xe2", 20) > plotp_text_width("a", 20));
@@ -363,14 +363,14 @@ static void test_gaps(void) {
     CHECK(distance_to_color(fig, px, ax->rect.y1 - 5, 0x0072B2, 3) <= 2);
     CHECK(plot_locate(ax, 6, 2, &px, &py));
     CHECK(distance_to_color(fig, px, ax->rect.y0 + 5, 0x0072B2, 3) <= 2);
-    CHECK(ax->legend.n == 1 && strstr(ax->legend.entry[0].label, "NaN") != NULL);
+    CHECK(ax->legend.n == 1 && strstr(ax->legend.entry[0]->label, "NaN") != NULL);
     plot_figure_free(fig);
     for (i = 0; i < 9; i++) y[i] = i - 4;
     fig = simple(NULL, y, 9, &ax);
     plot_log_y(ax);
     TEST("plot: values that a log axis cannot show are named in the legend");
     CHECK(plot_check(fig, message, sizeof message));
-    CHECK(ax->legend.n == 1 && strstr(ax->legend.entry[0].label, "log axis") != NULL);
+    CHECK(ax->legend.n == 1 && strstr(ax->legend.entry[0]->label, "log axis") != NULL);
     CHECK(ax->y.lo > 0);
     plot_figure_free(fig);
 }
@@ -380,7 +380,7 @@ static void test_smooth(void) {
     plot_axes *ax;
     plot_figure *fig = plot_figure_create(600, 400, 1, 1, NULL);
     int i, k;
-    TEST("plot: the smoothed line is the centred moving average, geometric on a log axis");
+    TEST("plot: the smoothed line is the centred moving average, geometric on a log axis, and begins with the data");
     ax = plot_axes_at(fig, 0, 0);
     for (i = 0; i < 101; i++) y[i] = exp(sin(i * 0.7) + 0.01 * i);
     y[50] = NAN;
@@ -392,11 +392,12 @@ static void test_smooth(void) {
             double sum = 0;
             int j, count = 0;
             for (j = i - 3; j <= i + 3; j++) {
-                if (j < 0 || j > 100 || j == 50) continue;
+                if (j < 0 || j > 100 || j > 2 * i || j == 50) continue;
                 sum += k ? log(y[j]) : y[j];
                 count++;
             }
             if (i == 50) CHECK(average[i] != average[i]);
+            else if (i == 0) CHECK_RELATIVE(average[i], y[0], 1e-9);
             else CHECK_RELATIVE(average[i], k ? exp(sum / count) : sum / count, 1e-9);
         }
         counted_free(average);
@@ -499,18 +500,18 @@ static void test_legend_place(void) {
     fig = plot_figure_create(900, 500, 1, 1, NULL);
     ax = plot_axes_at(fig, 0, 0);
     plot_line(ax, NULL, ramp, N, "rising", plot_solid(0));
-    CHECK(plot_check(fig, message, sizeof message) && !ax->legend_outside && fig->legend_box_count == 1);
+    CHECK(plot_check(fig, message, sizeof message) && !ax->legend_outside && fig->legends.n == 1);
     plot_figure_free(fig);
     fig = plot_figure_create(900, 500, 1, 1, NULL);
     ax = plot_axes_at(fig, 0, 0);
     for (i = 0; i < N; i++) full[i] = i % 2;
     plot_line(ax, NULL, full, N, "everywhere", plot_solid(0));
     CHECK(plot_check(fig, message, sizeof message) && ax->legend_outside);
-    CHECK(fig->legend_box_count == 1 && fig->legend_boxes[0].r.x0 > ax->rect.x1);
+    CHECK(fig->legends.n == 1 && fig->legends.box[0].r.x0 > ax->rect.x1);
     plot_figure_free(fig);
     fig = plot_figure_create(900, 500, 1, 2, NULL);
     for (i = 0; i < 2; i++) plot_line(plot_axes_at(fig, 0, i), NULL, wave, N, "same", plot_solid(0));
-    CHECK(plot_check(fig, message, sizeof message) && fig->shared && fig->legend_box_count == 1);
+    CHECK(plot_check(fig, message, sizeof message) && fig->shared && fig->legends.n == 1);
     plot_figure_free(fig);
     TEST("plot: plot_check finds cut and overlapping texts and covered data");
     fig = simple(NULL, wave, N, &ax);
@@ -518,16 +519,14 @@ static void test_legend_place(void) {
     plotp_text(fig, 695, 100, "cut off here", 20, 0, PLOTP_REGULAR, 0);
     CHECK(!plot_check(fig, message, sizeof message));
     CHECK_TEXT(message, "cut off");
-    fig->box_count--;
+    fig->texts.n--;
     plotp_text(fig, 300, 100, "below", 20, 0, PLOTP_REGULAR, 0);
     plotp_text(fig, 310, 105, "above", 20, 0, PLOTP_REGULAR, 0);
     CHECK(!plot_check(fig, message, sizeof message));
     CHECK_TEXT(message, "overlap");
-    fig->box_count -= 2;
+    fig->texts.n -= 2;
     CHECK(plot_check(fig, message, sizeof message));
-    plotp_grow(fig, (void **)&fig->legend_boxes, 0, &fig->legend_box_room, sizeof *fig->legend_boxes);
-    fig->legend_boxes[0].r = ax->rect;
-    fig->legend_box_count = 1;
+    plotp_note(fig, &fig->legends, ax->rect, "");
     CHECK(!plot_check(fig, message, sizeof message));
     CHECK_TEXT(message, "covers data");
     plot_figure_free(fig);
@@ -742,7 +741,7 @@ static void test_out_of_memory(void) {
         CHECK(held == before);
         remove(path);
     }
-    CHECK(saved && at > 60);
+    CHECK(saved && at > 40);
 }
 
 #define EXPECT_ERROR(call, part)                                            \
