@@ -1,11 +1,15 @@
 # gradflow.h is one header: nothing needs to be built to use it. This Makefile (GNU make) is for the examples and tests.
+# It compiles gradflow.h and plot.h once, into objects that every example is linked with.
 #   make          all examples, into build/            make demo     two studies, with their charts, in under 2 minutes
 #   make NAME     one example, and how to run it       make data     fetch MNIST and CIFAR-10
 #   make test     all tests                            make bench    speed, beside PyTorch where that is installed
 #   make clean    remove build/
-# CC, CFLAGS (-O2) and OPENMP=1 (several cores, where the compiler can) may be set on the command line.
+# CC, CFLAGS (-O2), OPENMP=1 (several cores, where the compiler can) and BUILD (build, the folder for all that is made) may
+# be set on the command line.
 
 CFLAGS ?= -O2
+BUILD ?= build
+export BUILD
 NAMES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 SHARED := gradflow.h $(wildcard examples/*.h)
 DATA := $(or $(GRADFLOW_DATA),data)
@@ -20,37 +24,47 @@ endif
 
 .PHONY: all demo data test faults coverage mutants kill sanitizers portability fuzz bench clean stb $(NAMES)
 
-all: $(NAMES:%=build/%)
-	@echo "built: $(NAMES:%=build/%)"
+all: $(NAMES:%=$(BUILD)/%)
+	@echo "built: $(NAMES:%=$(BUILD)/%)"
 
 # Rebuilt when the compiler or its flags change.
-build/flags: FORCE
-	@mkdir -p build
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
 	@echo '$(CC) $(CFLAGS) $(OMP)' | cmp -s - $@ || echo '$(CC) $(CFLAGS) $(OMP)' >$@
 FORCE:
 
 # stb_image_write.h writes the PNGs: the system's, or fetched once into third_party/.
-build/stb: data_fetch.sh
-	@mkdir -p build
+$(BUILD)/stb: data_fetch.sh
+	@mkdir -p $(BUILD)
 	@echo "looking for stb_image_write.h"
 	@./data_fetch.sh stb
 	@touch $@
-stb: build/stb
+stb: $(BUILD)/stb
 
-build/%: examples/%.c $(SHARED) build/flags | build/stb
+$(BUILD)/gradflow.o: gradflow.h $(BUILD)/flags
 	@echo "building $@"
-	@$(CC) $(CFLAGS) $(OMP) $< -o $@ -lm
+	@$(CC) $(CFLAGS) $(OMP) -x c -DGRADFLOW_IMPLEMENTATION -c gradflow.h -o $@
 
-$(NAMES): %: build/%
-	@echo "run it:    build/$@          (build/$@ --help lists the options; charts go to results/$@/)"
+$(BUILD)/plot.o: examples/plot.h $(BUILD)/flags | $(BUILD)/stb
+	@echo "building $@"
+	@$(CC) $(CFLAGS) -x c -DPLOT_IMPLEMENTATION -c examples/plot.h -o $@
 
-demo: build/mnist_mlp build/cifar_cnn
+# An example asks for both implementations, for its single cc command; here it is told that they are there already.
+LINKED := -DGRADFLOW_IMPLEMENTATION_DONE -DPLOT_IMPLEMENTED
+$(BUILD)/%: examples/%.c $(SHARED) $(BUILD)/gradflow.o $(BUILD)/plot.o
+	@echo "building $@"
+	@$(CC) $(CFLAGS) $(OMP) $(LINKED) $< $(BUILD)/gradflow.o $(BUILD)/plot.o -o $@ -lm
+
+$(NAMES): %: $(BUILD)/%
+	@echo "run it:    $(BUILD)/$@          ($(BUILD)/$@ --help lists the options; charts go to results/$@/)"
+
+demo: $(BUILD)/mnist_mlp $(BUILD)/cifar_cnn
 	@echo "training MLPs on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
 	    else echo "synthetic digits; 'make data' fetches MNIST"; fi)"
-	@GRADFLOW_DATA="$(DATA)" build/mnist_mlp --out results/mnist_mlp $(DEMO)
+	@GRADFLOW_DATA="$(DATA)" $(BUILD)/mnist_mlp --out results/mnist_mlp $(DEMO)
 	@echo
 	@echo "training small CNNs, for a look at where in the picture their gradient stands"
-	@GRADFLOW_DATA="$(DATA)" build/cifar_cnn --quick --out results/cifar_cnn
+	@GRADFLOW_DATA="$(DATA)" $(BUILD)/cifar_cnn --quick --out results/cifar_cnn
 	@echo
 	@echo "charts:"
 	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done
@@ -66,14 +80,14 @@ test:
 	@CC='$(CC)' sh tests/run.sh
 
 # A test script prints FAIL lines and ends with status 0, for tests/run.sh to count: here such a line fails the target.
-judged = @mkdir -p build; $(1) | tee build/$@.log; ! grep -q '^FAIL ' build/$@.log
+judged = @mkdir -p $(BUILD); $(1) | tee $(BUILD)/$@.log; ! grep -q '^FAIL ' $(BUILD)/$@.log
 
 # A data set of more than 2^32 pixels, then every allocation of every example failing in turn, under the address
 # sanitizer: about half an hour.
 faults:
-	@mkdir -p build
-	@$(CC) $(CFLAGS) tests/large_data.c -o build/large_data -lm
-	@build/large_data build
+	@mkdir -p $(BUILD)
+	@$(CC) $(CFLAGS) tests/large_data.c -o $(BUILD)/large_data -lm
+	@$(BUILD)/large_data $(BUILD)
 	$(call judged,GF_FAULTS=all CC='$(CC)' sh tests/test_alloc.sh)
 
 # How many lines and branches of gradflow.h the C tests reach (LIST=1: which they do not), by gcc and gcov.
@@ -106,5 +120,5 @@ bench:
 	@CC='$(CC)' GRADFLOW_DATA='$(DATA)' sh tests/bench.sh
 
 clean:
-	@echo "removing build/"
-	@rm -rf build
+	@echo "removing $(BUILD)/"
+	@rm -rf $(BUILD)

@@ -36,7 +36,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #endif
-#ifndef GRADFLOW_STATIC  // an example is one file: static, what it leaves unused is not even compiled
+#if !defined GRADFLOW_STATIC && !defined GRADFLOW_IMPLEMENTATION_DONE  // in one file: static, without what it leaves unused
 #define GRADFLOW_STATIC
 #endif
 #include "../gradflow.h"

@@ -1,31 +1,21 @@
-// counted_alloc.h: an allocator that counts its calls and live blocks and fails on demand. Include it before the header
-// under test is implemented: it stands in for GF_MALLOC and its companions.
+// counted_alloc.h: what the library under test (library.c) takes from outside and tests can refuse: memory and reads. It
+// counts its allocations and fails on demand.
 #ifndef GF_COUNTED_ALLOC_H
 #define GF_COUNTED_ALLOC_H
+#include <stdio.h>
 #include <stdlib.h>
 
-static long alloc_count, alloc_live, alloc_fail_at = -1; // calls so far, blocks not yet freed, which call fails
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern long alloc_count, alloc_live, alloc_fail_at; // calls so far, blocks not yet freed, which call fails (-1: none)
+extern long reads_left; // from 0 on: after so many, the file that fread reads has lost its second half
 
-static int alloc_fails(void) { return alloc_count++ == alloc_fail_at; }
-
-static void *counted_malloc(size_t size) {
-    void *p = alloc_fails() ? NULL : malloc(size);
-    alloc_live += p != NULL;
-    return p;
+void *counted_malloc(size_t size);
+void *counted_realloc(void *old, size_t size);
+void counted_free(void *p);
+size_t counted_read(void *bytes, size_t size, size_t count, FILE *file);
+#ifdef __cplusplus
 }
-
-static void *counted_realloc(void *old, size_t size) {
-    void *p = alloc_fails() ? NULL : realloc(old, size);
-    alloc_live += p != NULL && old == NULL;
-    return p;
-}
-
-static void counted_free(void *p) {
-    alloc_live -= p != NULL;
-    free(p);
-}
-
-#define GF_MALLOC(size) counted_malloc(size)
-#define GF_REALLOC(p, size) counted_realloc(p, size)
-#define GF_FREE(p) counted_free(p)
+#endif
 #endif

@@ -29,12 +29,17 @@ here (OpenMP, neon, Windows, GF_NO_STDIO: their own tests and make portability r
 SUFFIX = re.compile(r"_(plain|avx2|avx512|neon)$")
 
 
-def variants_of(path):
+def build_line(path):
+    """The words of a test's "// build:" line."""
     with open(path, encoding="utf-8") as file:
         for line in [next(file, "") for _ in range(3)]:
             if line.startswith("// build:"):
-                return [v for v in line.split()[2:] if v in VARIANTS] or ["float"]
-    return ["float"]
+                return line.split()[2:]
+    return []
+
+
+def variants_of(path):
+    return [v for v in build_line(path) if v in VARIANTS] or ["float"]
 
 
 def run(name, variant):
@@ -44,7 +49,10 @@ def run(name, variant):
     os.makedirs(folder)
     program = os.path.join(folder, name)
     command = [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline", "-DGF_ASSERT(x)=((void)0)"] + VARIANTS[variant]
-    if subprocess.call(command + [os.path.join(ROOT, "tests", name + ".c"), "-o", program, "-lm"], cwd=folder) != 0:
+    sources = [os.path.join(ROOT, "tests", name + ".c")]
+    if "inside" not in build_line(sources[0]):
+        sources.append(os.path.join(ROOT, "tests", "library.c"))
+    if subprocess.call(command + sources + ["-o", program, "-lm"], cwd=folder) != 0:
         print(f"{name} ({variant}): does not compile")
         return None
     try:

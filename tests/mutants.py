@@ -108,10 +108,12 @@ def noticed_by(folder, test, section, limit, extra=()):
     plain = test == "portable" or section != "KERNEL" and test not in WITH_KERNELS
     flags = ["-std=c99", "-w", "-O1", *extra] + (["-DGF_NO_SIMD", "-ffp-contract=off"] if plain else [])
     with open(os.path.join(ROOT, source(test)), encoding="utf-8") as file:
-        variants = re.search(r"^// build:(.*)", file.read(400), re.M)
-    if variants and variants.group(1).split()[0] == "double":
+        line = re.search(r"^// build:(.*)", file.read(400), re.M)
+    words = line.group(1).split() if line else ["inside"]
+    if words[0] == "double":
         flags.append("-DGF_REAL=double")
-    built = subprocess.run([CC] + flags + [os.path.join(folder, source(test)), "-o", program, "-lm"],
+    sources = [source(test)] if "inside" in words else [source(test), os.path.join("tests", "library.c")]
+    built = subprocess.run([CC] + flags + [os.path.join(folder, name) for name in sources] + ["-o", program, "-lm"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     if built.returncode != 0:
         return "does not compile"

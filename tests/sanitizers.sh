@@ -76,8 +76,11 @@ if [ "${1:-}" = --job ]; then
     name=$(basename "$source" .c)
     title="$tool $name ($variant)${*:+ $*}"
     program=$build/$(echo "$tool-$name-$variant-$*" | tr -c 'a-z0-9_\n-' _)
-    # shellcheck disable=SC2046
-    if ! $(compiler "$tool" "$variant") "$source" -o "$program" -lm >"$program.log" 2>&1; then
+    # Each with a library of its own: jobs are long, and few share a tool and a variant.
+    library=tests/library.c
+    case $source:$(sed -n '1,3s|^// build: *||p' "$source") in examples/* | *inside*) library= ;; esac
+    # shellcheck disable=SC2046,SC2086
+    if ! $(compiler "$tool" "$variant") "$source" $library -o "$program" -lm >"$program.log" 2>&1; then
         echo "FAIL $title: does not compile"
         head -n 20 "$program.log"
         exit 0
@@ -114,7 +117,7 @@ jobs_of() {
         for variant in ${variants:-float}; do
             case $1:$variant in
                 gcc-asan:"${variants%% *}") ;;          # run.sh's
-                *:noasan | *:cxx) ;;                    # noasan: too slow for run.sh
+                *:noasan | *:inside | *:cxx) ;;         # noasan: too slow for run.sh
                 msan:openmp) ;;                         # msan does not see what the uninstrumented libomp writes
                 *asan:* | msan:* | tsan:openmp) echo "$1 tests/test_$name.c $variant" ;;
             esac

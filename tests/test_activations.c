@@ -1,5 +1,5 @@
 // Activations: accuracy of every kernel pass, derivatives, kinks, names, properties, special values, PyTorch's numbers.
-// build: float double cxx
+// build: float double cxx inside
 // GF_SWEEP=97 makes the accuracy sweep take every 97th float, not every 71583rd; GF_VERBOSE=1 prints what it finds.
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
@@ -620,6 +620,28 @@ static void test_pytorch(void) {
     fclose(file);
 }
 
+// What the random numbers are made with.
+static void test_log(void) {
+    TEST("the library's own logarithm");
+    for (int e = -1020; e <= 1020; e += 7) {
+        for (int i = 0; i < 40; i++) {
+            double x = ldexp(1 + gf_random_uniform(1, 1, (uint64_t)i), e);
+            CHECK_RELATIVE(gfi_log(x), log(x), 2e-15);
+        }
+    }
+    CHECK(gfi_log(1) == 0);
+    CHECK_RELATIVE(gfi_log(1 - 1e-9), log1p(-1e-9), 1e-7); // 1 - 1e-9 is itself rounded
+}
+
+static void test_random_below(void) {
+    enum { N = 24000 };
+    TEST("numbers below 3·2^30: none of a third is likelier, though 2^32 is no multiple");
+    long third[3] = {0, 0, 0};
+    for (uint64_t i = 0; i < (uint64_t)N; i++)
+        third[gfi_random_below(gf_random_bits(1, GF_STREAM_USER, i), 3u << 30) % 3]++;
+    for (int k = 0; k < 3; k++) CHECK_NEAR(third[k], N / 3.0, 5 * sqrt(N * 2 / 9.0));
+}
+
 int main(void) {
     static char title[80];
     size_t p;
@@ -645,5 +667,7 @@ int main(void) {
     TEST("properties"), test_properties();
     TEST("saturation rules"), test_saturation();
     TEST("PyTorch's values and derivatives"), test_pytorch();
+    test_log();
+    test_random_below();
     return test_report();
 }

@@ -1,6 +1,5 @@
 // test_checkpoint.c: training saved in mid-epoch and resumed gives the same bits; a damaged file changes nothing.
 // build: float double
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
 

@@ -3,7 +3,6 @@
 //
 // fixtures/mnist_deep20_init_profile.csv holds, for 12 activations and 3 initialisations, the geometric means over 20 seeds of
 // RMS δ_l and L2 ∇W_l of a 784-128×21-10 net on the first 128 training images (fixtures/mnist128-…), measured with PyTorch.
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "test.h"
 

@@ -1,8 +1,8 @@
 // test_errors.c: every wrong call leaves a status and a message with its numbers, and stops the net without a crash.
 // build: float
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
+#include <float.h>
 
 enum { NEW, BUILT, FORWARDED, LOSS, BACKWARDED }; // how far net_at takes a net
 

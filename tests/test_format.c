@@ -1,5 +1,5 @@
 // test_format.c: with GF_NO_STDIO messages are written by the library itself, as snprintf writes them.
-// build: float cxx
+// build: float cxx inside
 #define GF_NO_STDIO
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"

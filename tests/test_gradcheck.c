@@ -1,6 +1,5 @@
 // test_gradcheck.c: backward against central differences, every activation × layer × loss; and the check itself.
 // build: double
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
 

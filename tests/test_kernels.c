@@ -1,5 +1,5 @@
 // test_kernels.c: matrix multiply, sums and optimiser updates of every instruction set here against plain double loops.
-// build: float double openmp nosimd cxx
+// build: float double openmp nosimd cxx inside
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "test.h"

@@ -2,9 +2,9 @@
 // build: float openmp
 #define _POSIX_C_SOURCE 200809L
 #include "counted_alloc.h"
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
+#include <float.h>
 
 enum { INPUTS = 6, BATCH = 8 };
 

@@ -1,5 +1,5 @@
 // test_plot.c: charts show data where the axes say, no text is ever cut off or overlapped, files are whole or absent.
-// build: float cxx
+// build: float cxx inside
 #include <stdlib.h>
 
 // Every allocation of plot.h goes through these: they count what is held and can fail from the n-th call on.

@@ -2,7 +2,6 @@
 // build: float double
 // Statistics of arrays must agree to rounding in double even for a float net; only φ', which a float kernel computes,
 // is held to float accuracy. A constant factor, the wrong layer or the step before fails everywhere here.
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
 

@@ -5,7 +5,6 @@
 // The measure: an element may be off by tolerance·(|itself| + RMS of its tensor), an L2 norm by tolerance·itself, a sum
 // by tolerance·√n·L2 (the most that n such errors can add up to). So a small element beside large ones is held to what
 // the arithmetic can give, and a wrong factor, row or sign is seen at once.
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "nets.h"
 

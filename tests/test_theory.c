@@ -1,6 +1,5 @@
 // test_theory.c: the theory against closed forms, plain sums, random draws, a simulated net and PyTorch's measurements.
 // build: float double
-#define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "test.h"
 

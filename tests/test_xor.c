@@ -16,6 +16,7 @@ int main(void) {
 }
 #else
 #define main xor_mlp_main
+#define GRADFLOW_IMPLEMENTATION_DONE // linked, in double
 #include "../examples/xor_mlp.c"
 #undef main
 #include "test.h"
