@@ -9,37 +9,19 @@
 //           conv1 has the LARGEST mean |∇W|: 864 weights collect the gradient of 1024 pixels. Normalise before you
 //           compare
 // Try next  --depth 4-10 (where does each stop training?) · --init kaiming · --activations tanh,gelu · --seeds 3
-#include "experiment.h"
-#define GRADFLOW_IMPLEMENTATION
-#include "../gradflow.h"
-#define PLOT_IMPLEMENTATION
-#include "plot.h"
 #include "cifar.h"
+#include "cifar_maps.h"
 
-enum {
-    SIDE = 32,
-    PIXELS = SIDE * SIDE,
-    FILTERS = 32,
-    FILTER = 3 * 3 * 3,
-    MAP_IMAGES = 256,
-    LEAST_DEPTH = 4,
-    MOST_DEPTH = 20
-};
+enum { LEAST_DEPTH = 4, MOST_DEPTH = 20 };
 
-typedef struct pictures {  // of a trained net, of the first seed of each activation
-    double dz[PIXELS], dh[PIXELS];  // mean |∂L/∂z| and |∂L/∂h| of conv1
-    double filters[FILTERS * FILTER];
-    size_t confusion[100];
-    int taken;
-} pictures;
-
-static gf_net *build(const ex_settings *s, gf_act act, int seed, int depth) {
-    gf_net *net = gf_net_create(gf_image(3, SIDE, SIDE), s->batch, (uint64_t)seed);
-    gf_net_init(net, s->weight_init, s->bias_init);
+static gf_net *build(const study *st, const study_run *run, int depth) {
+    gf_net *net = gf_net_create(gf_image(3, CIFAR_SIDE, CIFAR_SIDE), st->s.batch, (uint64_t)run->seed);
+    gf_net_init(net, run->of->weight, run->of->bias);
     gf_net_probe(net, GF_PROBE_ALL);
-    gf_net_threads(net, s->threads);
+    gf_net_threads(net, st->s.threads);
     for (int l = 1; l <= depth; l++) {
-        gf_net_conv2d(net, l == 1 ? FILTERS : l == 2 ? 64 : 128, 3, 1, 1), gf_net_activation(net, act);
+        gf_net_conv2d(net, l == 1 ? FILTERS : l == 2 ? 64 : 128, 3, 1, 1);
+        gf_net_activation(net, run->of->act);
         if (l <= 3) gf_net_max_pool2d(net, 2, 2);
     }
     gf_net_dense(net, 10);
@@ -47,227 +29,165 @@ static gf_net *build(const ex_settings *s, gf_act act, int seed, int depth) {
     return net;
 }
 
-// Where the loss of the first test images would change if conv1's output did: L is their mean loss.
-static void draw_maps(pictures *p, gf_net *net, const cifar_study *st) {
-    gf_batches images;
-    double z[PIXELS], h[PIXELS];
-    int seen = 0;
-    if (gf_batches_init(&images, &st->test, st->s.batch, 0, 0) != GF_OK) ex_die("%s", gf_last_error());
-    memset(p->dz, 0, sizeof p->dz), memset(p->dh, 0, sizeof p->dh);
-    while (seen < MAP_IMAGES && gf_batches_next(&images)) {
-        const int n = images.n < MAP_IMAGES - seen ? images.n : MAP_IMAGES - seen;
-        gf_net_forward(net, images.x, n, GF_EVAL);
-        gf_loss_cross_entropy(net, images.labels);
-        gf_net_backward(net);
-        gf_net_gradient_map(net, 0, z), gf_net_gradient_map(net, 1, h);
-        ex_check(net);
-        for (int i = 0; i < PIXELS; i++)
-            p->dz[i] += z[i] * n * n, p->dh[i] += h[i] * n * n; // from 1/n, and a mean over n
-        seen += n;
-    }
-    for (int i = 0; i < PIXELS; i++) p->dz[i] /= (double)seen * seen, p->dh[i] /= (double)seen * seen;
-    gf_batches_free(&images);
-}
-
-static void take_pictures(pictures *p, const cifar_run *run, const cifar_study *st) {
-    const gf_tensor *weight = gf_net_tensor(run->net, "conv1.weight");
-    draw_maps(p, run->net, st);
-    for (int i = 0; i < FILTERS * FILTER; i++) p->filters[i] = (double)weight->value[i];
-    memcpy(p->confusion, run->confusion, sizeof p->confusion);
-    p->taken = 1;
-}
-
-static void write_maps(const cifar_study *st, const pictures *p) {
-    ex_settings fresh = st->s;
-    ex_csv csv;
-    fresh.resume = 0;
-    ex_csv_open(&csv, &fresh, "gradmaps.csv", "activation,y,x,dz,dh");
-    for (int a = 0; a < st->s.act_count; a++)
-        for (int i = 0; i < PIXELS && p[a].taken; i++)
-            ex_csv_row(&csv, "%s,%d,%d,%.6g,%.6g", st->s.act_name[a], i / SIDE, i % SIDE, p[a].dz[i], p[a].dh[i]);
-    ex_csv_close(&csv);
-}
-
-static void chart_pictures(const cifar_study *st, const pictures *p) {
-    const ex_settings *s = &st->s;
-    char title[96];
-    plot_figure *maps =
-        cifar_figure(st, 160 + 640 * s->act_count, 1200, 2, s->act_count, "Where conv1's gradient stands");
-    plot_figure *filters = cifar_figure(st, 160 + 640 * s->act_count, 450, 1, s->act_count, "What conv1 has learnt");
-    plot_caption(maps, "mean over channels and the first 256 test images; the grid behind relu: in a 2×2 window of "
-                       "zeros max-pool takes the first pixel");
-    for (int a = 0; a < s->act_count; a++) {
-        plot_axes *ax = plot_axes_at(filters, 0, a);
-        if (!p[a].taken) continue;
-        for (int h = 0; h < 2; h++) {
-            plot_axes *map = plot_axes_at(maps, h, a);
-            snprintf(title, sizeof title, "%s: %s the activation", s->act_name[a],
-                     h ? "|∂L/∂h|, behind" : "|∂L/∂z|, before");
-            plot_labels(map, title, "x in pixels", "y in pixels");
-            plot_heatmap(map, h ? p[a].dh : p[a].dz, SIDE, SIDE, PLOT_INFERNO), plot_heatmap_square(map);
-            plot_color_label(map, h ? "mean |∂L/∂h|" : "mean |∂L/∂z|");
+static void train(study *st, pictures *shots, int depth, int grads) {
+    for (study_run run; study_next(st, &run);) {
+        study_begin(st, &run, build(st, &run, depth));
+        while (study_epoch(st, &run)) {
+            while (study_batch(st, &run)) {
+                gf_net_forward(run.net, run.batches.x, run.batches.n, GF_TRAIN);
+                double loss = gf_loss_cross_entropy(run.net, run.batches.labels);
+                gf_net_backward(run.net);
+                double norm = gf_net_grad_norm(run.net);
+                study_add_grads(st, &run, grads);
+                if (study_last_batch(&run)) gf_net_measure(run.net);
+                gf_optim_step(&run.optim, run.net);
+                study_step(st, &run, loss, norm);
+            }
         }
-        snprintf(title, sizeof title, "%s: the 32 filters, 3×3×3 as RGB", s->act_name[a]);
-        plot_labels(ax, title, NULL, NULL);
-        plot_images(ax, p[a].filters, FILTERS, 3, 3, 3, 0, 0, 8, NULL);
+        if (run.number == 0 && study_is_whole(st, &run)) take_pictures(&shots[run.of - st->cases], st, run.net);
+        study_end(st, &run);
     }
-    ex_save_chart(maps, s->out, "activation_gradmaps_conv1.png");
-    ex_save_chart(filters, s->out, "conv1_filters.png");
 }
 
-// Mean |∇W| of each convolution per epoch: the study's figure, on an axis on which a small gradient is not zero.
-static void chart_layers(const cifar_study *st, int depth) {
-    const ex_settings *s = &st->s;
-    const int layers = depth + 1;
-    plot_figure *fig =
-        cifar_figure(st, 1500, 380 * ((depth + 1) / 2) + 120, (depth + 1) / 2, 2, "Gradient of every convolution");
+// Mean |∇W| of each convolution per epoch: the study's figure, on one log axis, on which a small gradient is not zero.
+static void chart_layers(const study *st, int file, int depth) {
+    const int layers = depth + 1, rows = (depth + 1) / 2;
+    plot_figure *fig = study_figure(st, 1500, 380 * rows + 120, rows, 2, "Gradient of every convolution");
     plot_shared_legend(fig);
+    plot_share_y(fig, PLOT_SHARE_ALL);
     for (int l = 0; l < depth; l++) {
         plot_axes *ax = plot_axes_at(fig, l / 2, l % 2);
         char title[32];
         snprintf(title, sizeof title, "conv%d.weight", l + 1);
-        plot_labels(ax, title, "epoch", "mean |∇W|"), plot_log_y(ax);
-        for (int a = 0; a < s->act_count; a++) {
-            cifar_curve grad = cifar_read(st, a, CIFAR_GRADS, "mean_abs");
-            const int n = grad.n / layers;
-            double *x = (double *)ex_realloc(NULL, 2 * (size_t)n, sizeof(double)), *y = x + n;
-            for (int e = 0; e < n; e++) x[e] = e + 1, y[e] = grad.mean[e * layers + l];
-            plot_line(ax, x, y, n, s->act_name[a], plot_marked(a, PLOT_CIRCLE));
-            free(x), free(grad.mean);
+        plot_labels(ax, title, "epoch", "mean |∇W|");
+        plot_log_y(ax);
+        for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
+            study_curve grad = study_read(st, c, file, "mean_abs");
+            const int epochs = grad.n / layers;
+            for (int e = 0; e < epochs; e++) grad.mean[e] = grad.mean[e * layers + l];
+            if (epochs > 0) plot_line(ax, grad.x, grad.mean, epochs, c->act_name, study_marked(st, c));
+            study_curve_free(&grad);
         }
     }
-    ex_save_chart(fig, s->out, "grad_norms_per_layer.png");
+    ex_save_chart(fig, st->s.out, "grad_norms_per_layer.png");
 }
 
 // The last epoch layer by layer, in three measures: does "the gradient shrinks" depend on how it is measured?
-static void chart_measures(const cifar_study *st, int depth) {
-    static const struct { int file; const char *column, *title, *y; } measure[] = {
-        {CIFAR_GRADS, "mean_abs", "per weight: the study's", "mean |∇W_{l}|"},
-        {CIFAR_GRADS, "l2", "per tensor", "‖∇W_{l}‖"},
-        {CIFAR_LAYERS, "delta.l2", "what arrives at the layer", "‖δ_{l}‖"}};
-    const ex_settings *s = &st->s;
-    const int layers = depth + 1;
-    plot_figure *fig = cifar_figure(st, 1700, 560, 1, 3, "Three measures of one gradient, last epoch");
+static void chart_measures(const study *st, int grads, int layers) {
+    const struct { int file; const char *column, *title, *y; } measure[] = {
+        {grads, "mean_abs", "per weight: the study's", "mean |∇W_{l}|"},
+        {grads, "l2", "per tensor", "‖∇W_{l}‖"},
+        {STUDY_LAYERS, "delta.l2", "what arrives at the layer", "‖δ_{l}‖"}};
+    plot_figure *fig = study_figure(st, 1700, 560, 1, 3, "Three measures of one gradient, last epoch");
     plot_shared_legend(fig);
     for (int m = 0; m < EX_COUNT(measure); m++) {
         plot_axes *ax = plot_axes_at(fig, 0, m);
-        plot_labels(ax, measure[m].title, "layer (the last one is linear)", measure[m].y), plot_log_y(ax);
-        for (int a = 0; a < s->act_count; a++) {
-            cifar_curve curve = cifar_read(st, a, measure[m].file, measure[m].column);
-            double x[MOST_DEPTH + 1];
-            for (int l = 0; l < layers; l++) x[l] = l + 1;
-            if (curve.n >= layers)
-                plot_line(ax, x, curve.mean + curve.n - layers, layers, s->act_name[a], plot_marked(a, PLOT_CIRCLE));
-            free(curve.mean);
-        }
+        plot_labels(ax, measure[m].title, "layer (the last one is linear)", measure[m].y);
+        study_panel_layers(ax, st, measure[m].file, measure[m].column, layers, 1);
     }
-    ex_save_chart(fig, s->out, "grad_by_layer.png");
+    ex_save_chart(fig, st->s.out, "grad_by_layer.png");
 }
 
-static void chart(const cifar_study *st, const pictures *p, int depth) {
-    plot_figure *fig = cifar_figure(st, 1500, 600, 1, 2, "Sigmoid against relu");
-    cifar_draw_both(plot_axes_at(fig, 0, 0), st, 0, st->s.act_count - 1, "loss");
-    cifar_draw_both(plot_axes_at(fig, 0, 1), st, 0, st->s.act_count - 1, "acc");
-    ex_save_chart(fig, st->s.out, "loss_acc_comparison.png");
-    chart_layers(st, depth);
-    chart_measures(st, depth);
-    chart_pictures(st, p);
+static void report(const study *st) {
+    static const study_claim claims[] = {{"sigmoid", "45 → 72–74"}, {"relu", "60 → 82–83"}};
+    static ex_table table;
+    char cells[256];
+    study_table_head(&table, st, CIFAR_ROW_HEADER);
+    for (const study_case *c = st->cases; c < st->cases + st->case_count; c++)
+        study_table_row(&table, st, c, claims, EX_COUNT(claims), cifar_row(st, c, cells));
+    cifar_table_end(&table, st);
 }
 
-static void report(const cifar_study *st, const pictures *p) {
-    ex_table table;
-    char row[256];
-    memset(&table, 0, sizeof table);
-    ex_table_row(&table, "activation|claimed|" CIFAR_ROW_HEADER);
-    for (int a = 0; a < st->s.act_count; a++) {
-        const char *name = st->s.act_name[a];
-        const int sigmoid = strcmp(name, "sigmoid") == 0, relu = strcmp(name, "relu") == 0;
-        cifar_row(st, a, row, sizeof row);
-        if (row[0] != '\0')
-            ex_table_row(&table, "%s|%s|%s", name, sigmoid ? "45 → 72–74 %" : relu ? "60 → 82–83 %" : "–", row);
-    }
-    ex_table_write(&table, &st->s, "table.md");
-    for (int a = 0; a < st->s.act_count; a++)
-        if (p[a].taken) cifar_print_recall(st, st->s.act_name[a], p[a].confusion);
-}
-
-// One depth, all activations and seeds, into one folder.
-static void study(cifar_study *st, int depth) {
-    static pictures shots[EX_MAX_ACTIVATIONS];
-    cifar_run run;
+// One depth, all cases and seeds, into one folder. Returns the number of grads.csv.
+static int train_depth(study *st, int depth) {
+    static pictures shots[STUDY_MAX_CASES];
     char own[32];
     snprintf(own, sizeof own, "depth %d", depth);
-    cifar_open(st, own);
+    study_open(st, "plain CNN", own);
+    const int grads = study_grads_file(st);
     memset(shots, 0, sizeof shots);
-    for (int a = 0; a < st->s.act_count; a++)
-        for (int r = 0; r < st->s.seeds && !ex_stop; r++) {
-            cifar_start(st, &run, build(&st->s, st->s.act[a], st->s.seed + r, depth), a, r);
-            cifar_train(st, &run);
-            if (r == 0 && !ex_stop) take_pictures(&shots[a], &run, st);
-            cifar_finish(&run);
-        }
-    cifar_close(st);
-    chart(st, shots, depth);
+    train(st, shots, depth, grads);
+    study_close(st);
+    report(st);
+    plot_figure *fig = study_figure(st, 1500, 600, 1, 2, "Loss and accuracy");
+    study_panel_loss(plot_axes_at(fig, 0, 0), st, 0, st->case_count);
+    study_panel_accuracy(plot_axes_at(fig, 0, 1), st, 0, st->case_count);
+    ex_save_chart(fig, st->s.out, "loss_acc_comparison.png");
+    chart_layers(st, grads, depth);
+    chart_measures(st, grads, depth + 1);
+    chart_pictures(st, shots);
     write_maps(st, shots);
-    report(st, shots);
+    return grads;
 }
 
+typedef struct depth_result {  // of one depth, by case
+    double accuracy[STUDY_MAX_CASES], gradient[STUDY_MAX_CASES];
+} depth_result;
+
 // Accuracy and conv1's gradient against depth, from the studies just run.
-static void chart_depths(const cifar_study *st, double (*accuracy)[MOST_DEPTH + 1], double (*gradient)[MOST_DEPTH + 1],
-                         int low, int high) {
-    plot_figure *fig = cifar_figure(st, 1500, 600, 1, 2, "Accuracy and gradient against depth");
+static void chart_depths(const study *st, const depth_result *results, int low, int high) {
+    plot_figure *fig = study_figure(st, 1500, 600, 1, 2, "Accuracy and gradient against depth");
     plot_axes *left = plot_axes_at(fig, 0, 0), *right = plot_axes_at(fig, 0, 1);
-    double x[MOST_DEPTH + 1];
-    for (int d = low; d <= high; d++) x[d] = d;
-    plot_labels(left, "accuracy after the last epoch", "convolutions", "test accuracy in %"),
-        plot_limits_y(left, 0, NAN);
+    plot_labels(left, "accuracy after the last epoch", "convolutions", "test accuracy in %");
+    plot_limits_y(left, 0, NAN);
     plot_hline(left, 10, "chance", plot_dotted(PLOT_GREY));
-    plot_labels(right, "gradient of conv1 in the last epoch", "convolutions", "mean |∇W_{1}|"), plot_log_y(right);
-    for (int a = 0; a < st->s.act_count; a++) {
-        plot_line(left, x + low, accuracy[a] + low, high - low + 1, st->s.act_name[a], plot_marked(a, PLOT_CIRCLE));
-        plot_line(right, x + low, gradient[a] + low, high - low + 1, st->s.act_name[a], plot_marked(a, PLOT_CIRCLE));
+    plot_labels(right, "gradient of conv1 in the last epoch", "convolutions", "mean |∇W_{1}|");
+    plot_log_y(right);
+    for (int k = 0; k < st->case_count; k++) {
+        double x[MOST_DEPTH + 1], accuracy[MOST_DEPTH + 1], gradient[MOST_DEPTH + 1];
+        for (int d = low; d <= high; d++) {
+            x[d - low] = d;
+            accuracy[d - low] = results[d].accuracy[k];
+            gradient[d - low] = results[d].gradient[k];
+        }
+        const char *name = st->cases[k].act_name;
+        plot_line(left, x, accuracy, high - low + 1, name, study_marked(st, &st->cases[k]));
+        plot_line(right, x, gradient, high - low + 1, name, study_marked(st, &st->cases[k]));
     }
     ex_save_chart(fig, st->s.out, "depth.png");
 }
 
 // Every depth is a study in a folder of its own.
-static void sweep(cifar_study *st, int low, int high) {
-    static double accuracy[EX_MAX_ACTIVATIONS][MOST_DEPTH + 1], gradient[EX_MAX_ACTIVATIONS][MOST_DEPTH + 1];
+static void sweep(study *st, int low, int high) {
+    static depth_result results[MOST_DEPTH + 1];
     const ex_settings outer = st->s;
     for (int depth = low; depth <= high && !ex_stop; depth++) {
         char folder[EX_PATH], name[32];
         snprintf(name, sizeof name, "depth_%02d", depth);
         printf("%d convolutions\n", depth);
-        st->s.out = ex_path(folder, outer.out, name), st->s.resume = outer.resume;
-        study(st, depth);
-        for (int a = 0; a < outer.act_count; a++) {
-            cifar_curve test = cifar_read(st, a, CIFAR_EPOCHS, "test_acc"),
-                        grad = cifar_read(st, a, CIFAR_GRADS, "mean_abs");
-            accuracy[a][depth] = test.n > 0 ? test.mean[test.n - 1] : NAN;
-            gradient[a][depth] = grad.n > depth ? grad.mean[grad.n - 1 - depth] : NAN;
-            free(test.mean), free(grad.mean);
+        st->s.out = ex_path(folder, outer.out, name);
+        st->s.resume = outer.resume;
+        const int grads = train_depth(st, depth);
+        for (int k = 0; k < st->case_count; k++) {
+            study_curve grad = study_read(st, &st->cases[k], grads, "mean_abs");
+            results[depth].accuracy[k] = study_last(st, &st->cases[k], STUDY_EPOCHS, "test_acc");
+            results[depth].gradient[k] = grad.n > depth ? grad.mean[grad.n - 1 - depth] : NAN;
+            study_curve_free(&grad);
         }
     }
     st->s.out = outer.out;
-    if (!ex_stop) chart_depths(st, accuracy, gradient, low, high);
+    if (!ex_stop) chart_depths(st, results, low, high);
 }
 
 int main(int argc, char **argv) {
-    static cifar_study st;
+    static study st;
     const double mean[] = {0.4914, 0.4822, 0.4465}, std[] = {0.2470, 0.2435, 0.2616};
     int depth[2] = {LEAST_DEPTH, LEAST_DEPTH};
     const ex_option own[] = {
         {"depth", EX_RANGE, depth, LEAST_DEPTH, MOST_DEPTH, "convolutions, or a range of them to compare"}};
     st.s =
         ex_settings_default("cifar_cnn", "How much gradient reaches the first convolution, and where in the picture?");
-    st.s.activations = "sigmoid,relu", st.s.epochs = 20, st.s.quick_epochs = 8, st.s.batch = 128;
+    st.s.activations = "sigmoid,relu";
+    st.s.epochs = 20;
+    st.s.quick_epochs = 8;
+    st.s.batch = 128;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY | EX_RESUME, own, EX_COUNT(own));
-    st.net_name = "plain CNN";
-    cifar_load(&st, mean, std, 3);
+    study_cifar10(&st);
+    study_normalize(&st, mean, std, 3);
+    study_cases(&st);
     st.augment = GF_FLIP | GF_CROP;
-    if (depth[0] == depth[1]) study(&st, depth[0]);
+    if (depth[0] == depth[1]) train_depth(&st, depth[0]);
     else sweep(&st, depth[0], depth[1]);
     printf("open %s/%s first\n", st.s.out, depth[0] == depth[1] ? "activation_gradmaps_conv1.png" : "depth.png");
-    gf_data_free(&st.data), gf_data_free(&st.test);
-    return ex_exit_status();
+    return study_free(&st);
 }

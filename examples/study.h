@@ -44,7 +44,7 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64 };
+enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
 
 typedef struct study_case {      // one of the nets that are compared
     gf_act act;
@@ -70,6 +70,11 @@ typedef struct study {
     int next;                    // how many runs study_next has handed out
 } study;
 
+typedef struct study_grads {     // mean |∇W_l| and ‖∇W_l‖ of every layer, summed over the steps of the epoch
+    int layers;
+    double mean_abs[STUDY_MAX_LAYERS], l2[STUDY_MAX_LAYERS];
+} study_grads;
+
 typedef struct study_run {       // one net in training
     study_case *of;
     int number, seed;            // number 0 is the first seed
@@ -77,6 +82,7 @@ typedef struct study_run {       // one net in training
     gf_net *net;
     gf_optim optim;
     gf_batches batches;
+    study_grads grads;
     int epoch;                   // the one in training, from 1; 0 before the first
     long step;                   // steps before this one, over all epochs
     double test_acc;             // % after the last whole epoch; NaN before
@@ -154,7 +160,13 @@ static inline int study_file(study *st, const char *name, const char *header) {
 static inline void study_open(study *st, const char *net_name, const char *own_settings) {
     ex_settings *s = &st->s;
     st->net_name = net_name;
-    st->file_count = st->next = 0;
+    st->file_count = 0;
+    st->next = 0;
+    for (study_case *c = st->cases; c < st->cases + st->case_count; c++) {
+        free(c->confusion);
+        c->confusion = NULL;
+        c->diverged = 0;
+    }
     ex_make_folder(s->out);
     if (s->resumable) ex_resume(s, st->data_name, own_settings);
     study_file(st, "steps.csv", "activation,init,seed,epoch,step,loss,grad_norm");
@@ -313,6 +325,36 @@ static inline void study_step(study *st, study_run *run, double loss, double nor
     run->step++;
 }
 
+// Is the run trained to its last epoch? Not after Ctrl-C, nor when it has diverged.
+static inline int study_is_whole(const study *st, const study_run *run) {
+    return !ex_stop && gf_net_status(run->net) == GF_OK && run->epoch == st->s.epochs;
+}
+
+// The optional file grads.csv: mean |∇W_l| and ‖∇W_l‖ of every layer, averaged over the steps of an epoch. Returns its
+// number.
+static inline int study_grads_file(study *st) {
+    return study_file(st, "grads.csv", "activation,init,seed,epoch,layer,name,mean_abs,l2");
+}
+
+// For grads.csv, after every backward. Weights are the tensors with more than one dimension, in the order of the layers.
+static inline void study_add_grads(study *st, study_run *run, int file) {
+    study_grads *grads = &run->grads;
+    const double steps = (double)(run->batches.batch + 1);
+    if (run->batches.batch == 0) memset(grads, 0, sizeof *grads);
+    grads->layers = 0;
+    for (int t = 0; t < gf_net_tensor_count(run->net); t++) {
+        const gf_tensor *weight = gf_net_tensor_at(run->net, t);
+        if (weight->rank < 2 || grads->layers == STUDY_MAX_LAYERS) continue;
+        const gf_stats stats = gf_stats_of(weight->grad, weight->size);
+        const int l = grads->layers++;
+        grads->mean_abs[l] += stats.mean_abs;
+        grads->l2[l] += stats.l2;
+        if (study_last_batch(run))
+            ex_csv_row(&st->file[file], "%s,%d,%d,%.*s,%.9g,%.9g", run->label, run->epoch, l + 1,
+                       (int)strcspn(weight->name, "."), weight->name, grads->mean_abs[l] / steps, grads->l2[l] / steps);
+    }
+}
+
 static inline void study_end(study *st, study_run *run) {
     (void)st;
     gf_batches_free(&run->batches);
@@ -360,6 +402,13 @@ static inline study_curve study_read(const study *st, const study_case *c, int f
     return curve;
 }
 
+// Has the case come to the end of an epoch?
+static inline int study_has_run(const study *st, const study_case *c) {
+    study_curve curve = study_read(st, c, STUDY_EPOCHS, "epoch");
+    study_curve_free(&curve);
+    return curve.n > 0;
+}
+
 // The last value of a column; NaN if it has none.
 static inline double study_last(const study *st, const study_case *c, int file, const char *column) {
     study_curve curve = study_read(st, c, file, column);
@@ -373,11 +422,19 @@ static inline double study_last(const study *st, const study_case *c, int file, 
 // ---------------------------------------------------------------------------------------------------------------------
 
 // The case's line: its activation's colour and dash, the same in every chart; another dash for a second initialisation.
+// Later cases are drawn over earlier ones and are thinner, so that two equal curves are seen as two.
 static inline plot_style study_style(const study *st, const study_case *c) {
     plot_style style = plot_named_style(c->act_name);
     int earlier = 0;
+    style.width = 2.0 + 1.4 * (double)(&st->cases[st->case_count] - c - 1) / st->case_count;
     for (const study_case *k = st->cases; k < c; k++) earlier += strcmp(k->act_name, c->act_name) == 0;
     style.dash = (plot_dash)(((int)style.dash + earlier) % (int)PLOT_NO_LINE);
+    return style;
+}
+
+static inline plot_style study_marked(const study *st, const study_case *c) {
+    plot_style style = study_style(st, c);
+    style.marker = PLOT_CIRCLE;
     return style;
 }
 
@@ -408,12 +465,29 @@ static inline void study_draw_epochs(plot_axes *ax, const study *st, const study
     study_curve_free(&curve);
 }
 
-// One column of steps.csv (or a file of your own with a row a step): every step pale, their moving average over it.
-static inline void study_draw_steps(plot_axes *ax, const study *st, const study_case *c, int file, const char *column) {
+// The geometric mean of the n/50 values before and after each, as many as there are: v changes.
+static inline void study_average(double *v, int n) {
+    double *sum = (double *)ex_realloc(NULL, (size_t)n + 1, sizeof *sum);  // of the logarithms of v[0] … v[i-1]
+    sum[0] = 0;
+    for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + log(v[i]);
+    for (int i = 0; i < n; i++) {
+        int half = n / 100 + 1;
+        if (half > i) half = i;  // the window is symmetric: it starts and ends with the data
+        if (half > n - 1 - i) half = n - 1 - i;
+        v[i] = exp((sum[i + half + 1] - sum[i - half]) / (2 * half + 1));
+    }
+    free(sum);
+}
+
+// One column of steps.csv (or a file of your own with a row a step): its moving average, over every step in pale if raw.
+static inline void study_draw_steps(plot_axes *ax, const study *st, const study_case *c, int file, const char *column,
+                                    int raw) {
     char name[64];
     study_curve curve = study_read(st, c, file, column);
-    if (curve.n > 0)
-        plot_smooth(ax, curve.x, curve.mean, curve.n, 0, study_name(st, c, name), study_style(st, c));
+    study_name(st, c, name);
+    if (!raw) study_average(curve.mean, curve.n);
+    if (curve.n > 0 && raw) plot_smooth(ax, curve.x, curve.mean, curve.n, 0, name, study_style(st, c));
+    if (curve.n > 0 && !raw) plot_line(ax, curve.x, curve.mean, curve.n, name, study_style(st, c));
     study_curve_free(&curve);
 }
 
@@ -426,10 +500,12 @@ static inline void study_panel_both(plot_axes *ax, const study *st, int first, i
     snprintf(text, sizeof text, only_test ? "test %s" : "%s: training solid, test dashed", title);
     plot_labels(ax, text, "epoch", strcmp(title, "loss") == 0 ? "cross entropy" : "accuracy in %");
     for (const study_case *c = &st->cases[first]; c < &st->cases[first + count]; c++) {
+        plot_style style = study_style(st, c);
         study_name(st, c, name);
-        if (only_test) study_draw_epochs(ax, st, c, test_column, name, study_style(st, c));
-        else study_draw_epochs(ax, st, c, train_column, name, plot_solid(plot_named_color(c->act_name)));
-        if (!only_test) study_draw_epochs(ax, st, c, test_column, NULL, plot_dashed(plot_named_color(c->act_name)));
+        if (!only_test) style.dash = PLOT_SOLID;
+        study_draw_epochs(ax, st, c, only_test ? test_column : train_column, name, style);
+        style.dash = PLOT_DASHED;
+        if (!only_test) study_draw_epochs(ax, st, c, test_column, NULL, style);
     }
 }
 
@@ -444,15 +520,32 @@ static inline void study_panel_accuracy(plot_axes *ax, const study *st, int firs
 
 // Loss and ‖∇‖ by step.
 static inline void study_panel_step_loss(plot_axes *ax, const study *st, int first, int count) {
-    plot_labels(ax, "training loss (thick: moving average)", "step", "cross entropy");
+    plot_labels(ax, count > 3 ? "training loss (moving average)" : "training loss (thick: moving average)", "step",
+                "cross entropy");
     plot_log_y(ax);
-    for (int c = first; c < first + count; c++) study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "loss");
+    for (int c = first; c < first + count; c++)
+        study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "loss", count <= 3);
 }
 
+// ‖∇‖ of more than three nets is drawn as moving averages alone: raw traces on top of each other hide all.
 static inline void study_panel_norm(plot_axes *ax, const study *st, int first, int count) {
-    plot_labels(ax, "gradient norm, all parameters (thick: moving average)", "step", "‖∇‖");
+    plot_labels(ax, count > 3 ? "gradient norm, all parameters (moving average)"
+                              : "gradient norm, all parameters (thick: moving average)", "step", "‖∇‖");
     plot_log_y(ax);
-    for (int c = first; c < first + count; c++) study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "grad_norm");
+    for (int c = first; c < first + count; c++)
+        study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "grad_norm", count <= 3);
+}
+
+// A column of layers.csv or grads.csv against the layer, in the first epoch or the last. The net has `layers` of them.
+static inline void study_panel_layers(plot_axes *ax, const study *st, int file, const char *column, int layers, int last) {
+    char name[64];
+    plot_log_y(ax);
+    for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
+        study_curve curve = study_read(st, c, file, column);
+        const double *y = curve.mean + (last ? curve.n - layers : 0);
+        if (curve.n >= layers) plot_line(ax, curve.x, y, layers, study_name(st, c, name), study_marked(st, c));
+        study_curve_free(&curve);
+    }
 }
 
 // The confusion of a case's first seed: which class is taken for which. Zeros stay white and empty.
@@ -523,12 +616,39 @@ static inline const char *study_reached(const study *st, const study_case *c, co
     return text;
 }
 
+typedef struct study_claim {  // what a study said of an activation; shown beside its own data only
+    const char *act_name, *text;
+} study_claim;
+
+// A table of cases: first their names, then what was claimed of them, then cells separated by '|'.
+static inline void study_table_head(ex_table *t, const study *st, const char *cells) {
+    memset(t, 0, sizeof *t);
+    ex_table_row(t, "net%s|%s", study_is_real(st) ? "|claimed" : "", cells);
+}
+
+static inline void study_table_row(ex_table *t, const study *st, const study_case *c, const study_claim *claims, int count,
+                                   const char *cells) {
+    const char *claim = "–";
+    char name[64];
+    for (int k = 0; k < count; k++)
+        if (strcmp(claims[k].act_name, c->act_name) == 0) claim = claims[k].text;
+    ex_table_row(t, "%s%s%s%s|%s", study_name(st, c, name), c->diverged ? " (diverged)" : "",
+                 study_is_real(st) ? "|" : "", study_is_real(st) ? claim : "", cells);
+}
+
+// Print the table and write it as table.md. claimed says what the claims are, "training accuracy in %".
+static inline void study_table_end(const ex_table *t, const study *st, const char *claimed) {
+    ex_table_write(t, &st->s, "table.md");
+    if (study_is_real(st)) printf("claimed: by the study, %s\n", claimed);
+    else printf("the study's claims are of the whole real data set and are not shown beside this run\n");
+}
+
 // The table that suits any study: accuracies, loss, gradient norm.
 static inline void study_table(const study *st) {
     static ex_table table;
     char name[64], train[64], test[64], norm[64], reached[64];
     const double percent[] = {50, 90};
-    ex_table_row(&table, "%s|train %%|test %%|‖∇‖|epochs to 50 / 90 %%", "net");
+    ex_table_row(&table, "%s", "net|train %|test %|‖∇‖|epochs to 50 / 90 %");
     for (const study_case *c = st->cases; c < st->cases + st->case_count; c++)
         ex_table_row(&table, "%s%s|%s|%s|%s|%s", study_name(st, c, name), c->diverged ? " (diverged)" : "",
                      study_change(st, c, "train_acc", "%.1f", train), study_final(st, c, "test_acc", test),
