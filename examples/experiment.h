@@ -13,6 +13,8 @@
 //     ex_parse(&s, argc, argv, EX_DATA | EX_TRAINING, NULL, 0);
 //     ex_make_folder(s.out);            // when the example's own options are found right, too
 //
+// Studies include study.h, which brings all this along.
+//
 // Everything here may print a message and exit: that is for programs, the library itself never does it.
 #ifndef EXPERIMENT_H
 #define EXPERIMENT_H
@@ -82,6 +84,27 @@ static inline void *ex_realloc(void *p, size_t count, size_t size) {
     void *grown = count > SIZE_MAX / size ? NULL : EX_REALLOC(p, count * size + (count == 0));
     if (grown == NULL) ex_die("out of memory: %zu elements of %zu bytes", count, size);
     return grown;
+}
+
+// A message in lines of at most 80 characters; all but the first are indented.
+EX_PRINTF(1, 2) static inline void ex_print_wrapped(const char *format, ...) {
+    char text[1024], *word = text;
+    int column = 0;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (char *next = word; *word != '\0'; word = next) {
+        int width = 0;
+        size_t length = strcspn(word, " ");
+        for (size_t i = 0; i < length; i++) width += ((unsigned char)word[i] & 0xC0) != 0x80;  // UTF-8
+        if (column > 0 && column + 1 + width > 80) column = printf("\n   ") - 1;
+        if (column > 0) column += printf(" ");
+        printf("%.*s", (int)length, word);
+        column += width;
+        next = word + length + (word[length] == ' ');
+    }
+    printf("\n");
 }
 
 // Monotonic seconds from an arbitrary start.
@@ -432,6 +455,20 @@ static inline int ex_optim_from_name(const char *name, double lr, gf_optim_confi
     return 1;
 }
 
+// "0.5,1,2" of option --name into out[most]; returns how many. Anything else ends the program.
+static inline int ex_parse_numbers(const char *name, const char *text, double low, double high, int most, double *out) {
+    for (int count = 0;; text++) {
+        char *end;
+        if (count == most) ex_usage("--%s: at most %d numbers", name, most);
+        out[count] = strtod(text, &end);
+        if (end == text || !(out[count] >= low && out[count] <= high) || (*end != ',' && *end != '\0'))
+            ex_usage("--%s: expected numbers from %g to %g, separated by commas, found '%s'", name, low, high, text);
+        count++;
+        text = end;
+        if (*end == '\0') return count;
+    }
+}
+
 // Turn the names of initialiser and optimiser into their settings; says which names there are.
 static inline void ex_parse_names(ex_settings *s) {
     char known[512] = "";
@@ -687,22 +724,6 @@ static inline void ex_resume(ex_settings *s, const char *data, const char *own) 
     file = ex_file_begin(ex_path(path, s->out, "settings.txt"));
     fputs(now, file);
     ex_file_end(file, path);
-}
-
-// The files every study writes; `run` is the text "activation,init,seed".
-#define EX_STEPS_HEADER "activation,init,seed,epoch,step,loss,grad_norm"
-static inline void ex_steps_row(ex_csv *csv, const char *run, int epoch, long step, double loss, double grad_norm) {
-    ex_csv_row(csv, "%s,%d,%ld,%.9g,%.9g", run, epoch, step, loss, grad_norm);
-}
-
-typedef struct ex_epoch {  // losses; accuracies in percent; mean global gradient norm; seconds of training
-    double train_loss, train_acc, test_loss, test_acc, grad_norm, seconds;
-} ex_epoch;
-
-#define EX_EPOCHS_HEADER "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds"
-static inline void ex_epochs_row(ex_csv *csv, const char *run, int epoch, const ex_epoch *e) {
-    ex_csv_row(csv, "%s,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", run, epoch, e->train_loss, e->train_acc, e->test_loss,
-               e->test_acc, e->grad_norm, e->seconds);
 }
 
 // Each field of gf_layer_probe once, for header and rows alike.

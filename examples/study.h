@@ -62,6 +62,7 @@ typedef struct study {
     const char *const *classes;  // names of the classes; NULL: numbers
     gf_dataset data, test;
     int augment;                 // GF_FLIP | GF_CROP
+    int apart;                   // 1: charts show an activation's initialisations in panels of their own, in one style
     study_case cases[STUDY_MAX_CASES];
     int case_count;
     ex_csv file[STUDY_MAX_FILES];
@@ -113,6 +114,21 @@ static inline void study_cifar10(study *st) {
 // Is this the study's own data in full? Only then may its claims stand beside what was measured.
 static inline int study_is_real(const study *st) { return !st->data.synthetic && !st->s.quick; }
 
+// Mean x² of the first 2000 normalised samples: where the theory of signal propagation starts.
+static inline double study_input_square(const study *st) {
+    size_t n = st->data.count < 2000 ? st->data.count : 2000;
+    size_t size = (size_t)st->data.shape.channels * (size_t)st->data.shape.height * (size_t)st->data.shape.width;
+    gf_real *x = (gf_real *)ex_realloc(NULL, size, sizeof *x);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        gf_data_sample(&st->data, i, x);
+        double rms = gf_stats_of(x, size).rms;
+        sum += rms * rms / (double)n;
+    }
+    free(x);
+    return sum;
+}
+
 // Add the case of the a-th activation with this initialisation.
 static inline void study_add_case(study *st, int a, const char *init_name, gf_init weight, gf_init bias) {
     if (st->case_count == STUDY_MAX_CASES) ex_usage("more than %d nets to compare", STUDY_MAX_CASES);
@@ -137,6 +153,24 @@ static inline const char *study_name(const study *st, const study_case *c, char 
     for (int i = 0; i < st->case_count; i++) several |= strcmp(st->cases[i].init_name, c->init_name) != 0;
     snprintf(name, 64, several ? "%s %s" : "%s", c->act_name, c->init_name);
     return name;
+}
+
+// What the legend calls it.
+static inline const char *study_legend(const study *st, const study_case *c, char name[64]) {
+    if (!st->apart) return study_name(st, c, name);
+    snprintf(name, 64, "%s", c->act_name);
+    return name;
+}
+
+// Columns that the longest name takes.
+static inline int study_width(const study *st) {
+    char name[64];
+    int width = 0;
+    for (int i = 0; i < st->case_count; i++) {
+        int length = (int)strlen(study_name(st, &st->cases[i], name));
+        if (length > width) width = length;
+    }
+    return width;
 }
 
 static inline const char *study_class(const study *st, int k) {
@@ -269,9 +303,9 @@ static inline void study_write_epoch(study *st, study_run *run) {
     ex_csv_row(&st->file[STUDY_EPOCHS], "%s,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", run->label, run->epoch, train_loss, train_acc,
                score.loss, run->test_acc, norm, seconds);
     ex_layers_rows(&st->file[STUDY_LAYERS], run->label, run->epoch, run->net);
-    ex_progress_note(&st->progress, "%-10s epoch %2d  train %.3f %5.2f %%  test %.3f %5.2f %%  |g| %-7.2g %.1f s",
-                     study_name(st, run->of, name), run->epoch, train_loss, train_acc, score.loss, run->test_acc, norm,
-                     seconds);
+    ex_progress_note(&st->progress, "%-*s epoch %2d  train %.3f %4.1f%%  test %.3f %4.1f%%  |g| %-5.2g  %.1f s",
+                     study_width(st), study_name(st, run->of, name), run->epoch, train_loss, train_acc, score.loss,
+                     run->test_acc, norm, seconds);
     ex_check(run->net);
     if (!st->s.resumable) return;
     for (int f = 0; f < st->file_count; f++) ex_csv_save(&st->file[f]);
@@ -355,6 +389,19 @@ static inline void study_add_grads(study *st, study_run *run, int file) {
     }
 }
 
+// The optional file profile.csv: RMS δ and ∇W of every layer, at the steps you choose. Returns its number.
+static inline int study_profile_file(study *st) {
+    return study_file(st, "profile.csv", "activation,init,seed,epoch,step,layer,rms_delta,rms_dw");
+}
+
+// After gf_net_measure.
+static inline void study_write_profile(study *st, const study_run *run, int file) {
+    for (int l = 1; l <= gf_net_affine_count(run->net); l++) {
+        const gf_layer_probe *p = gf_net_probe_at(run->net, l);
+        ex_csv_row(&st->file[file], "%s,%d,%ld,%d,%.9g,%.9g", run->label, run->epoch, run->step, l, p->delta.rms, p->dw.rms);
+    }
+}
+
 static inline void study_end(study *st, study_run *run) {
     (void)st;
     gf_batches_free(&run->batches);
@@ -368,7 +415,7 @@ static inline void study_end(study *st, study_run *run) {
 
 typedef struct study_curve {  // one column of one case, row by row: mean and standard deviation over the seeds
     double *x, *mean, *std;   // x: 1, 2, 3 … ; [n] each, free with study_curve_free
-    int n;
+    int n, seeds;             // rows; seeds that have reached the last of them
 } study_curve;
 
 static inline void study_curve_free(study_curve *curve) { free(curve->x); }
@@ -378,7 +425,7 @@ static inline study_curve study_read(const study *st, const study_case *c, int f
     int seeds = st->s.seeds;
     ex_series *series = (ex_series *)ex_realloc(NULL, (size_t)seeds, sizeof *series);
     double *values = (double *)ex_realloc(NULL, (size_t)seeds, sizeof *values);
-    study_curve curve = {NULL, NULL, NULL, 0};
+    study_curve curve = {NULL, NULL, NULL, 0, 0};
     char label[64];
     memset(series, 0, (size_t)seeds * sizeof *series);
     for (int r = 0; r < seeds; r++) {
@@ -395,6 +442,7 @@ static inline study_curve study_read(const study *st, const study_case *c, int f
         curve.x[i] = i + 1;
         curve.mean[i] = ex_mean(values, reached);
         curve.std[i] = ex_std(values, reached);
+        curve.seeds = (int)reached;
     }
     for (int r = 0; r < seeds; r++) ex_series_free(&series[r]);
     free(series);
@@ -422,13 +470,20 @@ static inline double study_last(const study *st, const study_case *c, int file, 
 // ---------------------------------------------------------------------------------------------------------------------
 
 // The case's line: its activation's colour and dash, the same in every chart; another dash for a second initialisation.
-// Later cases are drawn over earlier ones and are thinner, so that two equal curves are seen as two.
+// Later activations are drawn over earlier ones and are thinner, so that two equal curves are seen as two.
 static inline plot_style study_style(const study *st, const study_case *c) {
     plot_style style = plot_named_style(c->act_name);
-    int earlier = 0;
-    style.width = 2.0 + 1.4 * (double)(&st->cases[st->case_count] - c - 1) / st->case_count;
-    for (const study_case *k = st->cases; k < c; k++) earlier += strcmp(k->act_name, c->act_name) == 0;
-    style.dash = (plot_dash)(((int)style.dash + earlier) % (int)PLOT_NO_LINE);
+    int twins = 0, rank = 0, count = 0;  // earlier cases of this activation; activations before it; all activations
+    for (const study_case *k = st->cases; k < st->cases + st->case_count; k++) {
+        int is_first = 1;
+        for (const study_case *before = st->cases; before < k; before++)
+            is_first = is_first && strcmp(before->act_name, k->act_name) != 0;
+        if (k < c && strcmp(k->act_name, c->act_name) == 0) twins++;
+        if (k <= c && is_first && twins == 0) rank = count;
+        count += is_first;
+    }
+    if (!st->apart) style.dash = (plot_dash)(((int)style.dash + twins) % (int)PLOT_NO_LINE);
+    style.width = fmin(2.0 + 0.6 * (count - 1 - rank), 5);
     return style;
 }
 
@@ -484,7 +539,7 @@ static inline void study_draw_steps(plot_axes *ax, const study *st, const study_
                                     int raw) {
     char name[64];
     study_curve curve = study_read(st, c, file, column);
-    study_name(st, c, name);
+    study_legend(st, c, name);
     if (!raw) study_average(curve.mean, curve.n);
     if (curve.n > 0 && raw) plot_smooth(ax, curve.x, curve.mean, curve.n, 0, name, study_style(st, c));
     if (curve.n > 0 && !raw) plot_line(ax, curve.x, curve.mean, curve.n, name, study_style(st, c));
@@ -501,7 +556,7 @@ static inline void study_panel_both(plot_axes *ax, const study *st, int first, i
     plot_labels(ax, text, "epoch", strcmp(title, "loss") == 0 ? "cross entropy" : "accuracy in %");
     for (const study_case *c = &st->cases[first]; c < &st->cases[first + count]; c++) {
         plot_style style = study_style(st, c);
-        study_name(st, c, name);
+        study_legend(st, c, name);
         if (!only_test) style.dash = PLOT_SOLID;
         study_draw_epochs(ax, st, c, only_test ? test_column : train_column, name, style);
         style.dash = PLOT_DASHED;
@@ -543,9 +598,48 @@ static inline void study_panel_layers(plot_axes *ax, const study *st, int file, 
     for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
         study_curve curve = study_read(st, c, file, column);
         const double *y = curve.mean + (last ? curve.n - layers : 0);
-        if (curve.n >= layers) plot_line(ax, curve.x, y, layers, study_name(st, c, name), study_marked(st, c));
+        if (curve.n >= layers) plot_line(ax, curve.x, y, layers, study_legend(st, c, name), study_marked(st, c));
         study_curve_free(&curve);
     }
+}
+
+// A column of profile.csv as log10, layer by step: one picture a case, NAME_INIT_ACTIVATION.png, all in one range of
+// colours. what is "RMS δ".
+static inline void study_chart_profiles(const study *st, int file, const char *column, const char *what, const char *name) {
+    double low = INFINITY, high = -INFINITY;
+    char text[160];
+    for (int pass = 0; pass < 2; pass++)  // first the range, then the pictures
+        for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
+            study_curve curve = study_read(st, c, file, column);
+            study_curve step = study_read(st, c, file, "step");
+            study_curve layer = study_read(st, c, file, "layer");
+            const int layers = layer.n > 0 ? (int)layer.mean[layer.n - 1] : 1;
+            const int columns = curve.n / layers;
+            double *map = (double *)ex_realloc(NULL, (size_t)curve.n, sizeof *map);
+            for (int i = 0; i < columns * layers; i++) {
+                const double value = log10(curve.mean[i]);
+                map[i % layers * columns + i / layers] = value;
+                if (isfinite(value)) low = fmin(low, value);
+                if (isfinite(value)) high = fmax(high, value);
+            }
+            if (pass == 1 && columns > 1) {
+                snprintf(text, sizeof text, "%s of %s, %s initialisation", what, c->act_name, c->init_name);
+                plot_figure *fig = study_figure(st, 1100, 600, 1, 1, text);
+                plot_axes *ax = plot_axes_at(fig, 0, 0);
+                plot_labels(ax, NULL, "step", "layer");
+                plot_heatmap(ax, map, layers, columns, PLOT_INFERNO);
+                plot_heatmap_extent(ax, 0, step.mean[step.n - 1], 0.5, layers + 0.5);
+                plot_color_range(ax, low, high);
+                snprintf(text, sizeof text, "log_{10} %s (one range for all nets)", what);
+                plot_color_label(ax, text);
+                snprintf(text, sizeof text, "%s_%s_%s.png", name, c->init_name, c->act_name);
+                ex_save_chart(fig, st->s.out, text);
+            }
+            free(map);
+            study_curve_free(&curve);
+            study_curve_free(&step);
+            study_curve_free(&layer);
+        }
 }
 
 // The confusion of a case's first seed: which class is taken for which. Zeros stay white and empty.
@@ -577,12 +671,12 @@ static inline void study_chart_confusion(const study *st, const study_case *c, c
 // Tables
 // ---------------------------------------------------------------------------------------------------------------------
 
-// "97.25 ± 0.35" of the last epoch, or "97.25" for one seed; "–" before the first epoch is over.
+// "97.25 ± 0.35" of the last epoch, or "97.25" of one seed; "–" before the first epoch is over.
 static inline const char *study_final(const study *st, const study_case *c, const char *column, char text[64]) {
     study_curve curve = study_read(st, c, STUDY_EPOCHS, column);
     int last = curve.n - 1;
     if (last < 0) snprintf(text, 64, "–");
-    else if (st->s.seeds == 1) snprintf(text, 64, "%.2f", curve.mean[last]);
+    else if (curve.seeds == 1) snprintf(text, 64, "%.2f", curve.mean[last]);
     else snprintf(text, 64, "%.2f ± %.2f", curve.mean[last], curve.std[last]);
     study_curve_free(&curve);
     return text;
@@ -591,14 +685,15 @@ static inline const char *study_final(const study *st, const study_case *c, cons
 // "89.6 → 98.6": the first epoch's value and the last's, in this printf format.
 static inline const char *study_change(const study *st, const study_case *c, const char *column, const char *format,
                                        char text[64]) {
-    char first[24] = "–", last[24] = "–";
+    char first[24], last[24];
     study_curve curve = study_read(st, c, STUDY_EPOCHS, column);
+    snprintf(text, 64, "–");
     if (curve.n > 0) {
         snprintf(first, sizeof first, format, curve.mean[0]);
         snprintf(last, sizeof last, format, curve.mean[curve.n - 1]);
+        snprintf(text, 64, "%s → %s", first, last);
     }
     study_curve_free(&curve);
-    snprintf(text, 64, "%s → %s", first, last);
     return text;
 }
 

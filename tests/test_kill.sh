@@ -96,7 +96,7 @@ refused "full disk: a CSV file" 'cannot write .*csv' limited 8 "$dir/mnist_mlp" 
 rm -rf "$dir/full"
 refused "full disk: a chart" 'cannot write .*png' limited 40 "$dir/mnist_mlp" --quick --epochs 1 --activations relu --out "$dir/full"
 rm -rf "$dir/full"
-refused "full disk: a checkpoint" 'could not be written' limited 800 "$dir/cifar_activations" --quick --activations relu \
+refused "full disk: a checkpoint" 'could not be written' limited 1600 "$dir/cifar_activations" --quick --activations relu \
     --epochs 1 --out "$dir/full"
 : >"$dir/file"
 refused "unwritable output folder" 'cannot make folder' "$dir/mnist_mlp" --quick --out "$dir/file/out"
