@@ -20,15 +20,16 @@ static const char *cifar_row(const study *st, const study_case *c, char text[256
     const double percent[] = {50, 60, 70};
     char test[64], reached[64];
     snprintf(text, 256, "%.1f|%s|%.1f|%.3f|%s", study_last(st, c, STUDY_EPOCHS, "train_acc"),
-             study_change(st, c, "test_acc", "%.1f", test), cifar_last3(st, c), study_last(st, c, STUDY_EPOCHS, "train_loss"),
-             study_reached(st, c, percent, 3, reached));
+             study_change(st, c, "test_acc", "%.1f", test), cifar_last3(st, c),
+             study_last(st, c, STUDY_EPOCHS, "train_loss"), study_reached(st, c, percent, 3, reached));
     return text;
 }
 
 // Print and write the table.
 static void cifar_table_end(const ex_table *table, const study *st) {
     study_table_end(table, st, "test accuracy in %");
-    printf("last 3: mean test %% of the last three epochs; loss: of training, in the last epoch; to …: first epoch there\n");
+    printf("last 3: mean test %% of the last three epochs; loss: of training, in the last epoch; to …: first epoch "
+           "there\n");
     for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) study_print_recall(st, c);
 }
 

@@ -55,8 +55,8 @@ static void train(study *st, int grads) {
 
 // Loss, accuracy and gradient norm of `count` cases from `first`, as three files.
 static void chart_curves(const study *st, int first, int count, const char *who, const char *const names[3]) {
-    void (*const panel[3])(plot_axes *ax, const study *st, int first, int count) = {study_panel_loss, study_panel_accuracy,
-                                                                                   study_panel_norm};
+    void (*const panel[3])(plot_axes * ax, const study *st, int first,
+                           int count) = {study_panel_loss, study_panel_accuracy, study_panel_norm};
     for (int c = 0; c < 3; c++) {
         char file[96];
         plot_figure *fig = study_figure(st, 1000, 620, 1, 1, who);
@@ -74,8 +74,8 @@ static void chart_layers(const study *st) {
     plot_share_y(fig, PLOT_SHARE_ALL);
     for (int last = 0; last < 2; last++) {
         plot_axes *ax = plot_axes_at(fig, 0, last);
-        plot_labels(ax, last ? "end of the last epoch" : "end of the first epoch", "layer (1–3 convolutions, 4–5 linear)",
-                    "RMS δ_{l}");
+        plot_labels(ax, last ? "end of the last epoch" : "end of the first epoch",
+                    "layer (1–3 convolutions, 4–5 linear)", "RMS δ_{l}");
         study_panel_layers(ax, st, STUDY_LAYERS, "delta.rms", LAYERS, last);
     }
     ex_save_chart(fig, st->s.out, "grad_by_layer.png");
@@ -125,7 +125,8 @@ static void report(const study *st) {
     char cells[256];
     for (int i = 0; i < st->case_count; i++) {
         int at = i;
-        for (; at > 0 && !(cifar_last3(st, order[at - 1]) >= cifar_last3(st, &st->cases[i])); at--) order[at] = order[at - 1];
+        for (; at > 0 && !(cifar_last3(st, order[at - 1]) >= cifar_last3(st, &st->cases[i])); at--)
+            order[at] = order[at - 1];
         order[at] = &st->cases[i];
     }
     study_table_head(&table, st, CIFAR_ROW_HEADER);

@@ -74,10 +74,12 @@ static void chart_layers(const study *st, int file, int depth) {
 
 // The last epoch layer by layer, in three measures: does "the gradient shrinks" depend on how it is measured?
 static void chart_measures(const study *st, int grads, int layers) {
-    const struct { int file; const char *column, *title, *y; } measure[] = {
-        {grads, "mean_abs", "per weight: the study's", "mean |∇W_{l}|"},
-        {grads, "l2", "per tensor", "‖∇W_{l}‖"},
-        {STUDY_LAYERS, "delta.l2", "what arrives at the layer", "‖δ_{l}‖"}};
+    const struct {
+        int file;
+        const char *column, *title, *y;
+    } measure[] = {{grads, "mean_abs", "per weight: the study's", "mean |∇W_{l}|"},
+                   {grads, "l2", "per tensor", "‖∇W_{l}‖"},
+                   {STUDY_LAYERS, "delta.l2", "what arrives at the layer", "‖δ_{l}‖"}};
     plot_figure *fig = study_figure(st, 1700, 560, 1, 3, "Three measures of one gradient, last epoch");
     plot_shared_legend(fig);
     for (int m = 0; m < EX_COUNT(measure); m++) {
@@ -120,7 +122,7 @@ static int train_depth(study *st, int depth) {
     return grads;
 }
 
-typedef struct depth_result {  // of one depth, by case
+typedef struct depth_result { // of one depth, by case
     double accuracy[STUDY_MAX_CASES], gradient[STUDY_MAX_CASES];
 } depth_result;
 

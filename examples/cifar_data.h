@@ -3,12 +3,12 @@
 #define CIFAR_DATA_H
 #include "cifar.h"
 
-enum { SAMPLES = 8 };  // of each class
+enum { SAMPLES = 8 }; // of each class
 
-typedef struct data_view {  // of the training set
+typedef struct data_view { // of the training set
     double mean[3], std[3], histogram[3][32];
     int count[10];
-    double samples[10 * SAMPLES * 3 * CIFAR_PIXELS];  // the first of each class, class by class
+    double samples[10 * SAMPLES * 3 * CIFAR_PIXELS]; // the first of each class, class by class
 } data_view;
 
 static void look_at_data(data_view *v, const gf_dataset *data) {
@@ -54,8 +54,8 @@ static void chart_data(const study *st) {
     for (int b = 0; b <= 32; b++) edges[b] = 8 * b;
     for (int c = 0; c < 3; c++) {
         size_t used = strlen(caption);
-        snprintf(caption + used, sizeof caption - used, "%s %s mean %.4f, std %.4f", c > 0 ? ";" : "", colour[c], v.mean[c],
-                 v.std[c]);
+        snprintf(caption + used, sizeof caption - used, "%s %s mean %.4f, std %.4f", c > 0 ? ";" : "", colour[c],
+                 v.mean[c], v.std[c]);
         plot_hist_counts(pixel, edges, v.histogram[c], 32, colour[c], plot_solid(palette[c]));
     }
     plot_caption(fig, caption);

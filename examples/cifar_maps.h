@@ -5,8 +5,8 @@
 
 enum { FILTERS = 32, FILTER = 3 * 3 * 3, MAP_IMAGES = 256 };
 
-typedef struct pictures {  // of a trained net, of the first seed of each case
-    double dz[CIFAR_PIXELS], dh[CIFAR_PIXELS];  // mean |∂L/∂z| and |∂L/∂h| of conv1
+typedef struct pictures {                      // of a trained net, of the first seed of each case
+    double dz[CIFAR_PIXELS], dh[CIFAR_PIXELS]; // mean |∂L/∂z| and |∂L/∂h| of conv1
     double filters[FILTERS * FILTER];
     int taken;
 } pictures;
@@ -27,7 +27,7 @@ static void take_pictures(pictures *p, const study *st, gf_net *net) {
         gf_net_gradient_map(net, 1, h);
         ex_check(net);
         for (int i = 0; i < CIFAR_PIXELS; i++) {
-            p->dz[i] += z[i] * n * n;  // the batch's L has a factor 1/n, and the map is a mean over n
+            p->dz[i] += z[i] * n * n; // the batch's L has a factor 1/n, and the map is a mean over n
             p->dh[i] += h[i] * n * n;
         }
         seen += n;
@@ -48,8 +48,9 @@ static void chart_pictures(const study *st, const pictures *shots) {
     char title[96];
     plot_figure *maps = study_figure(st, 40 + 560 * count, 1110, 2, count, "Where conv1's gradient stands");
     plot_figure *filters = study_figure(st, 40 + 640 * count, 410, 1, count, "What conv1 has learnt");
-    plot_caption(maps, "mean over channels and the first 256 test images; each map has its own scale. The grid behind relu: "
-                       "in a 2×2 window of zeros max-pool takes the first pixel");
+    plot_caption(maps,
+                 "mean over channels and the first 256 test images; each map has its own scale. The grid behind relu: "
+                 "in a 2×2 window of zeros max-pool takes the first pixel");
     for (int k = 0; k < count; k++) {
         const pictures *p = &shots[k];
         const char *name = st->cases[k].act_name;
@@ -74,12 +75,12 @@ static void chart_pictures(const study *st, const pictures *shots) {
 static void write_maps(const study *st, const pictures *shots) {
     ex_settings fresh = st->s;
     ex_csv csv;
-    fresh.resume = 0;  // written anew in any case
+    fresh.resume = 0; // written anew in any case
     ex_csv_open(&csv, &fresh, "gradmaps.csv", "activation,y,x,dz,dh");
     for (int k = 0; k < st->case_count; k++)
         for (int i = 0; i < CIFAR_PIXELS && shots[k].taken; i++)
-            ex_csv_row(&csv, "%s,%d,%d,%.6g,%.6g", st->cases[k].act_name, i / CIFAR_SIDE, i % CIFAR_SIDE, shots[k].dz[i],
-                       shots[k].dh[i]);
+            ex_csv_row(&csv, "%s,%d,%d,%.6g,%.6g", st->cases[k].act_name, i / CIFAR_SIDE, i % CIFAR_SIDE,
+                       shots[k].dz[i], shots[k].dh[i]);
     ex_csv_close(&csv);
 }
 

@@ -12,12 +12,12 @@
 #include "mnist_deep.h"
 #include "mnist_deep_more.h"
 
-typedef struct deep {  // what the study keeps beside study.h's files
+typedef struct deep { // what the study keeps beside study.h's files
     const char *depths;
     int escape;
-    double input_square;                   // mean x² of the images
-    int profile, norms;                    // numbers of its own files
-    char verdict[STUDY_MAX_CASES][320];    // of the first seed, before any weight has moved
+    double input_square;                // mean x² of the images
+    int profile, norms;                 // numbers of its own files
+    char verdict[STUDY_MAX_CASES][320]; // of the first seed, before any weight has moved
 } deep;
 
 // PyTorch's default, and beside it the remedy: what suits this activation.
@@ -56,7 +56,8 @@ static void train(study *st, deep *d) {
                     if (run.number == 0) study_write_profile(st, &run, d->profile);
                     if (run.number == 0 && run.step == 0) gf_net_verdict(run.net, verdict, sizeof d->verdict[0]);
                 }
-                ex_csv_row(&st->file[d->norms], "%s,%d,%ld,%.9g", run.label, run.epoch, run.step, mean_tensor_norm(run.net));
+                ex_csv_row(&st->file[d->norms], "%s,%d,%ld,%.9g", run.label, run.epoch, run.step,
+                           mean_tensor_norm(run.net));
                 gf_optim_step(&run.optim, run.net);
                 study_step(st, &run, loss, norm);
             }
@@ -77,9 +78,10 @@ static void report(const study *st, const deep *d) {
         study_curve delta = study_read(st, c, d->profile, "rms_delta");
         predict(c, d->input_square, theory);
         if (dw.n >= LAYERS && delta.n >= LAYERS)
-            ex_table_row(&table, "%s|%s|%.1e|%.1e|%.1e|%.*s", study_name(st, c, name), study_final(st, c, "test_acc", test),
-                         dw.mean[dw.n - LAYERS], delta.mean[0] / delta.mean[LAYERS - 1], theory[0],
-                         (int)strcspn(d->verdict[k], ":"), d->verdict[k]);
+            ex_table_row(&table, "%s|%s|%.1e|%.1e|%.1e|%.*s", study_name(st, c, name),
+                         study_final(st, c, "test_acc", test), dw.mean[dw.n - LAYERS],
+                         delta.mean[0] / delta.mean[LAYERS - 1], theory[0], (int)strcspn(d->verdict[k], ":"),
+                         d->verdict[k]);
         study_curve_free(&dw);
         study_curve_free(&delta);
     }
@@ -92,9 +94,9 @@ static void report(const study *st, const deep *d) {
 int main(int argc, char **argv) {
     static study st;
     static deep d;
-    const ex_option own[] = {{"depths", EX_TEXT, &d.depths, 0, 0, "N,M,… hidden layers to try for one epoch each, or none"},
-                             {"escape", EX_INT, &d.escape, 0, 1000,
-                              "instead: how many of so many seeds train at default initialisation?"}};
+    const ex_option own[] = {
+        {"depths", EX_TEXT, &d.depths, 0, 0, "N,M,… hidden layers to try for one epoch each, or none"},
+        {"escape", EX_INT, &d.escape, 0, 1000, "instead: how many of so many seeds train at default initialisation?"}};
     d.depths = "1,2,3,5,8,12,16,20";
     st.s = ex_settings_default(
         "mnist_deep", "Does the activation decide whether twenty layers train, and where is the gradient lost?");

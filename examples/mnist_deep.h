@@ -3,7 +3,7 @@
 #define MNIST_DEEP_H
 #include "study.h"
 
-enum { WIDTH = 128, DEPTH = 20, LAYERS = DEPTH + 2, INITS = 2 };  // cases come in pairs: default, remedy
+enum { WIDTH = 128, DEPTH = 20, LAYERS = DEPTH + 2, INITS = 2 }; // cases come in pairs: default, remedy
 
 static const char *const column_title[INITS] = {"PyTorch's default initialisation",
                                                 "the remedy: Kaiming, for sigmoid and tanh Xavier"};
@@ -25,11 +25,12 @@ static gf_net *build(const study *st, const study_case *c, int depth, int seed) 
 }
 
 // Loss or gradient norm by step, the default beside the remedy, on one log axis.
-static void draw_steps(const study *st, int file, const char *column, const char *what, const char *y, const char *name) {
+static void draw_steps(const study *st, int file, const char *column, const char *what, const char *y,
+                       const char *name) {
     plot_figure *fig = study_figure(st, 1500, 620, 1, INITS, what);
     plot_shared_legend(fig);
     plot_share_y(fig, PLOT_SHARE_ALL);
-    plot_caption(fig, "moving averages; where curves coincide, the thinner one lies on top");
+    plot_caption(fig, "moving averages");
     for (int k = 0; k < st->case_count; k++) {
         plot_axes *ax = plot_axes_at(fig, 0, k % INITS);
         plot_labels(ax, column_title[k % INITS], "step", y);
@@ -73,14 +74,16 @@ static void draw_profiles(const study *st, int profile, double input_square) {
     plot_figure *fig = study_figure(st, 2000, 1000, 2, 2 * INITS, "Where the gradient is lost");
     plot_shared_legend(fig);
     plot_share_y(fig, PLOT_SHARE_ROW);
-    plot_caption(fig, "rings: measured at initialisation; dashed: the theory's recursion, q and χ layer by layer; solid: "
-                      "measured after training. One scale in each row; layer 1 is next to the input");
+    plot_caption(fig,
+                 "rings: measured at initialisation; dashed: the theory's recursion, q and χ layer by layer; solid: "
+                 "measured after training. One scale in each row; layer 1 is next to the input");
     for (int column = 0; column < 2 * INITS; column++)
         for (int row = 0; row < 2; row++) {
             const int at_end = column % 2;
             plot_axes *ax = plot_axes_at(fig, row, column);
             char title[96];
-            snprintf(title, sizeof title, "%s, %s", column / 2 == 0 ? "default" : "remedy", at_end ? "trained" : "untrained");
+            snprintf(title, sizeof title, "%s, %s", column / 2 == 0 ? "default" : "remedy",
+                     at_end ? "trained" : "untrained");
             plot_labels(ax, row == 0 ? title : NULL, "layer", row == 0 ? "RMS δ_{l}" : "RMS ∇W_{l}");
             plot_log_y(ax);
             for (int k = column / 2; k < st->case_count; k += INITS)

@@ -13,7 +13,8 @@ static double train_alone(study *st, const study_case *c, int depth, int seed, i
     char label[96];
     snprintf(label, sizeof label, "%s %s, %d hidden", c->act_name, c->init_name, depth);
     gf_optim_init(&adam, net, st->s.optim_config);
-    if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK) ex_die("%s", gf_last_error());
+    if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK)
+        ex_die("%s", gf_last_error());
     for (int epoch = 1, step = 0; epoch <= epochs; epoch++)
         for (; !ex_stop && gf_batches_next(&batches) && gf_net_status(net) == GF_OK; step++) {
             gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
@@ -54,7 +55,8 @@ static void depth_sweep(study *st, const double *depth, int count) {
             acc[done] = train_alone(st, c, (int)depth[done], st->s.seed, 1, delta);
             if (ex_stop) break;
             first[done] = delta[0];
-            ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", c->act_name, c->init_name, depth[done], acc[done], delta[0], delta[1]);
+            ex_csv_row(&csv, "%s,%s,%.0f,%.9g,%.9g,%.9g", c->act_name, c->init_name, depth[done], acc[done], delta[0],
+                       delta[1]);
         }
         plot_labels(top, column_title[k % INITS], "hidden layers", "test accuracy after one epoch, in %");
         plot_limits_y(top, 0, 100);
@@ -95,7 +97,7 @@ static void escape(study *st, int seeds) {
 
 typedef struct burst {
     const char *name;
-    double gain, clip;  // times Kaiming's gain; largest gradient norm, 0: any
+    double gain, clip; // times Kaiming's gain; largest gradient norm, 0: any
 } burst;
 
 // One epoch of it: the loss of every step as long as it is finite, and RMS δ_l before the first. 1: it stayed finite.

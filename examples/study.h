@@ -46,48 +46,48 @@
 
 enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
 
-typedef struct study_case {      // one of the nets that are compared
+typedef struct study_case { // one of the nets that are compared
     gf_act act;
-    const char *act_name;        // as typed: "swish" stays "swish"
-    const char *init_name;       // "default", "kaiming"
+    const char *act_name;  // as typed: "swish" stays "swish"
+    const char *init_name; // "default", "kaiming"
     gf_init weight, bias;
-    int diverged;                // runs that ended in NaN or infinity
-    size_t *confusion;           // [K,K] of the test set, by the first seed's net after its last epoch; NULL before
+    int diverged;      // runs that ended in NaN or infinity
+    size_t *confusion; // [K,K] of the test set, by the first seed's net after its last epoch; NULL before
 } study_case;
 
 typedef struct study {
     ex_settings s;
-    const char *net_name;        // for titles
-    const char *data_name;       // "MNIST", or the stand-in's name
-    const char *const *classes;  // names of the classes; NULL: numbers
+    const char *net_name;       // for titles
+    const char *data_name;      // "MNIST", or the stand-in's name
+    const char *const *classes; // names of the classes; NULL: numbers
     gf_dataset data, test;
-    int augment;                 // GF_FLIP | GF_CROP
-    int apart;                   // 1: charts show an activation's initialisations in panels of their own, in one style
+    int augment; // GF_FLIP | GF_CROP
+    int apart;   // 1: charts show an activation's initialisations in panels of their own, in one style
     study_case cases[STUDY_MAX_CASES];
     int case_count;
     ex_csv file[STUDY_MAX_FILES];
     int file_count;
     ex_progress progress;
-    int next;                    // how many runs study_next has handed out
+    int next; // how many runs study_next has handed out
 } study;
 
-typedef struct study_grads {     // mean |∇W_l| and ‖∇W_l‖ of every layer, summed over the steps of the epoch
+typedef struct study_grads { // mean |∇W_l| and ‖∇W_l‖ of every layer, summed over the steps of the epoch
     int layers;
     double mean_abs[STUDY_MAX_LAYERS], l2[STUDY_MAX_LAYERS];
 } study_grads;
 
-typedef struct study_run {       // one net in training
+typedef struct study_run { // one net in training
     study_case *of;
-    int number, seed;            // number 0 is the first seed
-    char label[64];              // how its rows begin: "relu,default,42"
+    int number, seed; // number 0 is the first seed
+    char label[64];   // how its rows begin: "relu,default,42"
     gf_net *net;
     gf_optim optim;
     gf_batches batches;
     study_grads grads;
-    int epoch;                   // the one in training, from 1; 0 before the first
-    long step;                   // steps before this one, over all epochs
-    double test_acc;             // % after the last whole epoch; NaN before
-    double loss, correct, norm, samples, started;  // sums over the epoch so far; its start
+    int epoch;                                    // the one in training, from 1; 0 before the first
+    long step;                                    // steps before this one, over all epochs
+    double test_acc;                              // % after the last whole epoch; NaN before
+    double loss, correct, norm, samples, started; // sums over the epoch so far; its start
     char checkpoint[EX_PATH];
 } study_run;
 
@@ -106,7 +106,8 @@ static inline void study_mnist(study *st) { st->data_name = ex_load_mnist(&st->s
 
 // CIFAR-10, or textures drawn by a program, in [0, 1].
 static inline void study_cifar10(study *st) {
-    static const char *const names[] = {"airplane", "auto", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+    static const char *const names[] = {"airplane", "auto", "bird",  "cat",  "deer",
+                                        "dog",      "frog", "horse", "ship", "truck"};
     st->data_name = ex_load_cifar10(&st->s, &st->data, &st->test);
     st->classes = st->data.synthetic ? NULL : names;
 }
@@ -143,8 +144,7 @@ static inline void study_add_case(study *st, int a, const char *init_name, gf_in
 
 // The usual comparison: every activation of --activations, all from --init.
 static inline void study_cases(study *st) {
-    for (int a = 0; a < st->s.act_count; a++)
-        study_add_case(st, a, st->s.init, st->s.weight_init, st->s.bias_init);
+    for (int a = 0; a < st->s.act_count; a++) study_add_case(st, a, st->s.init, st->s.weight_init, st->s.bias_init);
 }
 
 // How the case is called in legends: its activation; with its initialisation where there are several.
@@ -204,7 +204,8 @@ static inline void study_open(study *st, const char *net_name, const char *own_s
     ex_make_folder(s->out);
     if (s->resumable) ex_resume(s, st->data_name, own_settings);
     study_file(st, "steps.csv", "activation,init,seed,epoch,step,loss,grad_norm");
-    study_file(st, "epochs.csv", "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds");
+    study_file(st, "epochs.csv",
+               "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds");
     study_file(st, "layers.csv", EX_LAYERS_HEADER);
     ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * st->case_count);
 }
@@ -300,8 +301,8 @@ static inline void study_write_epoch(study *st, study_run *run) {
     double norm = run->norm / run->samples;
     gf_score score = study_evaluate(st, run);
     run->test_acc = 100 * score.accuracy;
-    ex_csv_row(&st->file[STUDY_EPOCHS], "%s,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", run->label, run->epoch, train_loss, train_acc,
-               score.loss, run->test_acc, norm, seconds);
+    ex_csv_row(&st->file[STUDY_EPOCHS], "%s,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", run->label, run->epoch, train_loss,
+               train_acc, score.loss, run->test_acc, norm, seconds);
     ex_layers_rows(&st->file[STUDY_LAYERS], run->label, run->epoch, run->net);
     ex_progress_note(&st->progress, "%-*s epoch %2d  train %.3f %4.1f%%  test %.3f %4.1f%%  |g| %-5.2g  %.1f s",
                      study_width(st), study_name(st, run->of, name), run->epoch, train_loss, train_acc, score.loss,
@@ -398,7 +399,8 @@ static inline int study_profile_file(study *st) {
 static inline void study_write_profile(study *st, const study_run *run, int file) {
     for (int l = 1; l <= gf_net_affine_count(run->net); l++) {
         const gf_layer_probe *p = gf_net_probe_at(run->net, l);
-        ex_csv_row(&st->file[file], "%s,%d,%ld,%d,%.9g,%.9g", run->label, run->epoch, run->step, l, p->delta.rms, p->dw.rms);
+        ex_csv_row(&st->file[file], "%s,%d,%ld,%d,%.9g,%.9g", run->label, run->epoch, run->step, l, p->delta.rms,
+                   p->dw.rms);
     }
 }
 
@@ -413,9 +415,9 @@ static inline void study_end(study *st, study_run *run) {
 // Reading the files back
 // ---------------------------------------------------------------------------------------------------------------------
 
-typedef struct study_curve {  // one column of one case, row by row: mean and standard deviation over the seeds
-    double *x, *mean, *std;   // x: 1, 2, 3 … ; [n] each, free with study_curve_free
-    int n, seeds;             // rows; seeds that have reached the last of them
+typedef struct study_curve { // one column of one case, row by row: mean and standard deviation over the seeds
+    double *x, *mean, *std;  // x: 1, 2, 3 … ; [n] each, free with study_curve_free
+    int n, seeds;            // rows; seeds that have reached the last of them
 } study_curve;
 
 static inline void study_curve_free(study_curve *curve) { free(curve->x); }
@@ -470,20 +472,11 @@ static inline double study_last(const study *st, const study_case *c, int file, 
 // ---------------------------------------------------------------------------------------------------------------------
 
 // The case's line: its activation's colour and dash, the same in every chart; another dash for a second initialisation.
-// Later activations are drawn over earlier ones and are thinner, so that two equal curves are seen as two.
 static inline plot_style study_style(const study *st, const study_case *c) {
     plot_style style = plot_named_style(c->act_name);
-    int twins = 0, rank = 0, count = 0;  // earlier cases of this activation; activations before it; all activations
-    for (const study_case *k = st->cases; k < st->cases + st->case_count; k++) {
-        int is_first = 1;
-        for (const study_case *before = st->cases; before < k; before++)
-            is_first = is_first && strcmp(before->act_name, k->act_name) != 0;
-        if (k < c && strcmp(k->act_name, c->act_name) == 0) twins++;
-        if (k <= c && is_first && twins == 0) rank = count;
-        count += is_first;
-    }
+    int twins = 0;
+    for (const study_case *k = st->cases; k < c; k++) twins += strcmp(k->act_name, c->act_name) == 0;
     if (!st->apart) style.dash = (plot_dash)(((int)style.dash + twins) % (int)PLOT_NO_LINE);
-    style.width = fmin(2.0 + 0.6 * (count - 1 - rank), 5);
     return style;
 }
 
@@ -522,12 +515,12 @@ static inline void study_draw_epochs(plot_axes *ax, const study *st, const study
 
 // The geometric mean of the n/50 values before and after each, as many as there are: v changes.
 static inline void study_average(double *v, int n) {
-    double *sum = (double *)ex_realloc(NULL, (size_t)n + 1, sizeof *sum);  // of the logarithms of v[0] … v[i-1]
+    double *sum = (double *)ex_realloc(NULL, (size_t)n + 1, sizeof *sum); // of the logarithms of v[0] … v[i-1]
     sum[0] = 0;
     for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + log(v[i]);
     for (int i = 0; i < n; i++) {
         int half = n / 100 + 1;
-        if (half > i) half = i;  // the window is symmetric: it starts and ends with the data
+        if (half > i) half = i; // the window is symmetric: it starts and ends with the data
         if (half > n - 1 - i) half = n - 1 - i;
         v[i] = exp((sum[i + half + 1] - sum[i - half]) / (2 * half + 1));
     }
@@ -575,8 +568,7 @@ static inline void study_panel_accuracy(plot_axes *ax, const study *st, int firs
 
 // Loss and ‖∇‖ by step.
 static inline void study_panel_step_loss(plot_axes *ax, const study *st, int first, int count) {
-    plot_labels(ax, count > 3 ? "training loss (moving average)" : "training loss (thick: moving average)", "step",
-                "cross entropy");
+    plot_labels(ax, count > 3 ? "training loss (moving average)" : "training loss", "step", "cross entropy");
     plot_log_y(ax);
     for (int c = first; c < first + count; c++)
         study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "loss", count <= 3);
@@ -584,15 +576,16 @@ static inline void study_panel_step_loss(plot_axes *ax, const study *st, int fir
 
 // ‖∇‖ of more than three nets is drawn as moving averages alone: raw traces on top of each other hide all.
 static inline void study_panel_norm(plot_axes *ax, const study *st, int first, int count) {
-    plot_labels(ax, count > 3 ? "gradient norm, all parameters (moving average)"
-                              : "gradient norm, all parameters (thick: moving average)", "step", "‖∇‖");
+    plot_labels(ax, count > 3 ? "gradient norm, all parameters (moving average)" : "gradient norm, all parameters",
+                "step", "‖∇‖");
     plot_log_y(ax);
     for (int c = first; c < first + count; c++)
         study_draw_steps(ax, st, &st->cases[c], STUDY_STEPS, "grad_norm", count <= 3);
 }
 
 // A column of layers.csv or grads.csv against the layer, in the first epoch or the last. The net has `layers` of them.
-static inline void study_panel_layers(plot_axes *ax, const study *st, int file, const char *column, int layers, int last) {
+static inline void study_panel_layers(plot_axes *ax, const study *st, int file, const char *column, int layers,
+                                      int last) {
     char name[64];
     plot_log_y(ax);
     for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
@@ -605,10 +598,11 @@ static inline void study_panel_layers(plot_axes *ax, const study *st, int file, 
 
 // A column of profile.csv as log10, layer by step: one picture a case, NAME_INIT_ACTIVATION.png, all in one range of
 // colours. what is "RMS δ".
-static inline void study_chart_profiles(const study *st, int file, const char *column, const char *what, const char *name) {
+static inline void study_chart_profiles(const study *st, int file, const char *column, const char *what,
+                                        const char *name) {
     double low = INFINITY, high = -INFINITY;
     char text[160];
-    for (int pass = 0; pass < 2; pass++)  // first the range, then the pictures
+    for (int pass = 0; pass < 2; pass++) // first the range, then the pictures
         for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
             study_curve curve = study_read(st, c, file, column);
             study_curve step = study_read(st, c, file, "step");
@@ -711,7 +705,7 @@ static inline const char *study_reached(const study *st, const study_case *c, co
     return text;
 }
 
-typedef struct study_claim {  // what a study said of an activation; shown beside its own data only
+typedef struct study_claim { // what a study said of an activation; shown beside its own data only
     const char *act_name, *text;
 } study_claim;
 
@@ -721,8 +715,8 @@ static inline void study_table_head(ex_table *t, const study *st, const char *ce
     ex_table_row(t, "net%s|%s", study_is_real(st) ? "|claimed" : "", cells);
 }
 
-static inline void study_table_row(ex_table *t, const study *st, const study_case *c, const study_claim *claims, int count,
-                                   const char *cells) {
+static inline void study_table_row(ex_table *t, const study *st, const study_case *c, const study_claim *claims,
+                                   int count, const char *cells) {
     const char *claim = "–";
     char name[64];
     for (int k = 0; k < count; k++)
