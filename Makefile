@@ -55,8 +55,14 @@ $(BUILD)/%: examples/%.c $(SHARED) $(BUILD)/gradflow.o $(BUILD)/plot.o
 	@echo "building $@"
 	@$(CC) $(CFLAGS) $(OMP) $(LINKED) $< $(BUILD)/gradflow.o $(BUILD)/plot.o -o $@ -lm
 
+# These two stand alone: no options, no charts, and one of them without the library.
+ALONE := first by_hand
+$(ALONE:%=$(BUILD)/%): $(BUILD)/%: examples/%.c gradflow.h $(BUILD)/flags
+	@echo "building $@"
+	@$(CC) $(CFLAGS) $< -o $@ -lm
+
 $(NAMES): %: $(BUILD)/%
-	@echo "run it:    $(BUILD)/$@          ($(BUILD)/$@ --help lists the options; charts go to results/$@/)"
+	@echo "run it:    $(BUILD)/$@$(if $(filter $@,$(ALONE)),,          ($(BUILD)/$@ --help lists the options; charts go to results/$@/))"
 
 demo: $(BUILD)/mnist_mlp $(BUILD)/cifar_cnn
 	@echo "training MLPs on $$(if [ -f "$(DATA)/mnist/train-images-idx3-ubyte" ]; then echo "MNIST"; \
