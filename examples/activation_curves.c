@@ -22,12 +22,83 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { POINTS = 500, ARRAY = 16384 };  // ARRAY floats are 64 KiB: z, h and dz together stay in a level 2 cache
-static const double edge = 5.0;        // curves are drawn on [-edge, edge]
+enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 };  // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
+static const double edge = 5.0;                       // curves are drawn on [-edge, edge]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The curves
+// ---------------------------------------------------------------------------------------------------------------------
 
 typedef struct curve {
-    double z[POINTS], h[POINTS], slope[POINTS];  // φ and φ' of each z
+    int n;
+    double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS];  // φ and φ' of each z
 } curve;
+
+static void add_point(curve *c, gf_act act, double z) {
+    c->z[c->n] = z;
+    c->h[c->n] = gf_act_value(act, z);
+    c->slope[c->n] = gf_act_derivative(act, z);
+    c->n++;
+}
+
+// At a kink φ' may jump: the curve goes up to it from the left, the pen is lifted (z = NaN) and set down on the right.
+static void sample(gf_act act, curve *c) {
+    const gf_act_properties *about = gf_act_describe(act.kind);
+    double before = -edge;
+    c->n = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        double z = -edge + 2 * edge * i / (SAMPLES - 1);
+        for (int k = 0; k < about->kink_count; k++) {
+            double kink = about->kinks[k];
+            if (!(before < kink && kink <= z)) continue;
+            add_point(c, act, kink - 1e-9);
+            add_point(c, act, NAN);
+            add_point(c, act, kink + 1e-9);
+        }
+        add_point(c, act, z);
+        before = z;
+    }
+}
+
+// One activation: value solid, derivative dashed.
+static void draw_one(const ex_settings *s, gf_act_kind kind, const curve *c) {
+    char title[96], file[64], caption[200];
+    const char *name = gf_act_name(kind);
+    snprintf(title, sizeof title, "%s and its derivative", name);
+    snprintf(file, sizeof file, "activation_%s.png", name);
+    snprintf(caption, sizeof caption, "φ(z) = %s", gf_act_describe(kind)->formula);
+    plot_figure *figure = plot_figure_create(900, 600, 1, 1, title);
+    plot_axes *axes = plot_axes_at(figure, 0, 0);
+    plot_labels(axes, NULL, "pre-activation z", "φ(z), φ'(z)");
+    plot_limits_x(axes, -edge, edge);
+    plot_line(axes, c->z, c->h, c->n, "φ(z)", plot_solid(plot_named_color(name)));
+    plot_line(axes, c->z, c->slope, c->n, "φ'(z)", plot_dashed(PLOT_BLACK));
+    plot_caption(figure, caption);
+    ex_save_chart(figure, s->out, file);
+}
+
+// The chosen activations together: their values, or (slopes = 1) their derivatives. A later curve is thinner than the
+// ones before, so that it hides none of them: relu stays to be seen on both sides of leaky_relu.
+static void draw_together(const ex_settings *s, const curve *curves, int slopes, const char *file) {
+    const char *title = slopes ? "Derivatives of activation functions" : "Activation functions";
+    plot_figure *figure = plot_figure_create(1200, 750, 1, 1, title);
+    plot_axes *axes = plot_axes_at(figure, 0, 0);
+    plot_labels(axes, NULL, "pre-activation z", slopes ? "φ'(z)" : "φ(z)");
+    plot_limits_x(axes, -edge, edge);
+    if (!slopes) plot_limits_y(axes, -2, 3);  // where they differ
+    for (int i = 0; i < s->act_count; i++) {
+        const curve *c = &curves[i];
+        plot_style style = plot_named_style(s->act_name[i]);
+        style.width = 6 - 4.2 * i / s->act_count;
+        plot_line(axes, c->z, slopes ? c->slope : c->h, c->n, s->act_name[i], style);
+    }
+    plot_caption(figure, "in the order of the legend each curve is thinner than the one before: where two coincide, both show");
+    ex_save_chart(figure, s->out, file);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The table
+// ---------------------------------------------------------------------------------------------------------------------
 
 typedef struct properties {
     gf_act_info info;
@@ -37,30 +108,24 @@ typedef struct properties {
     double forward_ns, backward_ns;  // nanoseconds an element
 } properties;
 
-static void sample(gf_act act, curve *c) {
-    for (int i = 0; i < POINTS; i++) {
-        c->z[i] = -edge + 2 * edge * i / (POINTS - 1);
-        c->h[i] = gf_act_value(act, c->z[i]);
-        c->slope[i] = gf_act_derivative(act, c->z[i]);
-    }
-}
-
 // Nanoseconds an element of forward (backward = 0) or backward over normal z: the least of several rounds.
 static double measure_ns(gf_act act, int backward, int quick) {
-    static gf_real z[ARRAY], dh[ARRAY], out[ARRAY];
+    static gf_real z[ELEMENTS], dh[ELEMENTS], out[ELEMENTS];
     double best = INFINITY, length = quick ? 0.0005 : 0.004;
-    for (int i = 0; i < ARRAY; i++) {
+    for (int i = 0; i < ELEMENTS; i++) {
         z[i] = (gf_real)gf_random_normal(1, GF_STREAM_USER, (uint64_t)i);
         dh[i] = (gf_real)1;
     }
     for (int round = 0; round < 5; round++) {
         double start = ex_now(), elapsed = 0;
         long passes = 0;
-        for (; elapsed < length; passes++, elapsed = ex_now() - start) {
-            if (backward) gf_act_backward(act, z, dh, out, ARRAY);
-            else gf_act_forward(act, z, out, ARRAY);
+        while (elapsed < length) {
+            if (backward) gf_act_backward(act, z, dh, out, ELEMENTS);
+            else gf_act_forward(act, z, out, ELEMENTS);
+            passes++;
+            elapsed = ex_now() - start;
         }
-        best = fmin(best, 1e9 * elapsed / ((double)passes * ARRAY));
+        best = fmin(best, 1e9 * elapsed / ((double)passes * ELEMENTS));
     }
     return best;
 }
@@ -70,7 +135,8 @@ static properties examine(gf_act act, int quick) {
     const int fine = 40000;
     double before = gf_act_value(act, -2 * edge), width = 4 * edge / fine;
     p.info = gf_act_measure(act);
-    p.lipschitz = p.relu_gap = 0;
+    p.lipschitz = 0;
+    p.relu_gap = 0;
     for (int i = 1; i <= fine; i++) {
         double z = -2 * edge + width * i, h = gf_act_value(act, z);
         p.lipschitz = fmax(p.lipschitz, fabs(h - before) / width);
@@ -84,55 +150,20 @@ static properties examine(gf_act act, int quick) {
     return p;
 }
 
-// One activation: value solid, derivative dashed.
-static void draw_one(const ex_settings *s, gf_act_kind kind, const curve *c) {
-    char title[96], file[64], caption[160];
-    const char *name = gf_act_name(kind);
-    snprintf(title, sizeof title, "%s and its derivative", name);
-    snprintf(file, sizeof file, "activation_%s.png", name);
-    snprintf(caption, sizeof caption, "φ(z) = %s", gf_act_describe(kind)->formula);
-    plot_figure *figure = plot_figure_create(900, 600, 1, 1, title);
-    plot_axes *axes = plot_axes_at(figure, 0, 0);
-    plot_labels(axes, NULL, "pre-activation z", "φ(z), φ'(z)");
-    plot_limits_x(axes, -edge, edge);
-    plot_line(axes, c->z, c->h, POINTS, "φ(z)", plot_solid(0));
-    plot_line(axes, c->z, c->slope, POINTS, "φ'(z)", plot_dashed(1));
-    plot_caption(figure, caption);
-    ex_save_chart(figure, s->out, file);
-}
-
-// The chosen activations together: their values, or (slopes = 1) their derivatives.
-static void draw_together(const ex_settings *s, const curve *curves, int slopes, const char *file) {
-    plot_figure *figure = plot_figure_create(1200, 750, 1, 1, slopes ? "Derivatives of activation functions"
-                                                                     : "Activation functions");
-    plot_axes *axes = plot_axes_at(figure, 0, 0);
-    plot_labels(axes, NULL, "pre-activation z", slopes ? "φ'(z)" : "φ(z)");
-    plot_limits_x(axes, -edge, edge);
-    if (!slopes) plot_limits_y(axes, -2, 3);  // where they differ
-    for (int i = 0; i < s->act_count; i++) {
-        const curve *c = &curves[i];
-        plot_style style = i % 2 == 0 ? plot_solid(i) : plot_dashed(i);  // relu's relatives lie on one another
-        plot_line(axes, c->z, slopes ? c->slope : c->h, POINTS, s->act_name[i], style);
-    }
-    ex_save_chart(figure, s->out, file);
-}
-
 static void write_row(ex_csv *csv, ex_table *table, const char *name, const properties *p) {
     const gf_act_info *f = &p->info;
-    const char *sides[] = {"no", "left", "right", "both"};
+    const char *const yes[] = {"no", "yes"}, *const sides[] = {"no", "left", "right", "both"};
     ex_csv_row(csv, "%s,%.9g,%.9g,%d,%d,%d,%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", name, f->lower, f->upper, f->smooth,
                f->monotone, f->zero_centred, f->saturates_left, f->saturates_right, f->slope_max, p->lipschitz,
                p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
     ex_table_row(table, "%s|%.4g to %.4g|%s|%s|%s|%s|%.4f|%.4f|%.4f|%.4f|%.3f|%.2f|%.2f", name, f->lower, f->upper,
-                 f->smooth ? "yes" : "no", f->monotone ? "yes" : "no", f->zero_centred ? "yes" : "no",
-                 sides[f->saturates_left + 2 * f->saturates_right], f->slope_max, p->lipschitz, p->mean_square_slope,
-                 p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
+                 yes[f->smooth], yes[f->monotone], yes[f->zero_centred], sides[f->saturates_left + 2 * f->saturates_right],
+                 f->slope_max, p->lipschitz, p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
 }
 
 int main(int argc, char **argv) {
     static curve curves[EX_MAX_ACTIVATIONS];
     static ex_table table;
-    ex_csv csv;
     ex_settings s = ex_settings_default("activation_curves", "What do activation functions do to signal and gradient?");
     s.activations = "sigmoid,tanh,relu,leaky_relu,gelu,swish,arctan,softsign";
     ex_parse(&s, argc, argv, EX_ACTIVATIONS, NULL, 0);
@@ -142,6 +173,7 @@ int main(int argc, char **argv) {
     draw_together(&s, curves, 0, "activations.png");
     draw_together(&s, curves, 1, "derivatives.png");
 
+    ex_csv csv;
     ex_csv_open(&csv, &s, "properties.csv",
                 "activation,lower,upper,smooth,monotone,zero_centred,saturates_left,saturates_right,slope_max,lipschitz,"
                 "mean_square_slope,gain,relu_gap,forward_ns,backward_ns");
@@ -149,8 +181,8 @@ int main(int argc, char **argv) {
                          "relu gap|fwd ns|bwd ns");
     for (int k = 0; k < GF_ACT_COUNT && !ex_stop; k++) {
         static curve c;
-        gf_act act = gf_act_default((gf_act_kind)k);
         if (k == GF_ACT_CUSTOM) continue;
+        gf_act act = gf_act_default((gf_act_kind)k);
         properties p = examine(act, s.quick);
         sample(act, &c);
         draw_one(&s, act.kind, &c);

@@ -11,284 +11,159 @@
 //           f(-x) = f(x), and an odd φ without biases makes only odd functions: such a net must grow biases first. At
 //           scale 2 tanh is the most saturated of all and learns as well as any
 // Try next  --scales 0.25,4 · --inits kaiming · --noise 0 · --metric dphi_mean_abs · --study original --epochs 8000
-#include "experiment.h"
+#include "grid.h"
+#include <ctype.h>
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
-#include "xor_replay.h"
+#include "signals.h"
+
+typedef struct study {
+    ex_settings s;
+    int original, n, relabel;  // the edition; points; label the points after the noise
+    const char *kind, *inits, *scales, *arch, *metric, *replay;
+    double noise, test_size, deriv_eps, linear_eps, limits[4];  // limits of --metric's chart: x, x, y, y
+    grid_choice init, scale, hidden;                            // the lists, taken apart
+    grid g;                                                     // cells: at[ACT], at[INIT], at[SCALE]
+} study;
+enum { ACT, INIT, SCALE };
+
+#include "xor_metrics.h"
 #include "xor_report.h"
 
-typedef struct run {  // one net's training: a row of st->columns numbers for each epoch, and the final model's recall
-    double *rows, recall[2], seconds;
-} run;
-
 // ---------------------------------------------------------------------------------------------------------------------
-// Net, data, training
+// Net, training
 // ---------------------------------------------------------------------------------------------------------------------
 
 static gf_init weights(const char *name, double scale) {
     if (strcmp(name, "xavier") == 0) return gf_init_xavier(scale);
     if (strcmp(name, "kaiming") == 0) return gf_init_with(GF_INIT_KAIMING_NORMAL, scale * sqrt(2.0));
-    if (strcmp(name, "gaussian") == 0) return gf_init_with(GF_INIT_NORMAL, scale * 0.1);
-    ex_usage("--inits: unknown '%s'; there are xavier, kaiming, gaussian", name);
-    return gf_init_zero();
+    return gf_init_with(GF_INIT_NORMAL, scale * 0.1);  // gaussian
 }
 
-static gf_net *build(const study *st, gf_act act, gf_init weight, int batch, int seed) {
-    gf_net *net = gf_net_create(gf_vector(2), batch, (uint64_t)seed);
+static gf_net *build(const study *st, gf_act act, gf_init weight, size_t batch, int seed) {
+    gf_net *net = gf_net_create(gf_vector(2), (int)batch, (uint64_t)seed);
     gf_net_init(net, weight, gf_init_zero());
-    for (int l = 0; l < st->layers; l++) {
-        if (l > 0) gf_net_activation(net, act);
-        gf_net_dense(net, st->width[l]);
+    for (int l = 0; l < st->hidden.count; l++) {
+        gf_net_dense(net, (int)st->hidden.number[l]);
+        gf_net_activation(net, act);
     }
+    gf_net_dense(net, 1);
     gf_net_build(net);
     ex_check(net);
     return net;
 }
 
-// Accuracy of the logits z[n]. The sweep takes p ≥ 0.5 (z ≥ 0) for class 1, the original edition p > 0.5: that matters
-// in a relu net at rest, where a point on which every unit is off gets exactly 0.
-static double accuracy(const gf_real *z, const gf_real *target, size_t n, int strict, double *recall) {
-    size_t right[2] = {0, 0}, count[2] = {0, 0};
-    for (size_t i = 0; i < n; i++) {
-        int found = strict ? z[i] > 0 : z[i] >= 0, wanted = target[i] > 0;
-        right[wanted] += found == wanted, count[wanted]++;
-    }
-    recall[0] = (double)right[0] / (double)count[0], recall[1] = (double)right[1] / (double)count[1];
-    return (double)(right[0] + right[1]) / (double)n;
-}
-
-// Every epoch is measured BEFORE its update, as in the study. test may be NULL.
-static void train(const study *st, gf_net *net, gf_act act, double lr, int epochs, const gf_dataset *data,
-                  const gf_dataset *test, run *r) {
-    double v[METRICS], ignored[2], start = ex_now();
-    xor_meter meter;
+// Fills rows[epochs, columns], in the order of name_columns, and recall. Every epoch is measured BEFORE its update, as in
+// the study. The original edition has no test points (test->count is 0). Returns the last loss.
+static double train(const study *st, gf_net *net, gf_act act, int epochs, const gf_dataset *data, const gf_dataset *test,
+                    double *rows, double *recall) {
+    double loss = NAN, test_loss = NAN, test_accuracy = NAN, ignored[2];
     gf_optim descent;
-    meter.deriv_eps = st->deriv_eps, meter.linear_eps = st->linear_eps;
-    xor_meter_init(&meter, net, act, st->layers, data->count);
-    gf_optim_init(&descent, net, gf_sgd(lr));
+    gf_optim_init(&descent, net, gf_sgd(st->s.lr));
+    signals meter = signals_begin(net, act, st->hidden.count + 1, data->count, st->deriv_eps, st->linear_eps);
     for (int epoch = 0; epoch < epochs && !ex_stop; epoch++) {
-        v[TEST_LOSS] = v[TEST_ACC] = NAN;
-        if (test != NULL) {
+        if (test->count > 0) {
             const gf_real *z = gf_net_forward(net, test->values, (int)test->count, GF_EVAL);
-            v[TEST_LOSS] = gf_loss_bce(net, test->targets);
-            ex_check(net);
-            v[TEST_ACC] = accuracy(z, test->targets, test->count, st->original, r->recall);
+            test_loss = gf_loss_bce(net, test->targets);
+            test_accuracy = accuracy(z, test->targets, test->count, st->original, recall);
         }
         const gf_real *z = gf_net_forward(net, data->values, (int)data->count, GF_TRAIN);
-        v[TRAIN_LOSS] = gf_loss_bce(net, data->targets);
+        loss = gf_loss_bce(net, data->targets);
         gf_net_backward(net);
         ex_check(net);
-        v[TRAIN_ACC] = accuracy(z, data->targets, data->count, st->original, test != NULL ? ignored : r->recall);
-        xor_measure(&meter, net, st->original, v);
-        for (int c = 0; c < st->columns; c++) r->rows[epoch * st->columns + c] = v[st->metric_of[c]];
+        double train_accuracy = accuracy(z, data->targets, data->count, st->original, test->count > 0 ? ignored : recall);
+        const double results[4] = {loss, train_accuracy, test_loss, test_accuracy};
+        fill_row(st, net, act, &meter, results, rows + epoch * st->g.columns);
         gf_optim_step(&descent, net);
     }
-    r->seconds = (ex_now() - start) / epochs;
-    xor_meter_free(&meter), gf_optim_free(&descent);
+    signals_end(&meter);
+    gf_optim_free(&descent);
+    return loss;
+}
+
+// Every initialiser × scale × activation.
+static void add_cells(study *st) {
+    for (int i = 0; i < st->init.count; i++)
+        for (int k = 0; k < st->scale.count; k++)
+            for (int a = 0; a < st->s.act_count; a++) {
+                grid_cell *c = grid_cell_add(&st->g, "%s,%s,%s", st->s.act_name[a], st->init.name[i], st->scale.name[k]);
+                c->at[ACT] = a;
+                c->at[INIT] = i;
+                c->at[SCALE] = k;
+            }
+    grid_once(&st->g, "recall_0", "%.4f");
+    grid_once(&st->g, "recall_1", "%.4f");
+    grid_once(&st->g, "seconds_per_epoch", "%.3g");
 }
 
 // Data, split and weights of a run follow from its seed alone: the activations compete on the same points, from the
 // same weights.
-static void train_seed(const study *st, const ex_settings *s, const cell *c, int seed, run *r) {
-    uint64_t key = (uint64_t)seed;
+static double run(void *context, const grid_cell *c, int seed, double *rows, double *once) {
+    const study *st = (const study *)context;
+    double start = ex_now();
     gf_dataset all, data, test;
-    memset(&data, 0, sizeof data), memset(&test, 0, sizeof test);
-    gf_status status = gf_data_xor(&all, (size_t)st->n, st->noise, st->relabel, key);
-    if (status == GF_OK && st->test_size > 0) status = gf_data_split(&all, 1 - st->test_size, key, &data, &test);
+    memset(&data, 0, sizeof data);
+    memset(&test, 0, sizeof test);
+    gf_status status = gf_data_xor(&all, (size_t)st->n, st->noise, st->relabel, (uint64_t)seed);
+    if (status == GF_OK && st->test_size > 0) status = gf_data_split(&all, 1 - st->test_size, (uint64_t)seed, &data, &test);
     if (status != GF_OK) ex_die("%s", gf_last_error());
-    int largest = (int)(data.count > test.count ? data.count : test.count);
-    gf_net *net = build(st, s->act[c->act], weights(st->init[c->init], c->scale), largest ? largest : st->n, seed);
-    if (st->test_size > 0) train(st, net, s->act[c->act], s->lr, s->epochs, &data, &test, r);
-    else train(st, net, s->act[c->act], s->lr, s->epochs, &all, NULL, r);
-    gf_net_free(net), gf_data_free(&all), gf_data_free(&data), gf_data_free(&test);
+    gf_act act = st->s.act[c->at[ACT]];
+    gf_init weight = weights(st->init.name[c->at[INIT]], st->scale.number[c->at[SCALE]]);
+    gf_net *net = build(st, act, weight, all.count, seed);
+    double loss = train(st, net, act, st->s.epochs, test.count > 0 ? &data : &all, &test, rows, once);
+    once[2] = (ex_now() - start) / st->s.epochs;
+    gf_net_free(net);
+    gf_data_free(&all);
+    gf_data_free(&data);
+    gf_data_free(&test);
+    return loss;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The sweep: every initialiser × scale × activation, over all seeds
-// ---------------------------------------------------------------------------------------------------------------------
-
-// Mean and standard deviation over the seeds, epoch by epoch.
-static void summarise(const study *st, const ex_settings *s, cell *c, const run *runs) {
-    double value[1000];
-    size_t seeds = (size_t)s->seeds, n = (size_t)s->epochs * (size_t)st->columns;
-    c->mean = (double *)ex_realloc(NULL, n, sizeof(double)), c->std = (double *)ex_realloc(NULL, n, sizeof(double));
-    for (size_t i = 0; i < n; i++) {
-        for (size_t r = 0; r < seeds; r++) value[r] = runs[r].rows[i];
-        c->mean[i] = ex_mean(value, seeds), c->std[i] = ex_std(value, seeds);
-    }
-    c->recall[0] = c->recall[1] = c->seconds = 0;
-    for (size_t r = 0; r < seeds; r++) {
-        for (int k = 0; k < 2; k++) c->recall[k] += runs[r].recall[k] / (double)seeds;
-        c->seconds += runs[r].seconds / (double)seeds;
-    }
-}
-
-static void write_rows(study *st, const ex_settings *s, const char *label, int seed, const double *row) {
-    for (int epoch = 0; epoch < s->epochs; epoch++, row += st->columns) {
-        ex_csv_add(&st->runs_csv, "%s,%d,%d", label, seed, epoch);
-        for (int c = 0; c < st->columns; c++) ex_csv_add(&st->runs_csv, ",%.7g", row[c]);
-        ex_csv_end(&st->runs_csv);
-    }
-}
-
-// The runs of a cell are independent: with --threads each core takes the next seed. Their rows are written in order.
-static void run_cell(study *st, const ex_settings *s, cell *c, run *runs) {
-    char label[96];
-    snprintf(label, sizeof label, "%s,%s,%g", s->act_name[c->act], st->init[c->init], c->scale);
-#ifdef _OPENMP
-#pragma omp parallel for ordered num_threads(s->threads) schedule(dynamic, 1)
-#endif
-    for (int r = 0; r < s->seeds; r++) {
-        train_seed(st, s, c, s->seed + r, &runs[r]);
-#ifdef _OPENMP
-#pragma omp ordered
-#endif
-        if (!ex_stop) {
-            write_rows(st, s, label, s->seed + r, runs[r].rows);
-            ex_progress_step(&st->progress, label, s->epochs, s->epochs, runs[r].rows[(s->epochs - 1) * st->columns]);
-        }
-    }
-    if (!ex_stop) summarise(st, s, c, runs);
-}
-
-static void run_all(study *st, const ex_settings *s) {
-    char header[1024] = "activation,init,scale,seed,epoch";
-    run *runs = (run *)ex_realloc(NULL, (size_t)s->seeds, sizeof *runs);
-    st->cell_count = st->init_count * st->scale_count * s->act_count;
-    st->cells = (cell *)ex_realloc(NULL, (size_t)st->cell_count, sizeof(cell));
-    for (int c = 0; c < st->columns; c++) {
-        size_t used = strlen(header);
-        snprintf(header + used, sizeof header - used, ",%s", st->column[c]);
-    }
-    ex_csv_open(&st->runs_csv, s, st->original ? "original_runs.csv" : "runs.csv", header);
-    ex_progress_start(&st->progress, (long)st->cell_count * s->seeds);
-    for (int r = 0; r < s->seeds; r++)
-        runs[r].rows = (double *)ex_realloc(NULL, (size_t)s->epochs * (size_t)st->columns, sizeof(double));
-    for (int i = 0; i < st->cell_count; i++) {
-        cell *c = &st->cells[i];
-        c->mean = c->std = NULL;
-        c->act = i % s->act_count, c->init = i / s->act_count / st->scale_count;
-        c->scale = st->scale[i / s->act_count % st->scale_count];
-        if (!ex_stop) run_cell(st, s, c, runs);
-    }
-    ex_progress_note(&st->progress, "%ld runs in %.2f s", st->progress.done, ex_now() - st->progress.start);
-    for (int r = 0; r < s->seeds; r++) free(runs[r].rows);
-    free(runs);
-    ex_csv_close(&st->runs_csv);
-}
+#include "xor_replay.h"  // trains as above, on somebody else's points and weights
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
 
-static void add_column(study *st, int metric, const char *name, int layer) {
-    char *column = st->column[st->columns];
-    if (layer > 0) snprintf(column, sizeof st->column[0], "%s_L%d", name, layer);
-    else snprintf(column, sizeof st->column[0], "%s", name);
-    st->metric_of[st->columns++] = metric;
-}
-
-// The columns of the edition's own files, and the corrected rate behind the original's.
-static void set_columns(study *st) {
-    st->columns = 0;
-    for (int m = 0; m < GRAD && !st->original; m++) add_column(st, m, xor_metric_names[m], 0);
-    if (st->original) add_column(st, TRAIN_LOSS, "loss", 0), add_column(st, TRAIN_ACC, "accuracy", 0);
-    for (int l = 0; l < st->layers; l++) {
-        add_column(st, GRAD + 2 * l, "grad_norm", l + 1);
-        if (!st->original) add_column(st, GRAD + 2 * l + 1, "grad_rms", l + 1);
-    }
-    if (st->original) add_column(st, CODE_RATE, "rate_original", 0), add_column(st, LIMIT, "rate_corrected", 0);
-}
-
-// "0.5,1,2" into out; returns how many.
-static int parse_list(const char *option, const char *text, double low, double high, int most, double *out) {
-    for (int count = 0;; text++) {
-        char *end;
-        if (count == most) ex_usage("--%s: at most %d numbers", option, most);
-        out[count] = strtod(text, &end);
-        if (end == text || !(out[count] >= low && out[count] <= high) || (*end != ',' && *end != '\0'))
-            ex_usage("--%s: expected numbers from %g to %g, separated by commas, found '%s'", option, low, high, text);
-        count++;
-        text = end;
-        if (*end == '\0') return count;
-    }
-}
-
-static void parse_lists(study *st) {
-    double widths[XOR_MAX_LAYERS];
-    st->scale_count = parse_list("scales", st->scales, 1e-6, 1e6, XOR_MAX_LIST, st->scale);
-    st->layers = 1 + parse_list("arch", st->arch, 1, 4096, XOR_MAX_LAYERS - 1, widths);
-    for (int l = 0; l + 1 < st->layers; l++) {
-        st->width[l] = (int)widths[l];
-        if (widths[l] != st->width[l]) ex_usage("--arch: expected whole numbers, found %g", widths[l]);
-    }
-    st->width[st->layers - 1] = 1;
-    for (const char *at = st->inits; st->init_count == 0 || *at++ == ',';) {
-        size_t length = strcspn(at, ",");
-        if (st->init_count == XOR_MAX_LIST) ex_usage("--inits: at most %d", XOR_MAX_LIST);
-        snprintf(st->init[st->init_count], sizeof st->init[0], "%.*s", (int)length, at);
-        weights(st->init[st->init_count++], 1);
-        at += length;
-    }
-}
-
-// Print metrics.csv's columns at its epochs. Built with -DGF_REAL=double they agree with the study's to 1e-9.
-static void replay(study *st, const ex_settings *s, gf_act act, const char *folder, FILE *out) {
-    gf_dataset data, test;
-    run r;
-    if (!xor_read_points(&data, folder, "train.csv")) ex_die("%s/train.csv: cannot be opened", folder);
-    int has_test = xor_read_points(&test, folder, "test.csv");
-    st->original = !has_test;
-    st->layers = xor_read_widths(folder, st->width, XOR_MAX_LAYERS);
-    set_columns(st);
-    ex_series logged = xor_read_epochs(folder, has_test ? 3000 : 1999);
-    int epochs = (int)logged.v[logged.n - 1] + 1;
-    int batch = (int)(has_test && test.count > data.count ? test.count : data.count);
-    gf_net *net = build(st, act, gf_init_zero(), batch, 0);
-    xor_read_weights(net, st->layers, folder);
-    r.rows = (double *)ex_realloc(NULL, (size_t)epochs * (size_t)st->columns, sizeof(double));
-    train(st, net, act, s->lr, epochs, &data, has_test ? &test : NULL, &r);
-    int columns = st->columns - st->original;  // the corrected rate, the last column, is ours
-    fprintf(out, "epoch");
-    for (int c = 0; c < columns; c++) fprintf(out, ",%s", st->column[c]);
-    for (size_t i = 0; i < logged.n && !ex_stop; i++) {
-        fprintf(out, "\n%d", (int)logged.v[i]);
-        for (int c = 0; c < columns; c++) fprintf(out, ",%.15g", r.rows[(int)logged.v[i] * st->columns + c]);
-    }
-    fprintf(out, "\n");
-    free(r.rows), ex_series_free(&logged), gf_net_free(net), gf_data_free(&data);
-    if (has_test) gf_data_free(&test);
-}
-
 // The defaults of the edition asked for: --study must be known before the other options are read.
-static void set_defaults(study *st, ex_settings *s, int argc, char **argv) {
+static void set_defaults(study *st, int argc, char **argv) {
     memset(st, 0, sizeof *st);
+    st->s = ex_settings_default("xor_mlp", "noisy XOR: does a vanishing φ' hold the smooth ones back?");
     for (int i = 1; i < argc; i++) {
         int is_name = strcmp(argv[i - 1], "--study") == 0 && strcmp(argv[i], "original") == 0;
         if (is_name || strcmp(argv[i], "--study=original") == 0) st->original = 1;
     }
-    st->kind = st->original ? "original" : "sweep", st->arch = "16,16";
-    st->inits = st->original ? "gaussian" : "xavier", st->scales = st->original ? "1" : "0.5,1,2";
-    st->n = 300, st->noise = 0.1, st->test_size = st->original ? 0 : 0.25;
-    st->deriv_eps = 1e-3, st->linear_eps = 0.1;
+    st->kind = st->original ? "original" : "sweep";
+    st->inits = st->original ? "gaussian" : "xavier";
+    st->scales = st->original ? "1" : "0.5,1,2";
+    st->arch = "16,16";
+    st->n = 300;
+    st->noise = 0.1;
+    st->test_size = st->original ? 0 : 0.25;
+    st->deriv_eps = 1e-3;
+    st->linear_eps = 0.1;
     for (int i = 0; i < 4; i++) st->limits[i] = NAN;
-    s->activations = "relu,tanh,arctan,softsign", s->lr = 0.05, s->seed = 0, s->seeds = st->original ? 1 : 10;
-    s->epochs = st->original ? 2000 : 3000, s->quick_epochs = 200, s->quick_seeds = 2;
+    st->s.activations = "relu,tanh,arctan,softsign";
+    st->s.lr = 0.05;
+    st->s.seed = 0;
+    st->s.seeds = st->original ? 1 : 10;
+    st->s.epochs = st->original ? 2000 : 3000;
+    st->s.quick_epochs = 200;
+    st->s.quick_seeds = 2;
 }
 
 // Has nothing been changed that the study's numbers depend on?
-static int is_the_recipe(const study *st, const ex_settings *s) {
-    return st->n == 300 && st->noise == 0.1 && !st->relabel && strcmp(st->arch, "16,16") == 0 && s->lr == 0.05 &&
-           st->test_size == (st->original ? 0 : 0.25) && s->epochs == (st->original ? 2000 : 3000);
+static int is_the_recipe(const study *st) {
+    return st->n == 300 && st->noise == 0.1 && !st->relabel && strcmp(st->arch, "16,16") == 0 && st->s.lr == 0.05 &&
+           st->test_size == (st->original ? 0 : 0.25) && st->s.epochs == (st->original ? 2000 : 3000) && !ex_stop;
 }
 
 int main(int argc, char **argv) {
     static study st;
-    ex_settings s = ex_settings_default("xor_mlp", "noisy XOR: does a vanishing φ' hold the smooth ones back?");
-    set_defaults(&st, &s, argc, argv);
-    const char *all = s.activations;
+    set_defaults(&st, argc, argv);
+    const char *all = st.s.activations;
     const ex_option own[] = {
         {"study", EX_TEXT, &st.kind, 0, 0, "NAME sweep or original; each sets the defaults below"},
         {"inits", EX_TEXT, &st.inits, 0, 0, "A,B xavier, kaiming, gaussian"},
@@ -306,30 +181,37 @@ int main(int argc, char **argv) {
         {"ymin", EX_REAL, &st.limits[2], -1e6, 1e6, "limits of that chart"},
         {"ymax", EX_REAL, &st.limits[3], -1e6, 1e6, "limits of that chart"},
         {"replay", EX_TEXT, &st.replay, 0, 0, "DIR train from the data and weights there and print its metrics.csv"}};
-    ex_parse(&s, argc, argv, EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_THREADS, own, EX_COUNT(own));
+    ex_parse(&st.s, argc, argv, EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_THREADS, own, EX_COUNT(own));
     if (strcmp(st.kind, "sweep") != 0 && strcmp(st.kind, "original") != 0)
         ex_usage("--study: expected sweep or original, found '%s'", st.kind);
+    st.init = grid_names("inits", st.inits, "xavier, kaiming, gaussian");
+    st.scale = grid_numbers("scales", st.scales, 1e-6, 1e6, GRID_NAMES);
+    st.hidden = grid_numbers("arch", st.arch, 1, 4096, SIGNALS_MAX_LAYERS - 1);
+    grid_begin(&st.g, &st.s, "activation,init,scale", st.s.epochs);
     if (st.replay != NULL) {
-        replay(&st, &s, s.activations != all ? s.act[0] : xor_act_of_folder(st.replay), st.replay, stdout);
+        replay(&st, st.s.activations != all ? st.s.act[0] : act_of_folder(st.replay), st.replay, stdout);
         return ex_exit_status();
     }
-    parse_lists(&st);
-    set_columns(&st);
-    if (st.metric != NULL && xor_named(&st, st.metric) < 0)
+    name_columns(&st);
+    if (st.metric != NULL && grid_find_column(&st.g, st.metric) < 0)
         ex_usage("--metric: no column '%s' in runs.csv", st.metric);
-    ex_make_folder(s.out);
-    run_all(&st, &s);
-    xor_write_summaries(&st, &s);
-    for (int i = 0; st.metric != NULL && i < st.init_count * st.scale_count; i++)
-        xor_chart(&st, &s, i / st.scale_count, i % st.scale_count, xor_named(&st, st.metric), 1);
-    if (st.original) xor_draw_original(&st, &s);
-    else xor_draw_sweep(&st, &s);
-    xor_table_cells(&st, &s);
-    if (is_the_recipe(&st, &s) && !ex_stop) {
-        if (st.original) xor_table_original(&st, &s);
-        else xor_table_agreement(&st, &s), xor_table_sweep(&st, &s);
+    ex_make_folder(st.s.out);
+    add_cells(&st);
+    const double goals[] = {0.85, 0.90};
+    const char *measured = st.original ? "accuracy" : st.test_size > 0 ? "test_acc" : "train_acc";
+    grid_run(&st.g, st.original ? "original_runs.csv" : "runs.csv", run, &st);
+    grid_write_summary(&st.g, st.original ? "original_summary.csv" : "summary.csv");
+    for (int i = 0; st.metric != NULL && i < st.init.count * st.scale.count; i++)
+        draw_column(&st, i / st.scale.count, i % st.scale.count, st.metric, st.limits);
+    if (st.original) draw_original(&st);
+    else draw_sweep(&st);
+    grid_write_final(&st.g, st.original ? "original_final.csv" : "final.csv", st.original ? "original_table.md" : "table.md",
+                     measured, goals, 2);
+    if (is_the_recipe(&st) && st.original) check_original_claims(&st);
+    if (is_the_recipe(&st) && !st.original) {
+        grid_compare(&st.g, "agreement.md", "test_acc", theirs, EX_COUNT(theirs));
+        check_claims(&st);
     }
-    for (int i = 0; i < st.cell_count; i++) free(st.cells[i].mean), free(st.cells[i].std);
-    free(st.cells);
+    grid_free(&st.g);
     return ex_exit_status();
 }
