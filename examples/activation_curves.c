@@ -25,10 +25,6 @@
 enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 };  // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
 static const double edge = 5.0;                       // curves are drawn on [-edge, edge]
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The curves
-// ---------------------------------------------------------------------------------------------------------------------
-
 typedef struct curve {
     int n;
     double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS];  // φ and φ' of each z
@@ -77,8 +73,7 @@ static void draw_one(const ex_settings *s, gf_act_kind kind, const curve *c) {
     ex_save_chart(figure, s->out, file);
 }
 
-// The chosen activations together: their values, or (slopes = 1) their derivatives. A later curve is thinner than the
-// ones before, so that it hides none of them: relu stays to be seen on both sides of leaky_relu.
+// The chosen activations together: their values, or (slopes = 1) their derivatives.
 static void draw_together(const ex_settings *s, const curve *curves, int slopes, const char *file) {
     const char *title = slopes ? "Derivatives of activation functions" : "Activation functions";
     plot_figure *figure = plot_figure_create(1200, 750, 1, 1, title);
@@ -88,17 +83,10 @@ static void draw_together(const ex_settings *s, const curve *curves, int slopes,
     if (!slopes) plot_limits_y(axes, -2, 3);  // where they differ
     for (int i = 0; i < s->act_count; i++) {
         const curve *c = &curves[i];
-        plot_style style = plot_named_style(s->act_name[i]);
-        style.width = 6 - 4.2 * i / s->act_count;
-        plot_line(axes, c->z, slopes ? c->slope : c->h, c->n, s->act_name[i], style);
+        plot_line(axes, c->z, slopes ? c->slope : c->h, c->n, s->act_name[i], plot_named_style(s->act_name[i]));
     }
-    plot_caption(figure, "in the order of the legend each curve is thinner than the one before: where two coincide, both show");
     ex_save_chart(figure, s->out, file);
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The table
-// ---------------------------------------------------------------------------------------------------------------------
 
 typedef struct properties {
     gf_act_info info;

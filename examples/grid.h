@@ -4,17 +4,22 @@
 // all). This file takes the choices from the command line, trains the runs, --threads of them at once, writes their rows
 // to a CSV file, and keeps mean and standard deviation over the seeds, for the study's charts and tables:
 //
+//     #include "grid.h"                                           // brings gradflow.h, plot.h and experiment.h along
 //     static grid g;
 //     grid_begin(&g, &settings, "activation,init", epochs);       // how a row of the CSV file begins; rows of a run
 //     grid_column(&g, "loss");
 //     for (int a = 0; a < settings.act_count; a++)
 //         for (int i = 0; i < init.count; i++) grid_cell_add(&g, "%s,%s", settings.act_name[a], init.name[i]);
 //     grid_run(&g, "runs.csv", train, &study);                    // calls train(&study, cell, seed, rows, once)
-//     grid_line(axes, &g, &g.cells[0], "loss", 0, "relu", style); // the mean over the seeds, in a chart
+//     grid_line(axes, &g, &g.cells[0], "loss", 0, "relu");        // the mean over the seeds, in a chart
 //     grid_free(&g);
 #ifndef GRID_H
 #define GRID_H
 #include "experiment.h"
+#define GRADFLOW_IMPLEMENTATION
+#include "../gradflow.h"
+#define PLOT_IMPLEMENTATION
+#include "plot.h"
 
 // Add to text[size], as printf does; what does not fit is cut off.
 EX_PRINTF(3, 4) static inline void grid_append(char *text, size_t size, const char *format, ...) {
@@ -271,14 +276,14 @@ static inline const char *grid_seeds(const grid *g, char text[64]) {
 // A curve of one column from the row `first` on: the mean as a line over a light band of ± one standard deviation.
 // Nothing for a cell that is not finished.
 static inline void grid_line(plot_axes *axes, const grid *g, const grid_cell *c, const char *column, int first,
-                             const char *name, plot_style style) {
+                             const char *name) {
     int n = g->rows - first;
     if (c->mean == NULL) return;
     const double *mean = grid_mean(g, c, column) + first, *std = grid_std(g, c, column) + first;
     double *x = (double *)ex_realloc(NULL, (size_t)n, sizeof(double));
     for (int i = 0; i < n; i++) x[i] = first + i;
-    if (g->s->seeds > 1) plot_mean_std(axes, x, mean, std, n, name, style);
-    else plot_line(axes, x, mean, n, name, style);
+    if (g->s->seeds > 1) plot_mean_std(axes, x, mean, std, n, name, plot_named_style(name));
+    else plot_line(axes, x, mean, n, name, plot_named_style(name));
     free(x);
 }
 

@@ -12,12 +12,8 @@
 //           scale 2 tanh is the most saturated of all and learns as well as any
 // Try next  --scales 0.25,4 · --inits kaiming · --noise 0 · --metric dphi_mean_abs · --study original --epochs 8000
 #include "grid.h"
-#include <ctype.h>
-#define GRADFLOW_IMPLEMENTATION
-#include "../gradflow.h"
-#define PLOT_IMPLEMENTATION
-#include "plot.h"
 #include "signals.h"
+#include <ctype.h>
 
 typedef struct study {
     ex_settings s;
@@ -154,6 +150,13 @@ static void set_defaults(study *st, int argc, char **argv) {
     st->s.quick_seeds = 2;
 }
 
+static void read_lists(study *st) {
+    st->init = grid_names("inits", st->inits, "xavier, kaiming, gaussian");
+    st->scale = grid_numbers("scales", st->scales, 1e-6, 1e6, GRID_NAMES);
+    st->hidden = grid_numbers("arch", st->arch, 1, 4096, SIGNALS_MAX_LAYERS - 1);
+    grid_begin(&st->g, &st->s, "activation,init,scale", st->s.epochs);
+}
+
 // Has nothing been changed that the study's numbers depend on?
 static int is_the_recipe(const study *st) {
     return st->n == 300 && st->noise == 0.1 && !st->relabel && strcmp(st->arch, "16,16") == 0 && st->s.lr == 0.05 &&
@@ -184,10 +187,7 @@ int main(int argc, char **argv) {
     ex_parse(&st.s, argc, argv, EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_THREADS, own, EX_COUNT(own));
     if (strcmp(st.kind, "sweep") != 0 && strcmp(st.kind, "original") != 0)
         ex_usage("--study: expected sweep or original, found '%s'", st.kind);
-    st.init = grid_names("inits", st.inits, "xavier, kaiming, gaussian");
-    st.scale = grid_numbers("scales", st.scales, 1e-6, 1e6, GRID_NAMES);
-    st.hidden = grid_numbers("arch", st.arch, 1, 4096, SIGNALS_MAX_LAYERS - 1);
-    grid_begin(&st.g, &st.s, "activation,init,scale", st.s.epochs);
+    read_lists(&st);
     if (st.replay != NULL) {
         replay(&st, st.s.activations != all ? st.s.act[0] : act_of_folder(st.replay), st.replay, stdout);
         return ex_exit_status();

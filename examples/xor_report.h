@@ -18,14 +18,12 @@ static const char *in_words(const char *column) {
     return column;
 }
 
-// One line an activation, from the row `first` on; a later line is thinner: where two coincide, both show.
+// One line an activation, from the row `first` on.
 static void draw_lines(const study *st, plot_axes *ax, int init, int scale, const char *column, int first, int with_relu) {
     int count = st->s.act_count;
     for (int a = 0; a < count; a++) {
         const grid_cell *c = &st->g.cells[(init * st->scale.count + scale) * count + a];
-        plot_style style = plot_named_style(st->s.act_name[a]);
-        style.width = 2 + 2.4 * (count - 1 - a) / count;
-        if (with_relu || st->s.act[a].kind != GF_ACT_RELU) grid_line(ax, &st->g, c, column, first, st->s.act_name[a], style);
+        if (with_relu || st->s.act[a].kind != GF_ACT_RELU) grid_line(ax, &st->g, c, column, first, st->s.act_name[a]);
     }
     if (strncmp(column, "grad", 4) == 0) plot_log_y(ax);
     const double x[2] = {0, st->s.epochs - 1.0}, y[2] = {log(2.0), log(2.0)};

@@ -54,13 +54,14 @@ static void test_replay(const char *folder) {
     static study st;
     char path[EX_PATH], name[64];
     char *argv[] = {name};
-    ex_settings s = ex_settings_default("xor_mlp", "");
     FILE *out = tmpfile(), *expected = fopen(ex_path(path, folder, "metrics.csv"), "r");
     CHECK(out != NULL && expected != NULL);
     if (out == NULL || expected == NULL) return;
     strcpy(name, "xor_mlp");
-    set_defaults(&st, &s, 1, argv);
-    replay(&st, &s, xor_act_of_folder(folder), folder, out);
+    set_defaults(&st, 1, argv);
+    read_lists(&st);
+    replay(&st, act_of_folder(folder), folder, out);
+    grid_free(&st.g);
     compare(out, expected);
     fclose(out), fclose(expected);
 }
@@ -83,24 +84,65 @@ static double sorted_percentile(const gf_real *x, size_t n, double p) {
 
 // The window follows values that drift, jump, collapse to one number or are NaN.
 static void test_percentiles(void) {
-    xor_meter m;
     gf_net *net = gf_net_create(gf_vector(2), 30, 1);
-    gf_net_dense(net, 16), gf_net_act(net, GF_ACT_TANH), gf_net_dense(net, 1), gf_net_build(net);
-    xor_meter_init(&m, net, gf_act_default(GF_ACT_TANH), 2, 30);
+    gf_net_dense(net, 16);
+    gf_net_act(net, GF_ACT_TANH);
+    gf_net_dense(net, 1);
+    gf_net_build(net);
+    signals m = signals_begin(net, gf_act_default(GF_ACT_TANH), 2, 30, 1e-3, 0.1);
     CHECK(m.n == 480);
     for (int epoch = 0; epoch < 300; epoch++) {
         double scale = epoch < 200 ? 1 + 0.001 * epoch : epoch < 250 ? 1e-6 : 0;
         for (size_t i = 0; i < m.n; i++) m.z_abs[i] = (gf_real)(scale * gf_random_uniform(7, GF_STREAM_USER, i));
-        CHECK_NEAR(xor_percentile(&m, m.z_abs, 90, &m.z_p90), sorted_percentile(m.z_abs, m.n, 90), 1e-13);
-        CHECK_NEAR(xor_percentile(&m, m.z_abs, 1, &m.slope_p01), sorted_percentile(m.z_abs, m.n, 1), 1e-13);
+        CHECK_NEAR(signals_percentile(&m, m.z_abs, 90, &m.z_p90), sorted_percentile(m.z_abs, m.n, 90), 1e-13);
+        CHECK_NEAR(signals_percentile(&m, m.z_abs, 1, &m.slope_p01), sorted_percentile(m.z_abs, m.n, 1), 1e-13);
     }
     m.z_abs[17] = (gf_real)NAN;
-    CHECK(isnan(xor_percentile(&m, m.z_abs, 90, &m.z_p90)) || m.z_p90.low == m.z_p90.high);
+    CHECK(isnan(signals_percentile(&m, m.z_abs, 90, &m.z_p90)) || m.z_p90.low == m.z_p90.high);
     for (size_t i = 0; i < m.n; i++) m.z_abs[i] = (gf_real)(i == 17 ? NAN : (double)i);
-    CHECK(isnan(xor_percentile(&m, m.z_abs, 90, &m.z_p90)));
+    CHECK(isnan(signals_percentile(&m, m.z_abs, 90, &m.z_p90)));
     m.z_abs[17] = 17;
-    CHECK_NEAR(xor_percentile(&m, m.z_abs, 90, &m.z_p90), 0.9 * 479, 1e-10);
-    xor_meter_free(&m), gf_net_free(net);
+    CHECK_NEAR(signals_percentile(&m, m.z_abs, 90, &m.z_p90), 0.9 * 479, 1e-10);
+    signals_end(&m);
+    gf_net_free(net);
+}
+
+// All signals of a net beside plain loops over its pooled z.
+static void test_signals(void) {
+    gf_net *net = gf_net_create(gf_vector(2), 50, 3);
+    gf_act act = gf_act_default(GF_ACT_TANH);
+    gf_net_init(net, gf_init_xavier(3), gf_init_zero());
+    for (int l = 0; l < 2; l++) {
+        gf_net_dense(net, 7);
+        gf_net_act(net, GF_ACT_TANH);
+    }
+    gf_net_dense(net, 1);
+    gf_net_build(net);
+    gf_real x[100];
+    for (int i = 0; i < 100; i++) x[i] = (gf_real)gf_random_normal(5, GF_STREAM_USER, (uint64_t)i);
+    signals m = signals_begin(net, act, 3, 50, 0.1, 0.5);
+    gf_net_forward(net, x, 50, GF_TRAIN);
+    double v[SIGNALS_COUNT], small = 0, mean = 0, logs = 0, z_mean = 0, near0 = 0, limit = 0;
+    signals_measure(&m, v);
+    CHECK(m.n == 700);
+    for (size_t i = 0; i < m.n; i++) {
+        double z = (double)m.z[i], slope = gf_act_derivative(act, z);
+        small += slope < 0.1;
+        mean += slope / 700;
+        logs += log(slope + 1e-12) / 700;
+        z_mean += fabs(z) / 700;
+        near0 += fabs(z) <= 0.5;
+        limit += fabs(tanh(z)) >= 0.95;
+    }
+    CHECK(near0 > 0 && limit > 0 && small > 0);
+    CHECK_NEAR(v[DPHI_SMALL], small / 700, 0);
+    CHECK_NEAR(v[DPHI_MEAN], mean, 1e-12);
+    CHECK_NEAR(v[DPHI_LOG], logs, 1e-12);
+    CHECK_NEAR(v[Z_MEAN], z_mean, 1e-12);
+    CHECK_NEAR(v[Z_NEAR0], near0 / 700, 0);
+    CHECK_NEAR(v[LIMIT], limit / 700, 0);
+    signals_end(&m);
+    gf_net_free(net);
 }
 
 // The rule in the study's code calls resting arctan and softsign units saturated; tanh and relu have their own.
@@ -108,17 +150,18 @@ static void test_code_rate(void) {
     static const gf_act_kind kinds[4] = {GF_ACT_RELU, GF_ACT_TANH, GF_ACT_ARCTAN, GF_ACT_SOFTSIGN};
     static const double expected[4] = {2, 3, 5, 3};
     for (int k = 0; k < 4; k++) {
-        xor_meter m;
         gf_real x[12] = {-3, 0, -1, 0, (gf_real)0.04, 0, 1, 0, (gf_real)1.9, 0, 3, 0};
         gf_net *net = gf_net_create(gf_vector(2), 6, 1);
         gf_net_init(net, gf_init_zero(), gf_init_zero());
-        gf_net_dense(net, 1), gf_net_act(net, kinds[k]), gf_net_dense(net, 1), gf_net_build(net);
+        gf_net_dense(net, 1);
+        gf_net_act(net, kinds[k]);
+        gf_net_dense(net, 1);
+        gf_net_build(net);
         gf_net_tensor(net, "dense1.weight")->value[0] = 1;  // z = x1
-        xor_meter_init(&m, net, gf_act_default(kinds[k]), 2, 6);
         gf_net_forward(net, x, 6, GF_TRAIN);
         // relu: two zeros. tanh: ±.995, .956. arctan: -1.25, -.79, .04, 1.09, 1.25. softsign: -.75, -.5, .038
-        CHECK_NEAR(xor_code_rate(&m, net), expected[k] / 6, 0);
-        xor_meter_free(&m), gf_net_free(net);
+        CHECK_NEAR(code_rate(net, gf_act_default(kinds[k]), 1), expected[k] / 6, 0);
+        gf_net_free(net);
     }
 }
 
@@ -145,6 +188,8 @@ int main(void) {
     }
     TEST("xor percentiles follow drifts, jumps, ties and NaN");
     test_percentiles();
+    TEST("xor signals beside plain loops");
+    test_signals();
     TEST("xor saturation by the rule of the study's code");
     test_code_rate();
     TEST("xor accuracy at a logit of exactly 0");
