@@ -23,9 +23,9 @@
 // Contents (search for the token)
 //     [PLOT:API]     public functions            [PLOT:SCALE]   ranges, 1-2-5 ticks, powers of ten
 //     [PLOT:MEMORY]  errors, copies              [PLOT:LAYOUT]  margins from measured texts
-//     [PLOT:CANVAS]  antialiased lines, fills    [PLOT:DRAW]    lines, bands, bars, histograms, axes
+//     [PLOT:CANVAS]  antialiased lines, fills    [PLOT:DRAW]    lines, bands, histograms, axes
 //     [PLOT:FONT]    letters as pen strokes      [PLOT:HEAT]    heatmaps, colour bars, contours
-//     [PLOT:COLOUR]  palette, names, maps        [PLOT:IMAGES]  image tiles, tables
+//     [PLOT:COLOUR]  palette, names, maps        [PLOT:IMAGES]  image tiles
 //     [PLOT:DATA]    what the calls store        [PLOT:LEGEND]  legends
 //     [PLOT:CHECK]   proof of the layout         [PLOT:PNG]     writing the file
 //
@@ -51,11 +51,9 @@ typedef struct plot_axes plot_axes;     // one panel; belongs to its figure
 
 typedef enum { PLOT_SOLID, PLOT_DASHED, PLOT_DOTTED, PLOT_DASHDOT, PLOT_NO_LINE } plot_dash;
 typedef enum {
-    PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_SQUARE, PLOT_TRIANGLE, PLOT_DIAMOND, PLOT_CROSS, PLOT_PLUS,
-    PLOT_RING // hides nothing of a line under it
+    PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_CROSS, PLOT_RING // a ring hides nothing of a line under it
 } plot_marker;
 typedef enum { PLOT_VIRIDIS, PLOT_INFERNO, PLOT_SIGNED, PLOT_GREYS, PLOT_BLUES } plot_map;
-typedef enum { PLOT_LEGEND_AUTO, PLOT_LEGEND_OUTSIDE, PLOT_LEGEND_NONE } plot_legend_place;
 typedef enum { PLOT_SHARE_NONE, PLOT_SHARE_ALL, PLOT_SHARE_ROW, PLOT_SHARE_COLUMN } plot_share; // which panels
 
 typedef struct {
@@ -95,7 +93,6 @@ void plot_limits_x(plot_axes *ax, double lo, double hi);
 void plot_limits_y(plot_axes *ax, double lo, double hi);
 void plot_names_x(plot_axes *ax, const char *const *names, int n); // texts at 0, 1 … n-1 in place of numbers
 void plot_names_y(plot_axes *ax, const char *const *names, int n);
-void plot_legend(plot_axes *ax, plot_legend_place place);
 
 // Lines and points: n values; x NULL = 0, 1, 2 …, x[i] NAN interrupts the line; label NULL = not in the legend.
 void plot_line(plot_axes *ax, const double *x, const double *y, int n, const char *label, plot_style style);
@@ -111,9 +108,6 @@ void plot_smooth(plot_axes *ax, const double *x, const double *y, int n, int win
                  plot_style style);
 void plot_hline(plot_axes *ax, double y, const char *label, plot_style style); // right across the panel
 
-// Bars: each call adds one group member per name; err may be NULL.
-void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
-               const char *label, plot_style style);
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style); // edges: bins + 1 values
 
@@ -134,7 +128,6 @@ void plot_contour(plot_axes *ax, double level, const char *label, plot_style sty
 // each image over its own range. columns 0 = what fits best; captions NULL or one text an image.
 void plot_images(plot_axes *ax, const double *pixels, int count, int channels, int height, int width, double lo,
                  double hi, int columns, const char *const *captions);
-void plot_table(plot_axes *ax, const char *const *cells, int rows, int cols); // row 0 is the header
 
 // Result: 1 = fine. plot_save writes NAME.tmp and renames it, so no half-written file ever has the final name. When it
 // returns 0 (a full disk, say) the caller decides: it may go on, only this picture is missing.
@@ -174,22 +167,17 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #include <stdlib.h>
 #include <string.h>
 
-#if !defined(PLOT_MALLOC) && !defined(PLOT_REALLOC) && !defined(PLOT_FREE)
+#if !defined(PLOT_MALLOC) && !defined(PLOT_FREE)
 #define PLOT_MALLOC malloc
-#define PLOT_REALLOC realloc
 #define PLOT_FREE free
-#elif !defined(PLOT_MALLOC) || !defined(PLOT_REALLOC) || !defined(PLOT_FREE)
-#error "plot.h: define PLOT_MALLOC, PLOT_REALLOC and PLOT_FREE together, or none of them"
+#elif !defined(PLOT_MALLOC) || !defined(PLOT_FREE)
+#error "plot.h: define both PLOT_MALLOC and PLOT_FREE, or none of them"
 #endif
 
-// ------------------------------------------------------------------------------------------------ [PLOT:MEMORY]
-#define PLOTP_MAX_TICKS 64
-#define PLOTP_MAX_COLUMNS 16 // of a legend
-#define PLOTP_TEXT 160       // bytes of a label with its ending zero
-
+// ------------------------------------------------------------------------------------------------ [PLOT:CANVAS]
+// A shape is drawn in two steps: its coverage of every pixel, 0..1, is collected in a mask, then one paint mixes the
+// colour in. So a polyline that crosses itself, or the strokes of a letter, stay evenly coloured however pale.
 typedef struct { double x0, y0, x1, y1; } plotp_rect;
-typedef struct { plotp_rect r; char text[24]; } plotp_box;
-typedef struct { plotp_box *box; int n, room; } plotp_boxes;
 
 typedef struct {
     int w, h;
@@ -200,182 +188,9 @@ typedef struct {
     int is_data;             // painting marks ink
 } plotp_canvas;
 
-typedef struct {
-    double lo, hi;                 // what the axis shows; lo > hi: turned round
-    double user_lo, user_hi;       // NAN = automatic
-    double from, to;               // pixels of lo and hi
-    int log, whole;                // whole: all data are integers, so no fractional ticks
-    char *label;
-    char **names;
-    int name_count;
-    int tick_count, minor_count, exponent, rotated;
-    double tick[PLOTP_MAX_TICKS], minor[PLOTP_MAX_TICKS * 2];
-    char tick_label[PLOTP_MAX_TICKS][PLOTP_TEXT];
-} plotp_axis;
-
-typedef enum {
-    PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_BARS, PLOTP_HIST, PLOTP_CONTOUR, PLOTP_LOST
-} plotp_kind;
-
-typedef struct {
-    plotp_kind kind;
-    int n, rgb;
-    int window;         // points of a moving average; place of a bar in its group; 1: a band of mean ± std
-    int under;          // how many later lines lie on this one
-    double *x, *y, *y2; // y2: upper edge of a band, error of a bar
-    char *label;
-    plot_style style;
-} plotp_item;
-
-typedef struct {
-    const plotp_item **entry;
-    int n, room, shown, rows, cols;
-    double size, w, h, column[PLOTP_MAX_COLUMNS]; // size of the text, of the whole, width of each column
-} plotp_legend;
-
-struct plot_axes {
-    plot_figure *fig;
-    char *title;
-    plotp_axis x, y, z;      // z: the colour scale
-    plotp_item *items;
-    int item_count, item_room, next_color, bar_groups, smooth_count, band_count;
-    int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
-    double *heat, extent[4];
-    int heat_rows, heat_cols, heat_map, heat_square, heat_bar, heat_hide_zeros, has_extent;
-    char *heat_format;
-    double *image;
-    int image_count, image_channels, image_h, image_w, image_cols;
-    double image_lo, image_hi;
-    char **captions;
-    char **cells;
-    int table_rows, table_cols;
-    plot_legend_place place;
-    int legend_outside;
-    plotp_legend legend;
-    plotp_rect cell, rect;   // panel, and the area between its axes
-    double margin[4];        // left, top, right, bottom
-};
-
-struct plot_figure {
-    int width, height, rows, cols;
-    char *title, *caption;
-    plot_axes *axes;         // [rows][cols]
-    plotp_canvas canvas;
-    double user_scale, scale;
-    int share_legend, shared, no_remarks, rendered;
-    int cramped;             // what is left out for want of room: 1 labels and legends, 2 ticks too, 3 titles too
-    plot_share share_x, share_y;
-    plotp_legend legend;     // the shared one
-    plotp_boxes texts, legends;
-    char error[400];
-};
-
-static const char *const plotp_no_memory = "out of memory: make the figure smaller or pass fewer points";
-
-// Keep the first error.
-static void plotp_fail(plot_figure *fig, const char *format, ...) {
-    va_list args;
-    if (fig->error[0]) return;
-    va_start(args, format);
-    vsnprintf(fig->error, sizeof fig->error, format, args);
-    va_end(args);
-}
-
-static void *plotp_alloc(plot_figure *fig, size_t count, size_t size) {
-    void *p = NULL;
-    if (count == 0) count = 1;
-    if (count <= (size_t)-1 / 2 / size) p = PLOT_MALLOC(count * size);
-    if (p) memset(p, 0, count * size);
-    else plotp_fail(fig, "%s", plotp_no_memory);
-    return p;
-}
-
-// Room for one more element of a growing array; 0 when memory is out.
-static int plotp_grow(plot_figure *fig, void **array, int count, int *room, size_t size) {
-    if (count < *room) return 1;
-    int wanted = *room ? 2 * *room : 16;
-    void *p = PLOT_REALLOC(*array, (size_t)wanted * size);
-    if (!p) {
-        plotp_fail(fig, "%s", plotp_no_memory);
-        return 0;
-    }
-    *array = p;
-    *room = wanted;
-    return 1;
-}
-
-static double *plotp_copy(plot_figure *fig, const double *from, int n) {
-    double *to = (double *)plotp_alloc(fig, (size_t)n, sizeof *to);
-    for (int i = 0; to && i < n; i++) to[i] = from ? from[i] : i;
-    return to;
-}
-
-static void plotp_set_text(plot_figure *fig, char **to, const char *from) {
-    PLOT_FREE(*to);
-    *to = NULL;
-    if (!from) return;
-    *to = (char *)plotp_alloc(fig, strlen(from) + 1, 1);
-    if (*to) memcpy(*to, from, strlen(from) + 1);
-}
-
-static void plotp_free_texts(char **texts, int n) {
-    for (int i = 0; texts && i < n; i++) PLOT_FREE(texts[i]);
-    PLOT_FREE(texts);
-}
-
-static char **plotp_copy_texts(plot_figure *fig, const char *const *from, int n) {
-    char **to = (char **)plotp_alloc(fig, (size_t)n, sizeof *to);
-    for (int i = 0; to && i < n; i++) plotp_set_text(fig, &to[i], from[i] ? from[i] : "");
-    return to;
-}
-
-// Copy what fits into a buffer of PLOTP_TEXT bytes and leaves room for an ellipsis; whole characters only.
-static void plotp_take(char *to, const char *from) {
-    size_t n = strlen(from);
-    if (n > PLOTP_TEXT - 8) n = PLOTP_TEXT - 8;
-    while (n > 0 && ((unsigned char)from[n] & 0xC0) == 0x80) n--;
-    memcpy(to, from, n);
-    to[n] = 0;
-}
-
-// Note where a text or a legend stands.
-static void plotp_note(plot_figure *fig, plotp_boxes *boxes, plotp_rect r, const char *text) {
-    if (!plotp_grow(fig, (void **)&boxes->box, boxes->n, &boxes->room, sizeof *boxes->box)) return;
-    plotp_box *box = &boxes->box[boxes->n++];
-    box->r = r;
-    snprintf(box->text, sizeof box->text, "%.23s", text);
-}
-
-static double plotp_clamp(double v, double lo, double hi) {
-    return v < lo ? lo : v > hi ? hi : v;
-}
-
-static double plotp_min(double a, double b) {
-    return a < b ? a : b;
-}
-
-static double plotp_max(double a, double b) {
-    return a > b ? a : b;
-}
-
-static int plotp_finite(double v) {
-    return fabs(v) < 1e300; // false for NaN; room for differences of two values
-}
-
-// ------------------------------------------------------------------------------------------------ [PLOT:CANVAS]
-// A shape is drawn in two steps: its coverage of every pixel, 0..1, is collected in a mask, then one paint mixes the
-// colour in. So a polyline that crosses itself, or the strokes of a letter, stay evenly coloured however pale.
-static void plotp_clip(plotp_canvas *c, plotp_rect r) {
-    c->clip[0] = (int)plotp_clamp(floor(r.x0), 0, c->w);
-    c->clip[1] = (int)plotp_clamp(floor(r.y0), 0, c->h);
-    c->clip[2] = (int)plotp_clamp(ceil(r.x1), 0, c->w);
-    c->clip[3] = (int)plotp_clamp(ceil(r.y1), 0, c->h);
-}
-
-static void plotp_unclip(plotp_canvas *c) {
-    plotp_rect all = {0, 0, (double)c->w, (double)c->h};
-    plotp_clip(c, all);
-}
+static double plotp_clamp(double v, double lo, double hi) { return v < lo ? lo : v > hi ? hi : v; }
+static double plotp_min(double a, double b) { return a < b ? a : b; }
+static double plotp_max(double a, double b) { return a > b ? a : b; }
 
 static void plotp_touch(plotp_canvas *c, int x0, int y0, int x1, int y1) {
     if (x0 < c->dirty[0]) c->dirty[0] = x0;
@@ -479,27 +294,44 @@ static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int 
     plotp_paint(c, rgb, alpha, 1);
 }
 
+// A chart is drawn once, by code that is long: from here on compiling it fast is worth more than running it fast.
+#if defined(__OPTIMIZE__) && defined(__clang__)
+#define PLOTP_NO_OPTIMIZER
+#pragma clang optimize off
+#elif defined(__OPTIMIZE__) && defined(__GNUC__)
+#define PLOTP_NO_OPTIMIZER
+#pragma GCC push_options
+#pragma GCC optimize("O0")
+#endif
+
+static void plotp_clip(plotp_canvas *c, plotp_rect r) {
+    c->clip[0] = (int)plotp_clamp(floor(r.x0), 0, c->w);
+    c->clip[1] = (int)plotp_clamp(floor(r.y0), 0, c->h);
+    c->clip[2] = (int)plotp_clamp(ceil(r.x1), 0, c->w);
+    c->clip[3] = (int)plotp_clamp(ceil(r.y1), 0, c->h);
+}
+
+static void plotp_unclip(plotp_canvas *c) {
+    plotp_rect all = {0, 0, (double)c->w, (double)c->h};
+    plotp_clip(c, all);
+}
+
 static void plotp_fill_rect(plotp_canvas *c, plotp_rect r, int rgb, double alpha) {
     double px[4] = {r.x0, r.x1, r.x1, r.x0}, py[4] = {r.y0, r.y0, r.y1, r.y1};
     plotp_fill(c, px, py, 4, rgb, alpha);
 }
 
-// One-pixel lines exactly on the pixel grid, which are crisp.
-static void plotp_hair_x(plotp_canvas *c, double x0, double x1, double y, int rgb) {
-    plotp_rect r = {floor(x0), floor(y), floor(x1) + 1, floor(y) + 1};
-    plotp_fill_rect(c, r, rgb, 1);
-}
-
-static void plotp_hair_y(plotp_canvas *c, double x, double y0, double y1, int rgb) {
-    plotp_rect r = {floor(x), floor(y0), floor(x) + 1, floor(y1) + 1};
+// A one-pixel line, level or upright, exactly on the pixel grid: crisp.
+static void plotp_hair(plotp_canvas *c, double x0, double y0, double x1, double y1, int rgb) {
+    plotp_rect r = {floor(x0), floor(y0), floor(x1) + 1, floor(y1) + 1};
     plotp_fill_rect(c, r, rgb, 1);
 }
 
 static void plotp_frame(plotp_canvas *c, plotp_rect r, int rgb) {
-    plotp_hair_x(c, r.x0, r.x1, r.y0, rgb);
-    plotp_hair_x(c, r.x0, r.x1, r.y1, rgb);
-    plotp_hair_y(c, r.x0, r.y0, r.y1, rgb);
-    plotp_hair_y(c, r.x1, r.y0, r.y1, rgb);
+    plotp_hair(c, r.x0, r.y0, r.x1, r.y0, rgb);
+    plotp_hair(c, r.x0, r.y1, r.x1, r.y1, rgb);
+    plotp_hair(c, r.x0, r.y0, r.x0, r.y1, rgb);
+    plotp_hair(c, r.x1, r.y0, r.x1, r.y1, rgb);
 }
 
 // Lengths of ink and gap, in line widths; the round ends add one width to each stroke.
@@ -533,28 +365,166 @@ static void plotp_polyline(plotp_canvas *c, const double *x, const double *y, in
 }
 
 static void plotp_marker(plotp_canvas *c, int marker, double x, double y, double r, int rgb, double alpha) {
-    static const double corners[][8] = {{-.9, -.9, .9, -.9, .9, .9, -.9, .9}, {0, -1.2, 1.1, .8, -1.1, .8, 0, -1.2},
-                                        {0, -1.3, 1.15, 0, 0, 1.3, -1.15, 0}};
-    if (marker >= PLOT_SQUARE && marker <= PLOT_DIAMOND) {
-        double px[4], py[4];
-        for (int k = 0; k < 4; k++) {
-            px[k] = x + r * corners[marker - PLOT_SQUARE][2 * k];
-            py[k] = y + r * corners[marker - PLOT_SQUARE][2 * k + 1];
-        }
-        plotp_fill(c, px, py, 4, rgb, alpha);
-        return;
-    }
     if (marker == PLOT_CIRCLE) plotp_stroke(c, x, y, x, y, r);
     for (int k = 0; marker == PLOT_RING && k < 16; k++) {
         double a = k * 0.3927, b = a + 0.3927; // a sixteenth of the circle
         plotp_stroke(c, x + r * cos(a), y + r * sin(a), x + r * cos(b), y + r * sin(b), r * 0.22);
     }
-    if (marker == PLOT_CROSS || marker == PLOT_PLUS) {
-        double d = marker == PLOT_CROSS ? 0.8 * r : r, e = marker == PLOT_CROSS ? d : 0;
-        plotp_stroke(c, x - d, y - e, x + d, y + e, r * 0.3);
-        plotp_stroke(c, x - e, y + d, x + e, y - d, r * 0.3);
-    }
+    for (int side = -1; marker == PLOT_CROSS && side <= 1; side += 2)
+        plotp_stroke(c, x - 0.8 * r, y - side * 0.8 * r, x + 0.8 * r, y + side * 0.8 * r, r * 0.3);
     plotp_paint(c, rgb, alpha, 0);
+}
+
+// ------------------------------------------------------------------------------------------------ [PLOT:MEMORY]
+#define PLOTP_MAX_TICKS 64
+#define PLOTP_MAX_COLUMNS 16 // of a legend
+#define PLOTP_TEXT 160       // bytes of a label with its ending zero
+
+typedef struct { plotp_rect r; char text[24]; } plotp_box;
+typedef struct { plotp_box *box; int n, room; } plotp_boxes;
+
+typedef struct {
+    double lo, hi;                 // what the axis shows; lo > hi: turned round
+    double user_lo, user_hi;       // NAN = automatic
+    double from, to;               // pixels of lo and hi
+    int log, whole;                // whole: all data are integers, so no fractional ticks
+    char *label;
+    char **names;
+    int name_count;
+    int tick_count, minor_count, exponent, rotated;
+    double tick[PLOTP_MAX_TICKS], minor[PLOTP_MAX_TICKS * 2];
+    char tick_label[PLOTP_MAX_TICKS][PLOTP_TEXT];
+} plotp_axis;
+
+typedef enum {
+    PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_HIST, PLOTP_CONTOUR, PLOTP_LOST
+} plotp_kind;
+
+typedef struct {
+    plotp_kind kind;
+    int n, rgb;
+    int window;         // points of a moving average; 1: a band of mean ± std
+    int under;          // how many later lines lie on this one
+    double *x, *y, *y2; // y2: upper edge of a band
+    char *label;
+    plot_style style;
+} plotp_item;
+
+typedef struct {
+    const plotp_item **entry;
+    int n, room, shown, rows, cols;
+    double size, w, h, column[PLOTP_MAX_COLUMNS]; // size of the text, of the whole, width of each column
+} plotp_legend;
+
+struct plot_axes {
+    plot_figure *fig;
+    char *title;
+    plotp_axis x, y, z;      // z: the colour scale
+    plotp_item *items;
+    int item_count, item_room, next_color, smooth_count, band_count;
+    int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
+    double *heat, extent[4];
+    int heat_rows, heat_cols, heat_map, heat_square, heat_bar, heat_hide_zeros, has_extent;
+    char *heat_format;
+    double *image;
+    int image_count, image_channels, image_h, image_w, image_cols;
+    double image_lo, image_hi;
+    char **captions;
+    int legend_outside;
+    plotp_legend legend;
+    plotp_rect cell, rect;   // panel, and the area between its axes
+    double margin[4];        // left, top, right, bottom
+};
+
+struct plot_figure {
+    int width, height, rows, cols;
+    char *title, *caption;
+    plot_axes *axes;         // [rows][cols]
+    plotp_canvas canvas;
+    double user_scale, scale;
+    int share_legend, shared, no_remarks, rendered;
+    int cramped;             // what is left out for want of room: 1 labels and legends, 2 ticks too, 3 titles too
+    plot_share share_x, share_y;
+    plotp_legend legend;     // the shared one
+    plotp_boxes texts, legends;
+    union plotp_owned *owned; // all that was allocated for this figure
+    char error[400];
+};
+
+typedef union plotp_owned { union plotp_owned *next; double align[2]; } plotp_owned;
+
+static const char *const plotp_no_memory = "out of memory: make the figure smaller or pass fewer points";
+
+// Keep the first error.
+static void plotp_fail(plot_figure *fig, const char *format, ...) {
+    va_list args;
+    if (fig->error[0]) return;
+    va_start(args, format);
+    vsnprintf(fig->error, sizeof fig->error, format, args);
+    va_end(args);
+}
+
+// Memory that belongs to the figure and is freed with it, all zero; NULL and an error when there is none.
+static void *plotp_alloc(plot_figure *fig, size_t count, size_t size) {
+    plotp_owned *block = NULL;
+    if (count <= (size_t)-1 / 2 / size) block = (plotp_owned *)PLOT_MALLOC(sizeof *block + count * size);
+    if (!block) {
+        plotp_fail(fig, "%s", plotp_no_memory);
+        return NULL;
+    }
+    block->next = fig->owned;
+    fig->owned = block;
+    return memset(block + 1, 0, count * size);
+}
+
+// Room for one more element of a growing array; 0 when memory is out.
+static int plotp_grow(plot_figure *fig, void **array, int count, int *room, size_t size) {
+    if (count < *room) return 1;
+    int wanted = *room ? 2 * *room : 16;
+    void *p = plotp_alloc(fig, (size_t)wanted, size);
+    if (!p) return 0;
+    if (count) memcpy(p, *array, (size_t)count * size);
+    *array = p;
+    *room = wanted;
+    return 1;
+}
+
+static double *plotp_copy(plot_figure *fig, const double *from, int n) {
+    double *to = (double *)plotp_alloc(fig, (size_t)n, sizeof *to);
+    for (int i = 0; to && i < n; i++) to[i] = from ? from[i] : i;
+    return to;
+}
+
+static char *plotp_copy_text(plot_figure *fig, const char *from) {
+    char *to = from ? (char *)plotp_alloc(fig, strlen(from) + 1, 1) : NULL;
+    return to ? strcpy(to, from) : NULL;
+}
+
+static char **plotp_copy_texts(plot_figure *fig, const char *const *from, int n) {
+    char **to = (char **)plotp_alloc(fig, (size_t)n, sizeof *to);
+    for (int i = 0; to && i < n; i++) to[i] = plotp_copy_text(fig, from[i] ? from[i] : "");
+    return to;
+}
+
+// Copy what fits into a buffer of PLOTP_TEXT bytes and leaves room for an ellipsis; whole characters only.
+static void plotp_take(char *to, const char *from) {
+    size_t n = strlen(from);
+    if (n > PLOTP_TEXT - 8) n = PLOTP_TEXT - 8;
+    while (n > 0 && ((unsigned char)from[n] & 0xC0) == 0x80) n--;
+    memcpy(to, from, n);
+    to[n] = 0;
+}
+
+// Note where a text or a legend stands.
+static void plotp_note(plot_figure *fig, plotp_boxes *boxes, plotp_rect r, const char *text) {
+    if (!plotp_grow(fig, (void **)&boxes->box, boxes->n, &boxes->room, sizeof *boxes->box)) return;
+    plotp_box *box = &boxes->box[boxes->n++];
+    box->r = r;
+    snprintf(box->text, sizeof box->text, "%.23s", text);
+}
+
+static int plotp_finite(double v) {
+    return fabs(v) < 1e300; // false for NaN; room for differences of two values
 }
 
 // -------------------------------------------------------------------------------------------------- [PLOT:FONT]
@@ -773,18 +743,9 @@ static double plotp_pen_text(plotp_pen *p, const char *text) {
 }
 
 static plotp_pen plotp_pen_at(plotp_canvas *c, double x, double y, double size, double weight, int rotated) {
-    plotp_pen p;
-    memset(&p, 0, sizeof p);
-    p.c = c;
-    p.scale = size / 100;
-    p.weight = p.radius = plotp_max(weight * size / 2, 0.42);
-    p.small_x = floor(50 * p.scale + 0.5);
-    p.capital = floor(70 * p.scale + 0.5);
-    p.rotated = rotated;
-    p.x = x;
-    p.y = y;
-    p.ink.x0 = p.ink.y0 = 1e9;
-    p.ink.x1 = p.ink.y1 = -1e9;
+    double scale = size / 100, r = plotp_max(weight * size / 2, 0.42);
+    plotp_pen p = {c, x, y, scale, r, r, 0, 0, 1, floor(50 * scale + 0.5), floor(70 * scale + 0.5), rotated, 0, 0, 0,
+                   {1e9, 1e9, -1e9, -1e9}};
     return p;
 }
 
@@ -932,25 +893,23 @@ plot_style plot_dotted(int color) { return plotp_style(color, PLOT_DOTTED, PLOT_
 plot_style plot_marked(int color, plot_marker marker) { return plotp_style(color, PLOT_SOLID, marker); }
 plot_style plot_points(int color, plot_marker marker) { return plotp_style(color, PLOT_NO_LINE, marker); }
 
-// The nine that studies draw side by side have a colour each and are solid; a relative takes the colour with a dash.
-static const struct { const char *name; int color; plot_dash dash; } plotp_named[] = {
-    {"sigmoid", 0, PLOT_SOLID},     {"hard_sigmoid", 0, PLOT_DASHED}, {"relu", 1, PLOT_SOLID},
-    {"relu6", 1, PLOT_DASHED},      {"tanh", 2, PLOT_SOLID},          {"hard_tanh", 2, PLOT_DASHED},
-    {"gelu", 3, PLOT_SOLID},        {"gelu_tanh", 3, PLOT_DASHED},    {"arctan", 4, PLOT_SOLID},
-    {"elu", 4, PLOT_DASHDOT},       {"selu", 4, PLOT_DASHED},         {"celu", 4, PLOT_DOTTED},
-    {"silu", 5, PLOT_SOLID},        {"swish", 5, PLOT_SOLID},         {"hard_swish", 5, PLOT_DASHED},
-    {"mish", 5, PLOT_DOTTED},       {"telu", 5, PLOT_DASHDOT},        {"softsign", 6, PLOT_SOLID},
-    {"identity", 6, PLOT_DASHED},   {"softplus", 6, PLOT_DOTTED},     {"leaky_relu", 7, PLOT_SOLID},
-    {"prelu", 7, PLOT_DASHED}};
+// The activations that studies draw side by side come first in their row: each has a colour of its own and is solid.
+// Relatives follow with the other dashes, in the order of plot_dash.
+static const char *const plotp_families[PLOTP_PALETTE][4] = {
+    {"sigmoid", "hard_sigmoid"}, {"relu", "relu6"}, {"tanh", "hard_tanh"}, {"gelu", "gelu_tanh"},
+    {"arctan", "selu", "celu", "elu"}, {"silu", "hard_swish", "mish", "telu"}, {"softsign", "identity", "softplus"},
+    {"leaky_relu", "prelu"}};
 
 plot_style plot_named_style(const char *name) {
-    unsigned hash = 0;
+    unsigned look = 0; // colour + 8 · dash; of an unknown name a hash
     if (!name) name = "";
-    for (size_t i = 0; i < sizeof plotp_named / sizeof plotp_named[0]; i++)
-        if (!strcmp(name, plotp_named[i].name))
-            return plotp_style(0x1000000 | plotp_palette[plotp_named[i].color], plotp_named[i].dash, PLOT_NO_MARKER);
-    for (; *name; name++) hash = hash * 31 + (unsigned char)*name;
-    return plotp_style(0x1000000 | plotp_palette[hash % PLOTP_PALETTE], (plot_dash)(hash / PLOTP_PALETTE % 4),
+    if (!strcmp(name, "swish")) name = "silu"; // two names of one function
+    for (const char *c = name; *c; c++) look = look * 31 + (unsigned char)*c;
+    for (unsigned k = 0; k < 4 * PLOTP_PALETTE; k++) {
+        const char *known = plotp_families[k % PLOTP_PALETTE][k / PLOTP_PALETTE];
+        if (known && !strcmp(name, known)) look = k;
+    }
+    return plotp_style(0x1000000 | plotp_palette[look % PLOTP_PALETTE], (plot_dash)(look / PLOTP_PALETTE % 4),
                        PLOT_NO_MARKER);
 }
 
@@ -973,7 +932,7 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     fig->height = height;
     fig->rows = rows;
     fig->cols = cols;
-    plotp_set_text(fig, &fig->title, title);
+    fig->title = plotp_copy_text(fig, title);
     fig->axes = (plot_axes *)plotp_alloc(fig, (size_t)(rows * cols), sizeof *fig->axes);
     for (int i = 0; fig->axes && i < rows * cols; i++) {
         plot_axes *ax = &fig->axes[i];
@@ -984,43 +943,14 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     return fig;
 }
 
-static void plotp_free_axis(plotp_axis *a) {
-    PLOT_FREE(a->label);
-    plotp_free_texts(a->names, a->name_count);
-}
-
-static void plotp_free_axes(plot_axes *ax) {
-    for (int i = 0; i < ax->item_count; i++) {
-        PLOT_FREE(ax->items[i].x);
-        PLOT_FREE(ax->items[i].y);
-        PLOT_FREE(ax->items[i].y2);
-        PLOT_FREE(ax->items[i].label);
-    }
-    PLOT_FREE(ax->items);
-    PLOT_FREE(ax->title);
-    PLOT_FREE(ax->heat);
-    PLOT_FREE(ax->heat_format);
-    PLOT_FREE(ax->image);
-    PLOT_FREE(ax->legend.entry);
-    plotp_free_texts(ax->captions, ax->image_count);
-    plotp_free_texts(ax->cells, ax->table_rows * ax->table_cols);
-    plotp_free_axis(&ax->x);
-    plotp_free_axis(&ax->y);
-    plotp_free_axis(&ax->z);
-}
+static plotp_axis *plotp_axis_of(plot_axes *ax, char name) { return name == 'x' ? &ax->x : name == 'y' ? &ax->y : &ax->z; }
 
 void plot_figure_free(plot_figure *fig) {
-    if (!fig) return;
-    for (int i = 0; fig->axes && i < fig->rows * fig->cols; i++) plotp_free_axes(&fig->axes[i]);
-    PLOT_FREE(fig->canvas.rgb);
-    PLOT_FREE(fig->canvas.mask);
-    PLOT_FREE(fig->canvas.ink);
-    PLOT_FREE(fig->axes);
-    PLOT_FREE(fig->title);
-    PLOT_FREE(fig->caption);
-    PLOT_FREE(fig->legend.entry);
-    PLOT_FREE(fig->texts.box);
-    PLOT_FREE(fig->legends.box);
+    while (fig && fig->owned) {
+        plotp_owned *block = fig->owned;
+        fig->owned = block->next;
+        PLOT_FREE(block);
+    }
     PLOT_FREE(fig);
 }
 
@@ -1036,12 +966,10 @@ static int plotp_fig_ok(plot_figure *fig) {
 static int plotp_ok(plot_axes *ax) { return ax && plotp_fig_ok(ax->fig); }
 
 void plot_caption(plot_figure *fig, const char *text) {
-    if (plotp_fig_ok(fig)) plotp_set_text(fig, &fig->caption, text);
+    if (plotp_fig_ok(fig)) fig->caption = plotp_copy_text(fig, text);
 }
 
-void plot_remarks(plot_figure *fig, int shown) {
-    if (plotp_fig_ok(fig)) fig->no_remarks = !shown;
-}
+void plot_remarks(plot_figure *fig, int shown) { if (plotp_fig_ok(fig)) fig->no_remarks = !shown; }
 
 void plot_text_scale(plot_figure *fig, double factor) {
     if (!plotp_fig_ok(fig)) return;
@@ -1049,17 +977,9 @@ void plot_text_scale(plot_figure *fig, double factor) {
     else plotp_fail(fig, "plot_text_scale: expected 0.25..4, found %g", factor);
 }
 
-void plot_shared_legend(plot_figure *fig) {
-    if (plotp_fig_ok(fig)) fig->share_legend = 1;
-}
-
-void plot_share_x(plot_figure *fig, plot_share panels) {
-    if (plotp_fig_ok(fig)) fig->share_x = panels;
-}
-
-void plot_share_y(plot_figure *fig, plot_share panels) {
-    if (plotp_fig_ok(fig)) fig->share_y = panels;
-}
+void plot_shared_legend(plot_figure *fig) { if (plotp_fig_ok(fig)) fig->share_legend = 1; }
+void plot_share_x(plot_figure *fig, plot_share panels) { if (plotp_fig_ok(fig)) fig->share_x = panels; }
+void plot_share_y(plot_figure *fig, plot_share panels) { if (plotp_fig_ok(fig)) fig->share_y = panels; }
 
 plot_axes *plot_axes_at(plot_figure *fig, int row, int col) {
     if (!plotp_fig_ok(fig)) return NULL;
@@ -1071,56 +991,33 @@ plot_axes *plot_axes_at(plot_figure *fig, int row, int col) {
 
 void plot_labels(plot_axes *ax, const char *title, const char *x_label, const char *y_label) {
     if (!plotp_ok(ax)) return;
-    plotp_set_text(ax->fig, &ax->title, title);
-    plotp_set_text(ax->fig, &ax->x.label, x_label);
-    plotp_set_text(ax->fig, &ax->y.label, y_label);
+    ax->title = plotp_copy_text(ax->fig, title);
+    ax->x.label = plotp_copy_text(ax->fig, x_label);
+    ax->y.label = plotp_copy_text(ax->fig, y_label);
 }
 
-void plot_log_x(plot_axes *ax) {
-    if (plotp_ok(ax)) ax->x.log = 1;
-}
+void plot_log_x(plot_axes *ax) { if (plotp_ok(ax)) ax->x.log = 1; }
+void plot_log_y(plot_axes *ax) { if (plotp_ok(ax)) ax->y.log = 1; }
+void plot_color_log(plot_axes *ax) { if (plotp_ok(ax)) ax->z.log = 1; }
 
-void plot_log_y(plot_axes *ax) {
-    if (plotp_ok(ax)) ax->y.log = 1;
-}
-
-void plot_color_log(plot_axes *ax) {
-    if (plotp_ok(ax)) ax->z.log = 1;
-}
-
-static void plotp_limits(plot_axes *ax, plotp_axis *a, double lo, double hi, const char *call) {
-    if (fabs(lo) >= 1e300 || fabs(hi) >= 1e300 || lo == hi) {
+static void plotp_limits(plot_axes *ax, char name, double lo, double hi, const char *call) {
+    if (!plotp_ok(ax)) return;
+    if (fabs(lo) >= 1e300 || fabs(hi) >= 1e300 || lo == hi)
         plotp_fail(ax->fig, "%s: expected two different finite limits (NAN = automatic), found %g and %g", call, lo,
                    hi);
-        return;
-    }
-    a->user_lo = lo;
-    a->user_hi = hi;
+    plotp_axis_of(ax, name)->user_lo = lo;
+    plotp_axis_of(ax, name)->user_hi = hi;
 }
 
-void plot_limits_x(plot_axes *ax, double lo, double hi) {
-    if (plotp_ok(ax)) plotp_limits(ax, &ax->x, lo, hi, "plot_limits_x");
-}
-
-void plot_limits_y(plot_axes *ax, double lo, double hi) {
-    if (plotp_ok(ax)) plotp_limits(ax, &ax->y, lo, hi, "plot_limits_y");
-}
-
-void plot_color_range(plot_axes *ax, double lo, double hi) {
-    if (plotp_ok(ax)) plotp_limits(ax, &ax->z, lo, hi, "plot_color_range");
-}
+void plot_limits_x(plot_axes *ax, double lo, double hi) { plotp_limits(ax, 'x', lo, hi, "plot_limits_x"); }
+void plot_limits_y(plot_axes *ax, double lo, double hi) { plotp_limits(ax, 'y', lo, hi, "plot_limits_y"); }
+void plot_color_range(plot_axes *ax, double lo, double hi) { plotp_limits(ax, 'z', lo, hi, "plot_color_range"); }
 
 void plot_color_label(plot_axes *ax, const char *text) {
-    if (plotp_ok(ax)) plotp_set_text(ax->fig, &ax->z.label, text);
+    if (plotp_ok(ax)) ax->z.label = plotp_copy_text(ax->fig, text);
 }
 
-void plot_color_bar(plot_axes *ax, int shown) {
-    if (plotp_ok(ax)) ax->heat_bar = shown;
-}
-
-void plot_legend(plot_axes *ax, plot_legend_place place) {
-    if (plotp_ok(ax)) ax->place = place;
-}
+void plot_color_bar(plot_axes *ax, int shown) { if (plotp_ok(ax)) ax->heat_bar = shown; }
 
 // An array must be there and have a length that a chart can hold.
 static int plotp_array_ok(plot_axes *ax, const void *array, int n, const char *call) {
@@ -1131,20 +1028,15 @@ static int plotp_array_ok(plot_axes *ax, const void *array, int n, const char *c
     return 0;
 }
 
-static void plotp_names(plot_axes *ax, plotp_axis *a, const char *const *names, int n, const char *call) {
+static void plotp_names(plot_axes *ax, char name, const char *const *names, int n, const char *call) {
     if (!plotp_array_ok(ax, names, n, call)) return;
-    plotp_free_texts(a->names, a->name_count);
+    plotp_axis *a = plotp_axis_of(ax, name);
     a->names = plotp_copy_texts(ax->fig, names, n);
     a->name_count = a->names ? n : 0;
 }
 
-void plot_names_x(plot_axes *ax, const char *const *names, int n) {
-    if (ax) plotp_names(ax, &ax->x, names, n, "plot_names_x");
-}
-
-void plot_names_y(plot_axes *ax, const char *const *names, int n) {
-    if (ax) plotp_names(ax, &ax->y, names, n, "plot_names_y");
-}
+void plot_names_x(plot_axes *ax, const char *const *names, int n) { plotp_names(ax, 'x', names, n, "plot_names_x"); }
+void plot_names_y(plot_axes *ax, const char *const *names, int n) { plotp_names(ax, 'y', names, n, "plot_names_y"); }
 
 // Store one drawable thing; its arrays are copied. Returns NULL when memory is out.
 static plotp_item *plotp_add(plot_axes *ax, plotp_kind kind, const double *x, int nx, const double *y, const double *y2,
@@ -1169,7 +1061,7 @@ static plotp_item *plotp_add(plot_axes *ax, plotp_kind kind, const double *x, in
     item->x = plotp_copy(ax->fig, x, nx);
     item->y = plotp_copy(ax->fig, y, n);
     if (y2) item->y2 = plotp_copy(ax->fig, y2, n);
-    plotp_set_text(ax->fig, &item->label, label);
+    item->label = plotp_copy_text(ax->fig, label);
     ax->smooth_count += kind == PLOTP_SMOOTH;
     ax->band_count += kind == PLOTP_BAND;
     return ax->fig->error[0] ? NULL : item;
@@ -1215,14 +1107,6 @@ void plot_hline(plot_axes *ax, double y, const char *label, plot_style style) {
     if (plotp_ok(ax)) plotp_add(ax, PLOTP_HLINE, NULL, 1, &y, NULL, 1, label, style);
 }
 
-void plot_bars(plot_axes *ax, const char *const *names, const double *values, const double *err, int n,
-               const char *label, plot_style style) {
-    if (!plotp_array_ok(ax, values, n, "plot_bars")) return;
-    if (names) plotp_names(ax, &ax->x, names, n, "plot_bars");
-    plotp_item *item = plotp_add(ax, PLOTP_BARS, NULL, n, values, err, n, label, style);
-    if (item) item->window = ax->bar_groups++;
-}
-
 void plot_hist_counts(plot_axes *ax, const double *edges, const double *counts, int bins, const char *label,
                       plot_style style) {
     if (plotp_array_ok(ax, counts, bins, "plot_hist_counts") && plotp_array_ok(ax, edges, bins + 1, "plot_hist_counts"))
@@ -1236,7 +1120,6 @@ void plot_heatmap(plot_axes *ax, const double *values, int rows, int cols, plot_
                    "%dx%d, map %d", values ? "values" : "NULL", rows, cols, (int)map);
         return;
     }
-    PLOT_FREE(ax->heat);
     ax->heat = plotp_copy(ax->fig, values, rows * cols);
     ax->heat_rows = rows;
     ax->heat_cols = cols;
@@ -1253,10 +1136,8 @@ void plot_heatmap_extent(plot_axes *ax, double x0, double x1, double y0, double 
                    x1, y0, y1);
         return;
     }
-    ax->extent[0] = x0;
-    ax->extent[1] = x1;
-    ax->extent[2] = y0;
-    ax->extent[3] = y1;
+    double extent[4] = {x0, x1, y0, y1};
+    memcpy(ax->extent, extent, sizeof extent);
     ax->has_extent = 1;
 }
 
@@ -1266,18 +1147,13 @@ void plot_heatmap_values(plot_axes *ax, const char *format) {
     if (!plotp_ok(ax)) return;
     if (p) end = p + 1 + strspn(p + 1, "+-# 0123456789.");
     if (p && *end && strchr("eEfFgG", *end) && !strchr(end, '%') && strlen(format) < 40 && end - p < 8)
-        plotp_set_text(ax->fig, &ax->heat_format, format);
+        ax->heat_format = plotp_copy_text(ax->fig, format);
     else plotp_fail(ax->fig, "plot_heatmap_values: expected a format for one double such as \"%%.1f\", found \"%s\"",
                     format ? format : "(NULL)");
 }
 
-void plot_heatmap_square(plot_axes *ax) {
-    if (plotp_ok(ax)) ax->heat_square = 1;
-}
-
-void plot_heatmap_hide_zeros(plot_axes *ax) {
-    if (plotp_ok(ax)) ax->heat_hide_zeros = 1;
-}
+void plot_heatmap_square(plot_axes *ax) { if (plotp_ok(ax)) ax->heat_square = 1; }
+void plot_heatmap_hide_zeros(plot_axes *ax) { if (plotp_ok(ax)) ax->heat_hide_zeros = 1; }
 
 void plot_contour(plot_axes *ax, double level, const char *label, plot_style style) {
     if (plotp_ok(ax)) plotp_add(ax, PLOTP_CONTOUR, NULL, 1, &level, NULL, 1, label, style);
@@ -1292,8 +1168,6 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
                    "%s, %d, %d channels, %dx%d", pixels ? "pixels" : "NULL", count, channels, height, width);
         return;
     }
-    PLOT_FREE(ax->image);
-    plotp_free_texts(ax->captions, ax->image_count);
     ax->image = plotp_copy(ax->fig, pixels, count * channels * height * width);
     ax->captions = captions ? plotp_copy_texts(ax->fig, captions, count) : NULL;
     ax->image_count = count;
@@ -1305,27 +1179,12 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
     ax->image_cols = columns > 0 && columns <= count ? columns : 0;
 }
 
-void plot_table(plot_axes *ax, const char *const *cells, int rows, int cols) {
-    if (!plotp_ok(ax)) return;
-    if (!cells || rows < 1 || cols < 1 || rows > 1000 || cols > 100) {
-        plotp_fail(ax->fig, "plot_table: expected texts, 1..1000 rows and 1..100 columns, found %s, %dx%d",
-                   cells ? "texts" : "NULL", rows, cols);
-        return;
-    }
-    plotp_free_texts(ax->cells, ax->table_rows * ax->table_cols);
-    ax->cells = plotp_copy_texts(ax->fig, cells, rows * cols);
-    ax->table_rows = rows;
-    ax->table_cols = cols;
-}
-
 // ------------------------------------------------------------------------------------------------- [PLOT:SCALE]
 // A scale maps a value to 0..1 along its axis, linearly or in logarithms. Ticks stand at 1, 2 or 5 times a power of
 // ten, as close as their labels allow; a log axis has them at powers of ten.
 #define PLOTP_MINUS "\xe2\x88\x92" // the mathematical sign, longer than a hyphen
 
-static int plotp_visible(const plotp_axis *a, double v) {
-    return plotp_finite(v) && (!a->log || v > 0);
-}
+static int plotp_visible(const plotp_axis *a, double v) { return plotp_finite(v) && (!a->log || v > 0); }
 
 static double plotp_position(const plotp_axis *a, double v) {
     if (a->log) return (log10(v) - log10(a->lo)) / (log10(a->hi) - log10(a->lo));
@@ -1350,7 +1209,7 @@ static void plotp_extend(plotp_axis *a, double v) {
 }
 
 // From the extent of the data (lo > hi: there is none) to what the axis shows.
-static void plotp_finish_range(plotp_axis *a, double pad, int keep_zero) {
+static void plotp_finish_range(plot_figure *fig, plotp_axis *a, double pad, int keep_zero) {
     double lo = a->lo, hi = a->hi;
     if (lo > hi) {
         lo = a->log ? 1 : 0;
@@ -1371,15 +1230,16 @@ static void plotp_finish_range(plotp_axis *a, double pad, int keep_zero) {
     if (lo >= hi && a->user_lo != a->user_lo) lo = a->log ? hi / 10 : hi - plotp_max(fabs(hi), 1);
     a->lo = lo;
     a->hi = hi;
+    if (a->log && (lo <= 0 || hi <= 0))
+        plotp_fail(fig, "limits of a log axis: expected positive numbers, found %g and %g; use a linear axis", lo, hi);
 }
 
 static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
     int is_line = item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH || item->kind == PLOTP_BAND;
-    int is_bar = item->kind == PLOTP_BARS || item->kind == PLOTP_HIST;
     for (int i = 0; i < item->n && item->kind != PLOTP_CONTOUR; i++) {
         double x = item->x[i], y = item->y[i];
         if (x != x) continue; // the pen is lifted
-        int x_ok = plotp_visible(&ax->x, x) || !is_line, y_ok = plotp_visible(&ax->y, y) || (is_bar && plotp_finite(y));
+        int x_ok = plotp_visible(&ax->x, x) || !is_line, y_ok = plotp_visible(&ax->y, y);
         if (item->kind == PLOTP_BAND) y_ok = y_ok || plotp_visible(&ax->y, item->y2[i]);
         if (!plotp_finite(x) || (!y_ok && !(y <= 0 && plotp_finite(y)))) ax->has_lost = 1;
         else if (!x_ok || !y_ok) ax->has_nonpositive = 1;
@@ -1388,15 +1248,9 @@ static void plotp_range_item(plot_axes *ax, const plotp_item *item) {
         if (!x_ok || !y_ok) continue;
         plotp_extend(&ax->y, y);
         if (item->kind == PLOTP_BAND) plotp_extend(&ax->y, item->y2[i]);
-        if (item->kind != PLOTP_BARS || !item->y2 || !plotp_finite(item->y2[i])) continue;
-        plotp_extend(&ax->y, y + item->y2[i]);
-        plotp_extend(&ax->y, y - item->y2[i]);
     }
-    if (is_bar) plotp_extend(&ax->y, 0);
+    if (item->kind == PLOTP_HIST) plotp_extend(&ax->y, 0);
     for (int i = 0; item->kind == PLOTP_HIST && i <= item->n; i++) plotp_extend(&ax->x, item->x[i]);
-    if (item->kind != PLOTP_BARS) return;
-    plotp_extend(&ax->x, -0.6);
-    plotp_extend(&ax->x, item->n - 0.4);
 }
 
 static void plotp_begin_range(plotp_axis *a) {
@@ -1414,34 +1268,29 @@ static void plotp_range_colors(plot_axes *ax) {
         ax->z.hi = plotp_max(fabs(ax->z.lo), fabs(ax->z.hi));
         ax->z.lo = -ax->z.hi;
     }
-    plotp_finish_range(&ax->z, 0, 0);
+    plotp_finish_range(ax->fig, &ax->z, 0, 0);
 }
 
 static void plotp_ranges(plot_axes *ax) {
-    int bars = 0;
+    int stands = 0; // on zero
     plotp_begin_range(&ax->x);
     plotp_begin_range(&ax->y);
     ax->x.whole = 1;
     ax->has_lost = ax->has_nonpositive = 0;
     for (int i = 0; i < ax->item_count; i++) {
         plotp_range_item(ax, &ax->items[i]);
-        bars |= ax->items[i].kind == PLOTP_BARS || ax->items[i].kind == PLOTP_HIST;
+        stands |= ax->items[i].kind == PLOTP_HIST;
     }
     for (int k = 0; ax->heat && k < 4; k++) plotp_extend(k < 2 ? &ax->x : &ax->y, ax->extent[k]);
     ax->is_empty = ax->y.lo > ax->y.hi;
-    plotp_finish_range(&ax->x, ax->heat || ax->bar_groups ? 0 : 0.025, 0);
-    plotp_finish_range(&ax->y, ax->heat ? 0 : 0.05, bars);
+    plotp_finish_range(ax->fig, &ax->x, ax->heat ? 0 : 0.025, 0);
+    plotp_finish_range(ax->fig, &ax->y, ax->heat ? 0 : 0.05, stands);
     if (ax->heat && !ax->has_extent && ax->y.user_lo != ax->y.user_lo) { // like a matrix: row 0 on top
         double lo = ax->y.lo;
         ax->y.lo = ax->y.hi;
         ax->y.hi = lo;
     }
     plotp_range_colors(ax);
-    const plotp_axis *all[3] = {&ax->x, &ax->y, &ax->z};
-    for (int k = 0; k < 3; k++)
-        if (all[k]->log && (all[k]->lo <= 0 || all[k]->hi <= 0))
-            plotp_fail(ax->fig, "limits of a log axis: expected positive numbers, found %g and %g; use a linear axis",
-                       all[k]->lo, all[k]->hi);
 }
 
 // Give the axes of all panels that share with panel i the union of their ranges.
@@ -1454,7 +1303,7 @@ static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_
             plotp_axis *a = is_y ? &ax->y : &ax->x;
             if (share == PLOT_SHARE_ROW && j / fig->cols != i / fig->cols) continue;
             if (share == PLOT_SHARE_COLUMN && j % fig->cols != i % fig->cols) continue;
-            if (ax->image || ax->cells || ax->is_empty || a->log != model->log || a->lo > a->hi) continue;
+            if (ax->image || ax->is_empty || a->log != model->log || a->lo > a->hi) continue;
             lo = plotp_min(lo, a->lo);
             hi = plotp_max(hi, a->hi);
             if (pass == 0 || a->user_lo == a->user_lo || a->user_hi == a->user_hi) continue;
@@ -1487,10 +1336,6 @@ static void plotp_format_value(char *to, const char *format, double v) {
     else snprintf(to, PLOTP_TEXT, "%s%s", digits != text && strpbrk(digits, "123456789i") ? PLOTP_MINUS : "", digits);
 }
 
-static void plotp_format_power(char *to, const char *before, int e) {
-    snprintf(to, PLOTP_TEXT, "%s10^{%s%d}", before, e < 0 ? PLOTP_MINUS : "", abs(e));
-}
-
 // A new tick; returns where its label goes.
 static char *plotp_add_tick(plotp_axis *a, double v) {
     if (a->tick_count < PLOTP_MAX_TICKS) a->tick[a->tick_count++] = v;
@@ -1520,21 +1365,20 @@ static void plotp_linear_ticks(plotp_axis *a, int most) {
         plotp_format(plotp_add_tick(a, k * step), k * step / unit, decimals);
 }
 
-// Ticks at 1, 2 and 5 times powers of ten.
-static void plotp_decade_ticks(plotp_axis *a, int first, int last, double lo, double hi) {
-    for (int e = first; e <= last; e++) {
-        for (int m = 1; m < 10; m++) {
-            double v = m * pow(10, e);
-            char times[16];
-            if (v < lo || v > hi) continue;
-            if (m != 1 && m != 2 && m != 5) {
-                if (a->minor_count < PLOTP_MAX_TICKS * 2) a->minor[a->minor_count++] = v;
-                continue;
-            }
+// Ticks at every stride-th power of ten; fine: at 2 and 5 times these, too.
+static void plotp_decades(plotp_axis *a, double lo, double hi, int stride, int fine) {
+    for (int i = 9 * (int)floor(log10(lo)); i <= 9 * (int)floor(log10(hi) + 1e-9) + 8; i++) {
+        int e = (int)floor(i / 9.0), m = 1 + i - 9 * e;
+        double v = m * pow(10, e);
+        char times[16] = "";
+        if (v < lo * (1 - 1e-9) || v > hi * (1 + 1e-9)) continue;
+        if (m == 1 ? e % stride == 0 : fine && (m == 2 || m == 5)) {
             char *label = plotp_add_tick(a, v);
-            snprintf(times, sizeof times, "%d·", m);
-            if (e >= -3 && e < 5) plotp_format(label, v, e < 0 ? -e : 0);
-            else plotp_format_power(label, times, e);
+            if (fine) snprintf(times, sizeof times, "%d·", m);
+            if (fine && e >= -3 && e < 5) plotp_format(label, v, e < 0 ? -e : 0);
+            else snprintf(label, PLOTP_TEXT, "%s10^{%s%d}", times, e < 0 ? PLOTP_MINUS : "", abs(e));
+        } else if ((stride == 1 || m == 1) && a->minor_count < PLOTP_MAX_TICKS * 2) {
+            a->minor[a->minor_count++] = v;
         }
     }
 }
@@ -1543,19 +1387,12 @@ static void plotp_decade_ticks(plotp_axis *a, int first, int last, double lo, do
 static void plotp_log_ticks(plotp_axis *a, int most) {
     static const int strides[] = {1, 2, 3, 5, 10, 20, 50, 100, 200};
     double lo = plotp_min(a->lo, a->hi), hi = plotp_max(a->lo, a->hi);
-    int first = (int)ceil(log10(lo) - 1e-9), last = (int)floor(log10(hi) + 1e-9), s = 0;
-    while (s < 8 && (last - first) / strides[s] + 1 > most) s++;
-    for (int e = first - 1; e <= last; e++) {
-        int is_tick = e >= first && e % strides[s] == 0;
-        if (is_tick) plotp_format_power(plotp_add_tick(a, pow(10, e)), "", e);
-        for (int m = is_tick ? 2 : 1; m < 10 && a->minor_count < PLOTP_MAX_TICKS * 2; m++) {
-            double v = m * pow(10, e);
-            if (v >= lo && v <= hi && (s == 0 || m == 1)) a->minor[a->minor_count++] = v;
-        }
-    }
-    if (a->tick_count >= 2 && last > first) return;
+    int powers = (int)floor(log10(hi) + 1e-9) - (int)ceil(log10(lo) - 1e-9), s = 0;
+    while (s < 8 && powers / strides[s] + 1 > most) s++;
+    plotp_decades(a, lo, hi, strides[s], 0);
+    if (a->tick_count >= 2) return;
     plotp_clear_ticks(a);
-    plotp_decade_ticks(a, first - 1, last, lo, hi);
+    plotp_decades(a, lo, hi, 1, 1);
     if (a->tick_count >= 2 && a->tick_count <= most) return;
     plotp_clear_ticks(a);
     plotp_linear_ticks(a, most);
@@ -1614,21 +1451,6 @@ static void plotp_ticks_x(plotp_axis *a, double length, double size, double heig
     a->rotated = 1;
 }
 
-// The label of an axis with the power of ten that its tick labels leave out. When it is longer than `room` the words
-// are shortened, never the power.
-static void plotp_axis_title(const plotp_axis *a, double size, double room, char *to) {
-    char power[64], number[PLOTP_TEXT];
-    to[0] = power[0] = 0;
-    if (a->label) plotp_take(to, a->label);
-    if (a->exponent && a->tick_count) {
-        plotp_format_power(number, "", a->exponent);
-        snprintf(power, sizeof power, "%s(×%.40s)", to[0] ? "  " : "", number);
-    }
-    to[PLOTP_TEXT - 8 - sizeof power] = 0;
-    plotp_shorten(to, size, room - plotp_text_width(power, size));
-    strcat(to, power);
-}
-
 static int plotp_has_title(const plot_axes *ax, const plotp_axis *a) {
     return ax->fig->cramped < 1 && ((a->label && a->label[0]) || (a->exponent && a->tick_count));
 }
@@ -1643,10 +1465,10 @@ static int plotp_has_title(const plot_axes *ax, const plotp_axis *a) {
 #define PLOTP_SIZE_LEGEND 17.0
 #define PLOTP_SIZE_FIGURE 25.0
 
-static int plotp_is_chart(const plot_axes *ax) { return !ax->image && !ax->cells; }
+static int plotp_is_chart(const plot_axes *ax) { return !ax->image; }
 
 static int plotp_panel_is_empty(const plot_axes *ax) {
-    return !ax->item_count && !ax->heat && !ax->image && !ax->cells && !ax->title;
+    return !ax->item_count && !ax->heat && !ax->image && !ax->title;
 }
 
 static double plotp_bar_space(const plot_axes *ax, double s) { // the colour bar with all its texts
@@ -1685,13 +1507,11 @@ static void plotp_measure(plot_axes *ax, double w, double h, double s) {
 // Make the cells of a heatmap square by shrinking the axes, centred.
 static void plotp_square(plot_axes *ax) {
     plotp_rect *r = &ax->rect;
-    if (!ax->heat || !ax->heat_square) return;
-    double cell = plotp_min((r->x1 - r->x0) / ax->heat_cols, (r->y1 - r->y0) / ax->heat_rows);
-    double dx = floor((r->x1 - r->x0 - cell * ax->heat_cols) / 2), dy = floor((r->y1 - r->y0 - cell * ax->heat_rows) / 2);
-    r->x0 += dx;
-    r->x1 -= dx;
-    r->y0 += dy;
-    r->y1 -= dy;
+    double w = r->x1 - r->x0, h = r->y1 - r->y0, cell = plotp_min(w / ax->heat_cols, h / ax->heat_rows);
+    r->x0 += floor((w - cell * ax->heat_cols) / 2);
+    r->x1 -= floor((w - cell * ax->heat_cols) / 2);
+    r->y0 += floor((h - cell * ax->heat_rows) / 2);
+    r->y1 -= floor((h - cell * ax->heat_rows) / 2);
 }
 
 static plotp_block plotp_title_block(const plot_figure *fig) {
@@ -1701,21 +1521,17 @@ static plotp_block plotp_title_block(const plot_figure *fig) {
 
 // What the caption says of itself: what smoothed lines, bands and wide lines are.
 static void plotp_remark(const plot_figure *fig, char *to, size_t size) {
-    int least = 0, most = 0, bands = 0, hidden = 0;
-    for (int i = 0; i < fig->rows * fig->cols; i++) {
+    int window = 0, bands = 0, hidden = 0;
+    for (int i = 0; i < fig->rows * fig->cols && !fig->no_remarks; i++) {
         for (int k = 0; k < fig->axes[i].item_count; k++) {
             const plotp_item *item = &fig->axes[i].items[k];
             hidden |= item->under;
-            if (item->kind == PLOTP_BAND) bands |= item->window;
-            if (item->kind != PLOTP_SMOOTH || item->window < 2) continue;
-            if (!least || item->window < least) least = item->window;
-            if (item->window > most) most = item->window;
+            bands |= item->kind == PLOTP_BAND && item->window;
+            if (item->kind == PLOTP_SMOOTH && item->window > window) window = item->window;
         }
     }
     to[0] = 0;
-    if (fig->no_remarks) return;
-    if (least && least == most) snprintf(to, size, "bold: moving average of %d points; ", most);
-    else if (least) snprintf(to, size, "bold: moving average of %d to %d points; ", least, most);
+    if (window > 1) snprintf(to, size, "bold: moving average of %d points; ", window);
     if (bands) strcat(to, "band: mean ± one standard deviation; ");
     if (hidden) strcat(to, "a wider line or marker lies under another; ");
     if (to[0]) to[strlen(to) - 2] = 0;
@@ -1767,7 +1583,7 @@ static double plotp_align(plot_figure *fig) {
         ax->rect.y0 = floor(ax->cell.y0 + m[1]);
         ax->rect.x1 = ax->rect.x0 + plotp_max(4, floor(w));
         ax->rect.y1 = ax->rect.y0 + plotp_max(4, floor(h));
-        plotp_square(ax);
+        if (ax->heat && ax->heat_square) plotp_square(ax);
         ax->x.from = ax->rect.x0;
         ax->x.to = ax->rect.x1;
         ax->y.from = ax->z.from = ax->rect.y1;
@@ -1878,27 +1694,17 @@ static void plotp_draw_markers(plot_axes *ax, const plotp_item *item, const doub
     }
 }
 
-// The pixels of n points; *py stands behind *px in the same allocation, which the caller frees. 0 when memory is out.
-static int plotp_points(plot_axes *ax, const double *x, const double *y, int n, double **px, double **py) {
-    *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n, sizeof **px);
-    if (!*px) return 0;
-    *py = *px + n;
-    for (int i = 0; i < n; i++) {
-        (*px)[i] = plotp_at(&ax->x, x[i]);
-        (*py)[i] = plotp_at(&ax->y, y[i]);
-    }
-    return 1;
-}
-
 static void plotp_draw_line(plot_axes *ax, const plotp_item *item, const double *y, double width, double alpha) {
-    double *px, *py;
-    if (!plotp_points(ax, item->x, y, item->n, &px, &py)) return;
-    if (item->style.dash != PLOT_NO_LINE) {
+    double *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)item->n, sizeof *px), *py = px ? px + item->n : NULL;
+    for (int i = 0; px && i < item->n; i++) {
+        px[i] = plotp_at(&ax->x, item->x[i]);
+        py[i] = plotp_at(&ax->y, y[i]);
+    }
+    if (px && item->style.dash != PLOT_NO_LINE) {
         plotp_polyline(&ax->fig->canvas, px, py, item->n, width, (int)item->style.dash);
         plotp_paint(&ax->fig->canvas, item->rgb, alpha, 0);
     }
-    if (item->style.marker) plotp_draw_markers(ax, item, px, py);
-    PLOT_FREE(px);
+    if (px && item->style.marker) plotp_draw_markers(ax, item, px, py);
 }
 
 // Centred moving average; on a log axis of logarithms. Before the window's half it reaches as far forth as back, so that
@@ -1948,33 +1754,12 @@ static void plotp_draw_band(plot_axes *ax, const plotp_item *item) {
         if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, alpha);
         m = 0;
     }
-    PLOT_FREE(px);
 }
 
-// Where bars stand: on zero, or at the bottom of a log axis.
+// Where a histogram stands: on zero, or at the bottom of a log axis.
 static double plotp_base(const plot_axes *ax) {
     double lo = plotp_min(ax->y.lo, ax->y.hi);
     return ax->y.log ? lo : plotp_clamp(0, lo, plotp_max(ax->y.lo, ax->y.hi));
-}
-
-static void plotp_draw_bars(plot_axes *ax, const plotp_item *item) {
-    plotp_canvas *c = &ax->fig->canvas;
-    double width = 0.8 / ax->bar_groups, r = 0.8 * ax->fig->scale, base = plotp_at(&ax->y, plotp_base(ax));
-    for (int i = 0; i < item->n; i++) {
-        double left = i - 0.4 + width * item->window, top = plotp_at(&ax->y, item->y[i]);
-        double x0 = plotp_at(&ax->x, left + 0.03 * width), x1 = plotp_at(&ax->x, left + 0.97 * width);
-        plotp_rect bar = {x0, plotp_min(top, base), x1, plotp_max(top, base)};
-        if (top != top) continue;
-        plotp_fill_rect(c, bar, item->rgb, plotp_alpha(item, 0.85));
-        if (!item->y2 || !plotp_finite(item->y2[i])) continue;
-        double mid = (x0 + x1) / 2, cap = plotp_clamp((x1 - x0) * 0.2, 2, 7);
-        double y0 = plotp_at(&ax->y, item->y[i] + item->y2[i]), y1 = plotp_at(&ax->y, item->y[i] - item->y2[i]);
-        if (y1 != y1) y1 = ax->rect.y1;
-        plotp_stroke(c, mid, y0, mid, y1, r);
-        plotp_stroke(c, mid - cap, y0, mid + cap, y0, r);
-        plotp_stroke(c, mid - cap, y1, mid + cap, y1, r);
-        plotp_paint(c, PLOTP_INK, 1, 0);
-    }
 }
 
 // A histogram is a flight of steps: two points a bin, and its two ends on the ground.
@@ -1991,7 +1776,6 @@ static void plotp_draw_hist(plot_axes *ax, const plotp_item *item) {
     plotp_fill(c, px, py, n, item->rgb, plotp_alpha(item, 0.3));
     plotp_polyline(c, px, py, n, 1.6, PLOT_SOLID);
     plotp_paint(c, item->rgb, 1, 0);
-    PLOT_FREE(px);
 }
 
 static void plotp_draw_across(plot_axes *ax, const plotp_item *item) {
@@ -2007,7 +1791,6 @@ static void plotp_draw_contour(plot_axes *ax, const plotp_item *item);
 static void plotp_draw_item(plot_axes *ax, const plotp_item *item, int layer) {
     double width = plotp_line_width(ax->fig, item);
     if (layer == 0 && item->kind == PLOTP_BAND) plotp_draw_band(ax, item);
-    if (layer == 0 && item->kind == PLOTP_BARS) plotp_draw_bars(ax, item);
     if (layer == 0 && item->kind == PLOTP_HIST) plotp_draw_hist(ax, item);
     if (layer == 1 && item->kind == PLOTP_SMOOTH) // many raw series are paler than one
         plotp_draw_line(ax, item, item->y, width * 0.45, 0.28 / sqrt(plotp_max(1, ax->smooth_count - 2)));
@@ -2017,11 +1800,10 @@ static void plotp_draw_item(plot_axes *ax, const plotp_item *item, int layer) {
     if (item->kind == PLOTP_LINE) plotp_draw_line(ax, item, item->y, width, item->style.alpha);
     double *smooth = item->kind == PLOTP_SMOOTH ? plotp_average(ax, item) : NULL;
     if (smooth) plotp_draw_line(ax, item, smooth, width, item->style.alpha);
-    PLOT_FREE(smooth);
     if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH) plotp_draw_lost(ax, item);
 }
 
-// All data, in layers: bands and bars, raw and reference lines, lines.
+// All data, in layers: bands and histograms, raw and reference lines, lines.
 static void plotp_draw_data(plot_axes *ax) {
     plotp_canvas *c = &ax->fig->canvas;
     plotp_clip(c, ax->rect);
@@ -2033,30 +1815,40 @@ static void plotp_draw_data(plot_axes *ax) {
     plotp_unclip(c);
 }
 
+static void plotp_grid_x(plot_axes *ax, const double *at, int n, int rgb) {
+    for (int i = 0; i < n; i++) {
+        double x = plotp_at(&ax->x, at[i]);
+        plotp_hair(&ax->fig->canvas, x, ax->rect.y0, x, ax->rect.y1 - 1, rgb);
+    }
+}
+
+static void plotp_grid_y(plot_axes *ax, const double *at, int n, int rgb) {
+    for (int i = 0; i < n; i++) {
+        double y = plotp_at(&ax->y, at[i]);
+        plotp_hair(&ax->fig->canvas, ax->rect.x0, y, ax->rect.x1 - 1, y, rgb);
+    }
+}
+
 static void plotp_draw_grid(plot_axes *ax) {
-    plotp_canvas *c = &ax->fig->canvas;
-    const plotp_axis *x = &ax->x, *y = &ax->y;
-    plotp_rect r = ax->rect;
-    int upright = !ax->bar_groups; // bars need no lines between them
-    if (ax->heat) return;
-    for (int i = 0; i < x->minor_count && upright; i++)
-        plotp_hair_y(c, plotp_at(x, x->minor[i]), r.y0, r.y1 - 1, PLOTP_MINOR);
-    for (int i = 0; i < y->minor_count; i++) plotp_hair_x(c, r.x0, r.x1 - 1, plotp_at(y, y->minor[i]), PLOTP_MINOR);
-    for (int i = 0; i < x->tick_count && upright; i++)
-        plotp_hair_y(c, plotp_at(x, x->tick[i]), r.y0, r.y1 - 1, PLOTP_GRID);
-    for (int i = 0; i < y->tick_count; i++) plotp_hair_x(c, r.x0, r.x1 - 1, plotp_at(y, y->tick[i]), PLOTP_GRID);
+    plotp_grid_x(ax, ax->x.minor, ax->x.minor_count, PLOTP_MINOR);
+    plotp_grid_y(ax, ax->y.minor, ax->y.minor_count, PLOTP_MINOR);
+    plotp_grid_x(ax, ax->x.tick, ax->x.tick_count, PLOTP_GRID);
+    plotp_grid_y(ax, ax->y.tick, ax->y.tick_count, PLOTP_GRID);
 }
 
 static void plotp_draw_ticks_x(plot_axes *ax, double s) {
     plotp_canvas *c = &ax->fig->canvas;
     const plotp_axis *a = &ax->x;
     double size = PLOTP_SIZE_TICK * s, y = ax->rect.y1, end = -1e9;
-    for (int i = 0; i < a->minor_count; i++) plotp_hair_y(c, plotp_at(a, a->minor[i]), y, y + 3 * s, PLOTP_FRAME);
+    for (int i = 0; i < a->minor_count; i++) {
+        double x = plotp_at(a, a->minor[i]);
+        plotp_hair(c, x, y, x, y + 3 * s, PLOTP_FRAME);
+    }
     for (int i = 0; i < a->tick_count; i++) {
         int k = a->lo > a->hi ? a->tick_count - 1 - i : i;
         const char *label = a->tick_label[k];
         double x = plotp_at(a, a->tick[k]), half = a->rotated ? size / 2 : plotp_text_width(label, size) / 2;
-        plotp_hair_y(c, x, y, y + 5 * s, PLOTP_FRAME);
+        plotp_hair(c, x, y, x, y + 5 * s, PLOTP_FRAME);
         if (x - half < end + 0.2 * size) continue; // never on top of the one before
         end = x + half;
         if (a->rotated) plotp_text(ax->fig, x, y + 9 * s, label, size, 1, PLOTP_VERTICAL, PLOTP_INK);
@@ -2070,23 +1862,29 @@ static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int
     for (int i = 0; i < a->tick_count + a->minor_count; i++) {
         int major = i < a->tick_count;
         double y = plotp_at(a, major ? a->tick[i] : a->minor[i - a->tick_count]), length = (major ? 5 : 3) * s;
-        plotp_hair_x(&ax->fig->canvas, side > 0 ? x : x - length, side > 0 ? x + length : x, y, PLOTP_FRAME);
+        plotp_hair(&ax->fig->canvas, plotp_min(x, x + side * length), y, plotp_max(x, x + side * length), y, PLOTP_FRAME);
         if (!major || fabs(y - last) < size * 1.15) continue;
         last = y;
         plotp_text(ax->fig, x + side * 9 * s, y, a->tick_label[i], size, side > 0 ? 0 : 1, PLOTP_REGULAR, PLOTP_INK);
     }
 }
 
-// The label along an axis, set smaller and then shortened when it is longer than `room`.
+// The label along an axis with the power of ten that its tick labels leave out. When it is longer than `room` it is set
+// smaller, then its words are shortened, never the power.
 static void plotp_draw_axis_title(plot_axes *ax, const plotp_axis *a, double x, double y, double room,
                                   plotp_face face) {
     double size = PLOTP_SIZE_LABEL * ax->fig->scale;
-    char text[PLOTP_TEXT];
+    char text[PLOTP_TEXT] = "", power[64] = "";
     if (!plotp_has_title(ax, a)) return;
-    plotp_axis_title(a, size, 1e9, text);
-    double width = plotp_text_width(text, size);
+    if (a->label) plotp_take(text, a->label);
+    if (a->exponent && a->tick_count)
+        snprintf(power, sizeof power, "%s(×10^{%s%d})", text[0] ? "  " : "", a->exponent < 0 ? PLOTP_MINUS : "",
+                 abs(a->exponent));
+    double width = plotp_text_width(text, size) + plotp_text_width(power, size);
     if (width > room) size *= plotp_max(0.75, room / width);
-    plotp_axis_title(a, size, room, text);
+    text[PLOTP_TEXT - 8 - sizeof power] = 0;
+    plotp_shorten(text, size, room - plotp_text_width(power, size));
+    strcat(text, power);
     plotp_text(ax->fig, x, y, text, size, 0.5, face, PLOTP_INK);
 }
 
@@ -2164,7 +1962,6 @@ static void plotp_draw_heatmap(plot_axes *ax) {
         for (int x = c->clip[0]; x < c->clip[2] && r0 < r1; x++)
             if (cols[2 * x] < cols[2 * x + 1]) plotp_heat_pixel(ax, x, y, r0, r1, cols[2 * x], cols[2 * x + 1]);
     }
-    PLOT_FREE(cols);
 }
 
 // The place of a heatmap's (fractional) row and column.
@@ -2289,44 +2086,6 @@ static void plotp_draw_images(plot_axes *ax) {
     }
 }
 
-// Width of every column of a table's first n rows at this text size; returns their sum with the gaps.
-static double plotp_table_width(const plot_axes *ax, int n, double size, double *width) {
-    double total = 0;
-    for (int j = 0; j < ax->table_cols; j++) {
-        width[j] = 0;
-        for (int i = 0; i < n; i++)
-            width[j] = plotp_max(width[j], plotp_text_width(ax->cells[i * ax->table_cols + j], size));
-        total += width[j] + size * 1.6;
-    }
-    return total;
-}
-
-// A table: the first column is flush left, the others right; row 0 between rules.
-static void plotp_draw_table(plot_axes *ax) {
-    double size = PLOTP_SIZE_TICK * ax->fig->scale, w = ax->rect.x1 - ax->rect.x0, h = ax->rect.y1 - ax->rect.y0;
-    double width[100];
-    int n = (int)plotp_min(ax->table_rows, h / 11 + 1), m = ax->table_cols; // as many rows as can be read
-    double line = plotp_min(h / n, size * 1.75);
-    size = plotp_min(size, line * 0.75);
-    double total = plotp_table_width(ax, n, size, width);
-    for (; total > w && size >= 8; total = plotp_table_width(ax, n, size, width)) size *= 0.9;
-    for (int j = 0; total > w && j < m; j++) width[j] = (width[j] + size * 1.6) * w / total - size * 1.6;
-    total = plotp_min(total, w);
-    double left = ax->rect.x0 + (w - total) / 2, y = ax->rect.y0 + line * 0.2;
-    for (int i = 0; i <= n; i++, y += line) {
-        double x = left;
-        if (i < 2 || i == n) plotp_hair_x(&ax->fig->canvas, left, left + total, y, PLOTP_FRAME);
-        for (int j = 0; i < n && j < m; j++) {
-            char text[PLOTP_TEXT];
-            plotp_take(text, ax->cells[i * m + j]);
-            plotp_shorten(text, size, width[j]);
-            plotp_text(ax->fig, j ? x + size * 0.8 + width[j] : x + size * 0.8, y + line / 2, text, size, j ? 1 : 0,
-                       i ? PLOTP_REGULAR : PLOTP_BOLD, PLOTP_INK);
-            x += width[j] + size * 1.6;
-        }
-    }
-}
-
 // ------------------------------------------------------------------------------------------------- [PLOT:LEGEND]
 // A legend stands inside the axes where not one pixel of data is, corners first, else beside the axes. If one panel's
 // legend says what all others say, it is drawn once above them all.
@@ -2357,8 +2116,8 @@ static void plotp_collect_legends(plot_figure *fig) {
     for (int i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
         ax->legend.n = 0;
-        ax->legend_outside = ax->place == PLOT_LEGEND_OUTSIDE;
-        if (ax->place == PLOT_LEGEND_NONE || !plotp_is_chart(ax)) continue;
+        ax->legend_outside = 0;
+        if (!plotp_is_chart(ax)) continue;
         for (int k = 0; k < ax->item_count; k++) plotp_legend_add(fig, &ax->legend, &ax->items[k]);
         if (ax->has_lost) plotp_legend_add(fig, &ax->legend, &plotp_lost_entries[0]);
         if (ax->has_nonpositive) plotp_legend_add(fig, &ax->legend, &plotp_lost_entries[1]);
@@ -2382,48 +2141,42 @@ static int plotp_legend_rows(double height, double size) {
 
 #define PLOTP_SAMPLE 3.3 // text sizes that the sample of an entry takes, with the gaps on both sides
 
-// Set the shown entries in columns, each as wide as its longest label and all at equal gaps. Returns 2 when they fit
-// the width, 1 when labels must be cut, 0 when fewer than five letters would be left of them.
+// Set the shown entries in columns, each as wide as its longest label, all at equal gaps. When this is too wide the
+// longest columns are narrowed and 0 is returned.
 static int plotp_legend_arrange(plotp_legend *l, int cols, double width) {
-    double total = 0, sample = PLOTP_SAMPLE * l->size;
-    int readable = 1;
+    double total = 0, room = width - 0.5 * l->size;
     l->rows = (l->shown + cols - 1) / cols;
     l->cols = (l->shown + l->rows - 1) / l->rows;
     for (int k = 0; k < l->shown; k++) {
-        double *column = &l->column[k / l->rows], w = sample + plotp_text_width(l->entry[k]->label, l->size);
+        double w = PLOTP_SAMPLE * l->size + plotp_text_width(l->entry[k]->label, l->size), *column = &l->column[k / l->rows];
         *column = k % l->rows ? plotp_max(*column, w) : w;
     }
     for (int j = 0; j < l->cols; j++) total += l->column[j];
-    int whole = total <= width - 0.5 * l->size;
-    for (int j = 0; !whole && j < l->cols; j++) {
-        double limit = (width - 0.5 * l->size) / l->cols, least = sample + 5 * l->size;
-        if (l->column[j] <= limit) continue;
-        readable = readable && limit >= least;
-        total -= l->column[j] - limit;
-        l->column[j] = limit;
+    int fits = total <= room;
+    for (int j = 0; !fits && j < l->cols; j++) {
+        total -= l->column[j];
+        l->column[j] = plotp_min(l->column[j], room / l->cols);
+        total += l->column[j];
     }
     l->w = total + 0.5 * l->size;
     l->h = l->rows * l->size * 1.45 + 0.5 * l->size;
-    return whole ? 2 : readable;
+    return fits;
 }
 
 // Size of a legend of at most `width` x `height`: as many columns as fit where it is `wide`, else as few. The text
-// becomes smaller if it must (and a little smaller if that saves a column), long labels are cut, and at last only the
-// first entries are shown.
+// becomes smaller if it must, long labels are cut to five letters or more, and at last only the first entries are shown.
 static void plotp_legend_size(plotp_legend *l, double size, double width, double height, int wide) {
-    int cols = 1, fits = 0, few = plotp_legend_rows(height, 0.78 * size);
-    few = wide ? PLOTP_MAX_COLUMNS : (l->n + few - 1) / few;
+    int fits = !l->n;
     l->w = l->h = 0;
     l->shown = l->n;
-    for (l->size = size; l->n && !fits && l->size > 0.5 * size; l->size *= fits ? 1 : 0.93) {
+    for (l->size = size; !fits && l->size > 0.5 * size; l->size *= fits ? 1 : 0.93) {
         int rows = wide ? 1 : plotp_legend_rows(height, l->size);
-        cols = (l->n + rows - 1) / rows;
-        if (cols > PLOTP_MAX_COLUMNS) cols = PLOTP_MAX_COLUMNS;
-        while (wide && cols > 1 && plotp_legend_arrange(l, cols, width) < 2) cols--;
-        fits = plotp_legend_arrange(l, cols, width) > 0 && cols <= few && l->h <= height + 1;
+        int cols = (int)plotp_min((l->n + rows - 1) / rows, PLOTP_MAX_COLUMNS);
+        while (!(fits = plotp_legend_arrange(l, cols, width)) && wide && cols > 1) cols--;
+        fits = (fits || width / l->cols >= (PLOTP_SAMPLE + 5.5) * l->size) && l->h <= height + 1;
     }
-    if (fits || !l->n) return;
-    cols = (int)plotp_clamp(floor((width - 0.5 * l->size) / (9 * l->size)), 1, PLOTP_MAX_COLUMNS);
+    if (fits) return;
+    int cols = (int)plotp_clamp(floor(width / (9.5 * l->size)), 1, PLOTP_MAX_COLUMNS);
     l->shown = (int)plotp_min(l->n, cols * plotp_legend_rows(height, l->size));
     plotp_legend_arrange(l, cols, width);
 }
@@ -2449,7 +2202,6 @@ static void plotp_draw_sample(plot_figure *fig, const plotp_item *item, double x
     double px[2] = {r.x0, r.x1}, py[2] = {y, y};
     if (item->kind == PLOTP_LOST) plotp_marker(c, PLOT_CROSS, x + size, y, 0.3 * size, item->rgb, 1);
     else if (item->kind == PLOTP_BAND) plotp_fill_rect(c, r, item->rgb, 0.25);
-    else if (item->kind == PLOTP_BARS) plotp_fill_rect(c, r, item->rgb, plotp_alpha(item, 0.85));
     else if (item->kind == PLOTP_HIST) plotp_fill_rect(c, r, item->rgb, 0.45);
     else {
         if (item->style.dash != PLOT_NO_LINE) {
@@ -2537,26 +2289,22 @@ static int plotp_place_legend(plot_axes *ax) {
     return 1;
 }
 
-static void plotp_draw_empty(plot_axes *ax) {
-    const char *text = ax->has_lost || ax->has_nonpositive ? "nothing to show" : "no data";
-    if (!ax->is_empty || ax->fig->cramped >= 2) return;
-    plotp_text(ax->fig, (ax->rect.x0 + ax->rect.x1) / 2, (ax->rect.y0 + ax->rect.y1) / 2, text,
-               PLOTP_SIZE_LABEL * ax->fig->scale, 0.5, PLOTP_REGULAR, PLOTP_FRAME);
-}
-
 // Draw one panel; returns 0 when its legend found no place inside.
 static int plotp_draw_panel(plot_axes *ax) {
     int placed = 1;
+    plotp_rect r = ax->rect;
     if (plotp_panel_is_empty(ax)) return 1;
     if (ax->image) plotp_draw_images(ax);
-    else if (ax->cells) plotp_draw_table(ax);
     else {
-        plotp_draw_grid(ax);
+        if (!ax->heat) plotp_draw_grid(ax);
         plotp_draw_data(ax);
         plotp_draw_axes(ax);
         plotp_draw_color_bar(ax);
         plotp_draw_cell_values(ax);
-        plotp_draw_empty(ax);
+        if (ax->is_empty && ax->fig->cramped < 2)
+            plotp_text(ax->fig, (r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2,
+                       ax->has_lost || ax->has_nonpositive ? "nothing to show" : "no data",
+                       PLOTP_SIZE_LABEL * ax->fig->scale, 0.5, PLOTP_REGULAR, PLOTP_FRAME);
         placed = plotp_place_legend(ax);
     }
     plotp_draw_title(ax);
@@ -2567,14 +2315,12 @@ static int plotp_draw_panel(plot_axes *ax) {
 static int plotp_clear(plot_figure *fig) {
     plotp_canvas *c = &fig->canvas;
     size_t pixels = (size_t)fig->width * (size_t)fig->height, cells = (size_t)(fig->width + 2) * (size_t)fig->height;
-    if (!c->rgb) {
-        c->w = fig->width;
-        c->h = fig->height;
-        c->rgb = (unsigned char *)plotp_alloc(fig, pixels, 3);
-        c->ink = (unsigned char *)plotp_alloc(fig, pixels, 1);
-        c->mask = (float *)plotp_alloc(fig, cells, sizeof *c->mask);
-    }
-    if (!c->rgb || !c->ink || !c->mask) return 0;
+    if (!c->rgb) c->rgb = (unsigned char *)plotp_alloc(fig, pixels, 3);
+    if (!c->ink) c->ink = (unsigned char *)plotp_alloc(fig, pixels, 1);
+    if (!c->mask) c->mask = (float *)plotp_alloc(fig, cells, sizeof *c->mask);
+    if (fig->error[0]) return 0;
+    c->w = fig->width;
+    c->h = fig->height;
     memset(c->rgb, 255, 3 * pixels);
     memset(c->ink, 0, pixels);
     memset(c->mask, 0, cells * sizeof *c->mask);
@@ -2661,13 +2407,13 @@ int plot_pixel(const plot_figure *fig, int x, int y) {
 // --------------------------------------------------------------------------------------------------- [PLOT:PNG]
 // stb_image_write compresses and frames the PNG. It does not look whether its allocations succeed, so it gets a pool
 // that cannot run out: all that it may ask for, reserved in one piece.
-typedef struct { unsigned char *data; size_t used; } plotp_pool;
-static plotp_pool plotp_stb_pool;
+static unsigned char *plotp_pool;
+static size_t plotp_pool_used;
 
 static void *plotp_take_from_pool(size_t size) {
-    void *p = plotp_stb_pool.data + plotp_stb_pool.used;
-    plotp_stb_pool.used += (size + 15) / 16 * 16;
-    return p;
+    size_t at = plotp_pool_used;
+    plotp_pool_used += (size + 15) / 16 * 16;
+    return plotp_pool + at;
 }
 
 static void *plotp_grow_in_pool(const void *old, size_t old_size, size_t size) {
@@ -2681,13 +2427,18 @@ static void *plotp_grow_in_pool(const void *old, size_t old_size, size_t size) {
 // pointers, each with a head of 8 bytes.
 static int plotp_reserve_pool(plot_figure *fig, size_t raw) {
     size_t lists = (size_t)16384 * (sizeof(void *) + (2 + 5 + 11 + 23) * sizeof(void *) + 4 * (8 + 15));
-    plotp_stb_pool.used = 0;
-    plotp_stb_pool.data = NULL;
-    if (raw < (size_t)-1 / 16) plotp_stb_pool.data = (unsigned char *)PLOT_MALLOC(8 * raw + lists + 65536);
-    if (!plotp_stb_pool.data) plotp_fail(fig, "%s", plotp_no_memory);
-    return plotp_stb_pool.data != NULL;
+    plotp_pool_used = 0;
+    plotp_pool = raw < (size_t)-1 / 16 ? (unsigned char *)PLOT_MALLOC(8 * raw + lists + 65536) : NULL;
+    if (!plotp_pool) plotp_fail(fig, "%s", plotp_no_memory);
+    return plotp_pool != NULL;
 }
 
+#if defined(PLOTP_NO_OPTIMIZER) && defined(__clang__) // compressing is worth a little optimising
+#pragma clang optimize on
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#elif defined(PLOTP_NO_OPTIMIZER)
+#pragma GCC optimize("O1")
+#endif
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBIW_MALLOC(size) plotp_take_from_pool((size_t)(size))
@@ -2715,50 +2466,44 @@ static int plotp_reserve_pool(plot_figure *fig, size_t raw) {
 #pragma warning(pop)
 #endif
 
-static int plotp_replace(const char *from, const char *to) {
-#ifdef _WIN32 // there rename does not replace
-    remove(to);
-#endif
-    return rename(from, to) == 0;
-}
-
 // Write under a temporary name, flush, check, rename.
 static void plotp_write_file(plot_figure *fig, const char *path, const unsigned char *data, size_t size) {
     size_t room = strlen(path) + 5;
     char *temporary = (char *)plotp_alloc(fig, room, 1);
-    FILE *file;
-    int ok;
     if (!temporary) return;
     snprintf(temporary, room, "%s.tmp", path);
-    file = fopen(temporary, "wb");
-    if (!file) {
-        plotp_fail(fig, "plot_save: cannot write %s: %s; does the folder exist?", temporary, strerror(errno));
-        PLOT_FREE(temporary);
-        return;
-    }
-    ok = fwrite(data, 1, size, file) == size && fflush(file) == 0;
-    ok = fclose(file) == 0 && ok;
+    FILE *file = fopen(temporary, "wb");
+    int ok = file && fwrite(data, 1, size, file) == size && fflush(file) == 0;
     if (!ok)
-        plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s", (unsigned long)size, temporary, strerror(errno));
-    else if (!plotp_replace(temporary, path))
+        plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s%s", (unsigned long)size, temporary,
+                   strerror(errno), file ? "" : "; does the folder exist?");
+    if (file && fclose(file) && ok) plotp_fail(fig, "plot_save: cannot close %s: %s", temporary, strerror(errno));
+#ifdef _WIN32 // there rename does not replace
+    if (!fig->error[0]) remove(path);
+#endif
+    if (!fig->error[0] && rename(temporary, path))
         plotp_fail(fig, "plot_save: cannot rename %s: %s", temporary, strerror(errno));
-    if (fig->error[0]) remove(temporary);
-    PLOT_FREE(temporary);
+    if (file && fig->error[0]) remove(temporary);
 }
 
 int plot_save(plot_figure *fig, const char *path) {
-    unsigned char *png;
     int size = 0;
     if (!fig) return 0;
     if (!path || !path[0]) plotp_fail(fig, "plot_save: expected the name of a file, found none");
     if (!plotp_render(fig) || !plotp_reserve_pool(fig, 3 * (size_t)fig->width * (size_t)fig->height)) return 0;
     stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
     stbi_write_png_compression_level = 8;
-    png = stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
+    unsigned char *png =
+        stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
     plotp_write_file(fig, path, png, (size_t)size);
-    PLOT_FREE(plotp_stb_pool.data);
+    PLOT_FREE(plotp_pool);
     return !fig->error[0];
 }
 
+#if defined(PLOTP_NO_OPTIMIZER) && defined(__clang__)
+#pragma clang attribute pop
+#elif defined(PLOTP_NO_OPTIMIZER)
+#pragma GCC pop_options
+#endif
 #endif // stb_image_write.h is there
 #endif // PLOT_IMPLEMENTATION
