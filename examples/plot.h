@@ -21,13 +21,12 @@
 //   line under another one is drawn wider, and the legend stands where no data is             [PLOT:DRAW] [PLOT:LEGEND]
 //
 // Contents (search for the token)
-//     [PLOT:API]     public functions            [PLOT:SCALE]   ranges, 1-2-5 ticks, powers of ten
-//     [PLOT:MEMORY]  errors, copies              [PLOT:LAYOUT]  margins from measured texts
-//     [PLOT:CANVAS]  antialiased lines, fills    [PLOT:DRAW]    lines, bands, histograms, axes
-//     [PLOT:FONT]    letters as pen strokes      [PLOT:HEAT]    heatmaps, colour bars, contours
-//     [PLOT:COLOUR]  palette, names, maps        [PLOT:IMAGES]  image tiles
-//     [PLOT:DATA]    what the calls store        [PLOT:LEGEND]  legends
-//     [PLOT:CHECK]   proof of the layout         [PLOT:PNG]     writing the file
+//     [PLOT:API]     public functions           [PLOT:SCALE]   ranges, 1-2-5 ticks, powers of ten
+//     [PLOT:CANVAS]  antialiased lines, fills   [PLOT:LAYOUT]  margins from measured texts
+//     [PLOT:MEMORY]  structs, errors, copies    [PLOT:DRAW]    lines, bands, histograms, axes
+//     [PLOT:FONT]    letters as pen strokes     [PLOT:HEAT]    heatmaps, colour bars, contours; [PLOT:IMAGES] tiles
+//     [PLOT:COLOUR]  palette, names, maps       [PLOT:LEGEND]  legends, the whole figure
+//     [PLOT:DATA]    what the calls store       [PLOT:CHECK]   proof of the layout; [PLOT:PNG] writing the file
 //
 // Errors are sticky: a wrong argument or failed allocation is kept, later calls do nothing, plot_save returns 0 and
 // plot_error tells what was expected, what was found and what to do. A NULL axes is ignored by every function.
@@ -43,21 +42,18 @@ extern "C" {
 typedef struct plot_figure plot_figure; // a picture: rows x cols panels, a title, a caption
 typedef struct plot_axes plot_axes;     // one panel; belongs to its figure
 
-// A colour is a number 0, 1, 2 … of the palette, PLOT_AUTO (the next of the panel) or PLOT_RGB(r, g, b).
-#define PLOT_AUTO (-1)
+// A colour is a number 0, 1, 2 … of the palette or PLOT_RGB(r, g, b).
 #define PLOT_RGB(r, g, b) (0x1000000 | ((r) << 16) | ((g) << 8) | (b))
 #define PLOT_BLACK PLOT_RGB(34, 34, 34)
 #define PLOT_GREY PLOT_RGB(128, 128, 128)
 
 typedef enum { PLOT_SOLID, PLOT_DASHED, PLOT_DOTTED, PLOT_DASHDOT, PLOT_NO_LINE } plot_dash;
-typedef enum {
-    PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_CROSS, PLOT_RING // a ring hides nothing of a line under it
-} plot_marker;
-typedef enum { PLOT_VIRIDIS, PLOT_INFERNO, PLOT_SIGNED, PLOT_GREYS, PLOT_BLUES } plot_map;
+typedef enum { PLOT_NO_MARKER, PLOT_CIRCLE, PLOT_CROSS, PLOT_RING } plot_marker; // a ring hides no line under it
+typedef enum { PLOT_VIRIDIS, PLOT_INFERNO, PLOT_SIGNED, PLOT_BLUES } plot_map;
 typedef enum { PLOT_SHARE_NONE, PLOT_SHARE_ALL, PLOT_SHARE_ROW, PLOT_SHARE_COLUMN } plot_share; // which panels
 
 typedef struct {
-    int color;          // palette number, PLOT_AUTO or PLOT_RGB
+    int color;          // palette number or PLOT_RGB
     plot_dash dash;
     plot_marker marker;
     double width;       // in pixels of a panel of normal size; 0 = the default, 2.4
@@ -69,18 +65,17 @@ plot_style plot_dashed(int color);
 plot_style plot_dotted(int color);
 plot_style plot_marked(int color, plot_marker marker);   // a line with markers
 plot_style plot_points(int color, plot_marker marker);   // markers alone
-// The same name has the same look in every chart, whatever else is drawn: an activation's own colour and dash (relatives
-// share the colour), for any other name one of the palette.
+// The same name has the same look in every chart, whatever else is drawn: an activation has a colour and dash of its
+// own (relatives share the colour), any other name one of the palette.
 plot_style plot_named_style(const char *name);
 int plot_named_color(const char *name); // its colour alone, e.g. for plot_dashed(plot_named_color("relu"))
 
 // A figure of width x height pixels (64..16384) with rows x cols panels (1..32 each). title may be NULL.
 plot_figure *plot_figure_create(int width, int height, int rows, int cols, const char *title);
 void plot_figure_free(plot_figure *fig);
-void plot_caption(plot_figure *fig, const char *text);       // small text under the panels
-void plot_remarks(plot_figure *fig, int shown);              // 0: the caption does not explain smoothing and bands
+void plot_caption(plot_figure *fig, const char *text);       // small text below; smoothing and bands are added to it
 void plot_text_scale(plot_figure *fig, double factor);       // 1 = normal
-void plot_shared_legend(plot_figure *fig);                   // one legend above all (automatic if one covers the others)
+void plot_shared_legend(plot_figure *fig);                   // one above all (automatic if one covers the others)
 void plot_share_x(plot_figure *fig, plot_share panels);      // panels that are compared show the same range
 void plot_share_y(plot_figure *fig, plot_share panels);      // (those with limits of their own keep these)
 plot_axes *plot_axes_at(plot_figure *fig, int row, int col); // panel, from 0; NULL and an error when outside
@@ -102,8 +97,8 @@ void plot_band(plot_axes *ax, const double *x, const double *lo, const double *h
 // Mean as a line over a band of mean ± std.
 void plot_mean_std(plot_axes *ax, const double *x, const double *mean, const double *std, int n, const char *label,
                    plot_style style);
-// Raw data thin and pale, over it the centred moving average of `window` points (0 = n/50; geometric on a log axis). The
-// window grows from the first point, so the average begins where the data begin.
+// Raw data thin and pale, over it the centred moving average of `window` points (0 = n/50; geometric on a log axis).
+// The window grows from the first point, so the average begins where the data begin.
 void plot_smooth(plot_axes *ax, const double *x, const double *y, int n, int window, const char *label,
                  plot_style style);
 void plot_hline(plot_axes *ax, double y, const char *label, plot_style style); // right across the panel
@@ -125,7 +120,7 @@ void plot_color_bar(plot_axes *ax, int shown);
 void plot_contour(plot_axes *ax, double level, const char *label, plot_style style); // of the panel's heatmap
 
 // count images, each [channels][height][width] (1 = grey, 3 = RGB), values lo..hi = black..white; lo == hi stretches
-// each image over its own range. columns 0 = what fits best; captions NULL or one text an image.
+// each image over its own range. captions: NULL or one text an image.
 void plot_images(plot_axes *ax, const double *pixels, int count, int channels, int height, int width, double lo,
                  double hi, int columns, const char *const *captions);
 
@@ -158,7 +153,6 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #ifdef PLOTP_STB_MISSING
 #error "plot.h needs stb_image_write.h: run ./data_fetch.sh stb (or install Debian's libstb-dev)"
 #else
-
 #include <errno.h>
 #include <float.h>
 #include <math.h>
@@ -167,11 +161,9 @@ int plot_pixel(const plot_figure *fig, int x, int y);
 #include <stdlib.h>
 #include <string.h>
 
-#if !defined(PLOT_MALLOC) && !defined(PLOT_FREE)
+#ifndef PLOT_MALLOC // or define both before the include
 #define PLOT_MALLOC malloc
 #define PLOT_FREE free
-#elif !defined(PLOT_MALLOC) || !defined(PLOT_FREE)
-#error "plot.h: define both PLOT_MALLOC and PLOT_FREE, or none of them"
 #endif
 
 // ------------------------------------------------------------------------------------------------ [PLOT:CANVAS]
@@ -274,8 +266,9 @@ static void plotp_edge_row(float *row, double xa, double xb, double d) {
     row[last + 1] += (float)done;
 }
 
-// Fill a polygon of n points. Each edge adds signed areas; the running sum in plotp_paint gives exact coverage.
-static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int n, int rgb, double alpha) {
+// Collect a polygon of n points in the mask. Each edge adds signed areas, so an edge that two polygons share leaves no
+// seam; the running sum in plotp_paint gives exact coverage.
+static void plotp_polygon(plotp_canvas *c, const double *px, const double *py, int n) {
     for (int i = 0; i < n; i++) {
         int j = i + 1 < n ? i + 1 : 0, up = py[i] > py[j];
         double x0 = up ? px[j] : px[i], y0 = up ? py[j] : py[i], x1 = up ? px[i] : px[j], y1 = up ? py[i] : py[j];
@@ -291,7 +284,6 @@ static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int 
             plotp_touch(c, (int)floor(plotp_min(xa, xb)), y, (int)floor(plotp_max(xa, xb)) + 2, y + 1);
         }
     }
-    plotp_paint(c, rgb, alpha, 1);
 }
 
 // A chart is drawn once, by code that is long: from here on compiling it fast is worth more than running it fast.
@@ -304,21 +296,17 @@ static void plotp_fill(plotp_canvas *c, const double *px, const double *py, int 
 #pragma GCC optimize("O0")
 #endif
 
-static void plotp_clip(plotp_canvas *c, plotp_rect r) {
-    c->clip[0] = (int)plotp_clamp(floor(r.x0), 0, c->w);
-    c->clip[1] = (int)plotp_clamp(floor(r.y0), 0, c->h);
-    c->clip[2] = (int)plotp_clamp(ceil(r.x1), 0, c->w);
-    c->clip[3] = (int)plotp_clamp(ceil(r.y1), 0, c->h);
-}
-
-static void plotp_unclip(plotp_canvas *c) {
-    plotp_rect all = {0, 0, (double)c->w, (double)c->h};
-    plotp_clip(c, all);
+static void plotp_clip(plotp_canvas *c, double x0, double y0, double x1, double y1) {
+    c->clip[0] = (int)plotp_clamp(floor(x0), 0, c->w);
+    c->clip[1] = (int)plotp_clamp(floor(y0), 0, c->h);
+    c->clip[2] = (int)plotp_clamp(ceil(x1), 0, c->w);
+    c->clip[3] = (int)plotp_clamp(ceil(y1), 0, c->h);
 }
 
 static void plotp_fill_rect(plotp_canvas *c, plotp_rect r, int rgb, double alpha) {
     double px[4] = {r.x0, r.x1, r.x1, r.x0}, py[4] = {r.y0, r.y0, r.y1, r.y1};
-    plotp_fill(c, px, py, 4, rgb, alpha);
+    plotp_polygon(c, px, py, 4);
+    plotp_paint(c, rgb, alpha, 1);
 }
 
 // A one-pixel line, level or upright, exactly on the pixel grid: crisp.
@@ -354,7 +342,8 @@ static void plotp_polyline(plotp_canvas *c, const double *x, const double *y, in
         double length = hypot(x[i + 1] - x[i], y[i + 1] - y[i]);
         double ux = (x[i + 1] - x[i]) / length, uy = (y[i + 1] - y[i]) / length;
         for (double done = 0; done < length;) {
-            double left = plotp_dashes[dash][part] * width - at, step = plotp_min(left, length - done), end = done + step;
+            double left = plotp_dashes[dash][part] * width - at, step = plotp_min(left, length - done);
+            double end = done + step;
             if (part % 2 == 0)
                 plotp_stroke(c, x[i] + ux * done, y[i] + uy * done, x[i] + ux * end, y[i] + uy * end, width / 2);
             at = step >= left ? 0 : at + step;
@@ -396,9 +385,7 @@ typedef struct {
     char tick_label[PLOTP_MAX_TICKS][PLOTP_TEXT];
 } plotp_axis;
 
-typedef enum {
-    PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_HIST, PLOTP_CONTOUR, PLOTP_LOST
-} plotp_kind;
+typedef enum { PLOTP_LINE, PLOTP_SMOOTH, PLOTP_BAND, PLOTP_HLINE, PLOTP_HIST, PLOTP_CONTOUR } plotp_kind;
 
 typedef struct {
     plotp_kind kind;
@@ -406,7 +393,7 @@ typedef struct {
     int window;         // points of a moving average; 1: a band of mean ± std
     int under;          // how many later lines lie on this one
     double *x, *y, *y2; // y2: upper edge of a band
-    char *label;
+    const char *label;
     plot_style style;
 } plotp_item;
 
@@ -421,7 +408,7 @@ struct plot_axes {
     char *title;
     plotp_axis x, y, z;      // z: the colour scale
     plotp_item *items;
-    int item_count, item_room, next_color, smooth_count, band_count;
+    int item_count, item_room, smooth_count, band_count;
     int has_lost, has_nonpositive, is_empty; // points that are no numbers; that a log axis cannot show; nothing else
     double *heat, extent[4];
     int heat_rows, heat_cols, heat_map, heat_square, heat_bar, heat_hide_zeros, has_extent;
@@ -442,7 +429,8 @@ struct plot_figure {
     plot_axes *axes;         // [rows][cols]
     plotp_canvas canvas;
     double user_scale, scale;
-    int share_legend, shared, no_remarks, rendered;
+    double middle, tick_w, tick_h; // middle of all axes, over which titles stand; length of the shortest axes
+    int share_legend, shared, rendered;
     int cramped;             // what is left out for want of room: 1 labels and legends, 2 ticks too, 3 titles too
     plot_share share_x, share_y;
     plotp_legend legend;     // the shared one
@@ -523,9 +511,8 @@ static void plotp_note(plot_figure *fig, plotp_boxes *boxes, plotp_rect r, const
     snprintf(box->text, sizeof box->text, "%.23s", text);
 }
 
-static int plotp_finite(double v) {
-    return fabs(v) < 1e300; // false for NaN; room for differences of two values
-}
+// False for NaN; leaves room for differences of two values.
+static int plotp_finite(double v) { return fabs(v) < 1e300; }
 
 // -------------------------------------------------------------------------------------------------- [PLOT:FONT]
 // Every letter is a path for a round pen, on a grid where a capital is 70 high, a small x 50, a tail 20 deep.
@@ -550,8 +537,7 @@ static const char *const plotp_font[] = {
     "9 56 A27 37 21 37 228 360l48 48A28 48 20 22 0 360", ": 24 .12 4.12 42", "; 24 .13 42m13 4l8-11",
     "< 58 m50 55l8 33l50 11", "= 58 m7 43l51 43m7 23l51 23", "> 58 m8 55l50 33l8 11",
     "? 48 A24 53 16 17 165-45q24 32 24 20.24 4",
-    "@ 92 A46 27 14 16 0 360m61 44l60 21q60 11 69 11q83 11 84 30a46 30 38 40 0 305",
-    "A 60 m5 0l30 70l55 0m13 24l47 24",
+    "@ 92 A46 27 14 16 0 360m61 44l60 21q60 11 69 11q83 11 84 30a46 30 38 40 0 305", "A 60 m5 0l30 70l55 0m13 24l47 24",
     "B 61 m11 0l11 70l33 70a33 53 17 17 90-90l11 36m33 36l34 36a34 18 19 18 90-90l11 0", "C 65 A37 35 29 35 48 312",
     "D 69 m11 0l11 70l31 70a31 35 30 35 90-90l11 0", "E 56 m49 70l11 70l11 0l50 0m11 37l46 37",
     "F 53 m48 70l11 70l11 0m11 36l44 36", "G 72 A38 35 30 35 48 300l63 12l63 34l42 34",
@@ -576,12 +562,12 @@ static const char *const plotp_font[] = {
     "x 48 m6 50l42 0m42 50l6 0", "y 49 m5 50l25 0m44 50l24-3q18-20 8-20", "z 48 m7 50l41 50l7 0l42 0",
     "{ 33 m27 78q15 78 15 66l15 42q15 30 6 30q15 30 15 18l15-6q15-18 27-18", "| 24 m12 78l12-20",
     "} 33 m6 78q18 78 18 66l18 42q18 30 27 30q18 30 18 18l18-6q18-18 6-18", "~ 58 m8 27q18 46 29 33q40 20 50 39",
-    "° 38 A19 59 11 11 0 360", "± 58 m29 21l29 61m9 41l49 41m9 7l49 7", "· 28 .14 31",
-    "× 58 m12 16l46 50m46 16l12 50", "Γ 50 m11 0l11 70l46 70", "Δ 62 m5 0l57 0l31 70l5 0",
+    "° 38 A19 59 11 11 0 360", "² 39 A19 83 13 14 165-35l6 48l34 48", "± 58 m29 21l29 61m9 41l49 41m9 7l49 7",
+    "· 28 .14 31", "× 58 m12 16l46 50m46 16l12 50", "Γ 50 m11 0l11 70l46 70", "Δ 62 m5 0l57 0l31 70l5 0",
     "Θ 75 A37 35 29 35 0 360m24 35l50 35", "Λ 60 m5 0l30 70l55 0", "Π 70 m11 0l11 70l59 70l59 0",
     "Σ 56 m49 70l8 70l31 36l8 0l50 0", "Φ 76 A38 35 29 25 0 360m38 72l38-2",
-    "Ω 76 m8 0l27 0q9 14 9 38a38 38 29 32 180 0q67 14 49 0l68 0",
-    "α 57 m49 50q42 0 25 0a25 25 17 25 270 90q42 50 51 0", "β 57 m11-20l11 54a27 54 16 18 180-90a29 18 20 18 90-140",
+    "Ω 76 m8 0l27 0q9 14 9 38a38 38 29 32 180 0q67 14 49 0l68 0", "α 57 m49 50q42 0 25 0a25 25 17 25 270 90q42 50 51 0",
+    "β 57 m11-20l11 54a27 54 16 18 180-90a29 18 20 18 90-140",
     "γ 50 m4 45q12 56 19 33l27-2m46 50l24-9q17-20 25-20q32-20 27-2",
     "δ 55 m41 66q34 72 27 72q15 72 15 62q15 54 30 48q46 40 46 23a27 23 19 23 0-200q10 40 30 47",
     "ε 48 A26 38 15 12 30 270l32 26m26 26a26 13 18 13 90 330", "η 56 m11 50l11 0A28 31 17 19 180 0l45-20",
@@ -591,8 +577,8 @@ static const char *const plotp_font[] = {
     "σ 59 A27 25 19 25 0 360m27 50l54 50", "τ 46 m5 50l41 50m23 50l23 0", "φ 64 A32 25 24 25 0 360m32 70l32-20",
     "χ 53 m46 50l8-20m6 50q16 50 20 38l33-8q37-20 47-20", "ψ 62 m9 50l9 27a31 27 22 27 180 360l53 50m31 70l31-20",
     "ω 63 m14 50q8 38 8 18a20 18 12 18 180 360l32 34m32 18a44 18 12 18 180 360q56 38 50 50", "– 56 m4 27l52 27",
-    "— 88 m4 27l84 27", "‖ 38 m12 78l12-20m26 78l26-20", "’ 21 m11 72l8 56", "… 70 .12 4.35 4.58 4",
-    "′ 24 m15 74l9 52", "← 76 m70 31l6 31m24 47l6 31l24 15", "→ 76 m6 31l70 31m52 47l70 31l52 15",
+    "— 88 m4 27l84 27", "‖ 38 m12 78l12-20m26 78l26-20", "’ 21 m11 72l8 56", "… 70 .12 4.35 4.58 4", "′ 24 m15 74l9 52",
+    "← 76 m70 31l6 31m24 47l6 31l24 15", "→ 76 m6 31l70 31m52 47l70 31l52 15",
     "∂ 54 m11 64q17 72 26 72q45 72 45 30q45 0 26 0A26 22 18 22 270-90", "∇ 62 m5 70l57 70l31 0l5 70",
     "∈ 58 m50 62l31 62a31 33 23 29 90 270l50 4m8 33l48 33", "− 58 m7 33l51 33", "√ 48 m4 33l12 37l23-3l40 76l48 76",
     "∞ 76 m38 33q49 49 57 49q70 49 70 33q70 17 57 17q49 17 38 33q27 49 19 49q6 49 6 33q6 17 19 17q27 17 38 33",
@@ -601,9 +587,6 @@ static const char *const plotp_font[] = {
     "⟨ 32 m24 78l9 29l24-20", "⟩ 32 m8 78l23 29l8-20", "� 56 m8 0l8 70l48 70l48 0l8 0",
 };
 // clang-format on
-
-// Pairs of characters: the second one raised, or lowered, is the first.
-static const char plotp_superscripts[] = "⁰0¹1²2³3⁴4⁵5⁶6⁷7⁸8⁹9⁺+⁻−ᵀTⁿn", plotp_subscripts[] = "₀0₁1₂2₃3₄4₅5₆6₇7₈8₉9ₗlⱼjᵢi";
 
 typedef struct {
     plotp_canvas *c;            // NULL: measure only
@@ -680,35 +663,16 @@ static void plotp_pen_glyph(plotp_pen *p, const char *path) {
 // The next character of a UTF-8 text; a malformed byte counts as one unknown character.
 static unsigned plotp_utf8(const char **text) {
     const unsigned char *s = (const unsigned char *)*text;
-    int more = s[0] >= 0xF0 ? 3 : s[0] >= 0xE0 ? 2 : s[0] >= 0xC0 ? 1 : 0;
+    int more = s[0] >= 0xF0 ? 3 : s[0] >= 0xE0 ? 2 : s[0] >= 0xC0 ? 1 : 0, i = 1;
     unsigned code = more ? s[0] & (0x3Fu >> more) : s[0] < 0x80 ? s[0] : 0xFFFD;
-    for (int i = 1; i <= more; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            *text += i;
-            return 0xFFFD;
-        }
-        code = code << 6 | (s[i] & 0x3F);
-    }
-    *text += more + 1;
-    return code;
+    for (; i <= more && (s[i] & 0xC0) == 0x80; i++) code = code << 6 | (s[i] & 0x3F);
+    *text += i;
+    return i <= more ? 0xFFFD : code;
 }
 
-// The character whose small version this is, or itself.
-static unsigned plotp_full_size(unsigned code, const char *pairs) {
-    while (code >= 0x80 && *pairs) {
-        unsigned small = plotp_utf8(&pairs), base = plotp_utf8(&pairs);
-        if (small == code) return base;
-    }
-    return code;
-}
-
-// The advance and path of a character; *shift becomes +1 for a superscript, -1 for a subscript.
-static const char *plotp_find_glyph(unsigned code, int *shift) {
-    unsigned raised = plotp_full_size(code, plotp_superscripts), lowered = plotp_full_size(code, plotp_subscripts);
+// The advance and path of a character.
+static const char *plotp_find_glyph(unsigned code) {
     size_t i = '~' - ' ' + 1, last = sizeof plotp_font / sizeof plotp_font[0] - 1;
-    if (raised != code) *shift = 1;
-    if (lowered != code) *shift = -1;
-    code = raised != code ? raised : lowered;
     if (code >= ' ' && code <= '~') return plotp_font[code - ' '] + 1;
     for (;; i++) {
         const char *glyph = plotp_font[i];
@@ -730,12 +694,11 @@ static double plotp_pen_text(plotp_pen *p, const char *text) {
             text++;
             continue;
         }
-        int shift = in_group;
         char *path;
-        double advance = (double)strtol(plotp_find_glyph(plotp_utf8(&text), &shift), &path, 10);
-        p->size = shift ? 0.7 : 1;
-        p->radius = p->weight * (shift ? 0.85 : 1);
-        p->raise = shift > 0 ? p->capital - 22 * p->scale : shift < 0 ? -15 * p->scale : 0;
+        double advance = (double)strtol(plotp_find_glyph(plotp_utf8(&text)), &path, 10);
+        p->size = in_group ? 0.7 : 1;
+        p->radius = p->weight * (in_group ? 0.85 : 1);
+        p->raise = in_group > 0 ? p->capital - 22 * p->scale : in_group < 0 ? -15 * p->scale : 0;
         if (!p->blind && *path) plotp_pen_glyph(p, path + 1);
         p->along += advance * p->scale * p->size;
     }
@@ -856,11 +819,10 @@ static const int plotp_palette[PLOTP_PALETTE] = {0x0072B2, 0xD55E00, 0x009E73, 0
 
 // Colour maps as nine points each, interpolated linearly. Viridis and inferno (van der Walt and Smith 2015) rise evenly
 // in lightness; the signed map is white at zero (after Brewer's RdBu), blues begin pale (for counts).
-static const int plotp_maps[5][9] = {
+static const int plotp_maps[4][9] = {
     {0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725},
     {0x000004, 0x1F0C48, 0x550F6D, 0x88226A, 0xBA3655, 0xE35933, 0xF98C0A, 0xF9C932, 0xFCFFA4},
     {0x053061, 0x2B72B2, 0x71B1D3, 0xC5DFEC, 0xF7F7F7, 0xFBCCB4, 0xE58267, 0xBB2A34, 0x67001F},
-    {0x000000, 0x202020, 0x404040, 0x606060, 0x808080, 0x9F9F9F, 0xBFBFBF, 0xDFDFDF, 0xFFFFFF},
     {0xE4EEF8, 0xCFE1F2, 0xB5D4E9, 0x93C3DF, 0x6DAED5, 0x4B97C9, 0x2F7EBC, 0x1864AA, 0x0A3670}};
 
 static int plotp_map_color(int map, double t) {
@@ -943,7 +905,9 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     return fig;
 }
 
-static plotp_axis *plotp_axis_of(plot_axes *ax, char name) { return name == 'x' ? &ax->x : name == 'y' ? &ax->y : &ax->z; }
+static plotp_axis *plotp_axis_of(plot_axes *ax, char name) {
+    return name == 'x' ? &ax->x : name == 'y' ? &ax->y : &ax->z;
+}
 
 void plot_figure_free(plot_figure *fig) {
     while (fig && fig->owned) {
@@ -968,8 +932,6 @@ static int plotp_ok(plot_axes *ax) { return ax && plotp_fig_ok(ax->fig); }
 void plot_caption(plot_figure *fig, const char *text) {
     if (plotp_fig_ok(fig)) fig->caption = plotp_copy_text(fig, text);
 }
-
-void plot_remarks(plot_figure *fig, int shown) { if (plotp_fig_ok(fig)) fig->no_remarks = !shown; }
 
 void plot_text_scale(plot_figure *fig, double factor) {
     if (!plotp_fig_ok(fig)) return;
@@ -1003,8 +965,7 @@ void plot_color_log(plot_axes *ax) { if (plotp_ok(ax)) ax->z.log = 1; }
 static void plotp_limits(plot_axes *ax, char name, double lo, double hi, const char *call) {
     if (!plotp_ok(ax)) return;
     if (fabs(lo) >= 1e300 || fabs(hi) >= 1e300 || lo == hi)
-        plotp_fail(ax->fig, "%s: expected two different finite limits (NAN = automatic), found %g and %g", call, lo,
-                   hi);
+        plotp_fail(ax->fig, "%s: expected two different limits (NAN = automatic), found %g and %g", call, lo, hi);
     plotp_axis_of(ax, name)->user_lo = lo;
     plotp_axis_of(ax, name)->user_hi = hi;
 }
@@ -1044,11 +1005,9 @@ static plotp_item *plotp_add(plot_axes *ax, plotp_kind kind, const double *x, in
     if (!plotp_grow(ax->fig, (void **)&ax->items, ax->item_count, &ax->item_room, sizeof *ax->items)) return NULL;
     plotp_item *item = &ax->items[ax->item_count++];
     memset(item, 0, sizeof *item);
-    if (style.color == PLOT_AUTO) style.color = ax->next_color;
-    if (style.color < 0x1000000 && style.color >= ax->next_color) ax->next_color = style.color + 1;
     item->rgb = style.color & 0xFFFFFF;
     if (style.color < 0x1000000) {
-        int number = style.color < 0 ? 0 : style.color;
+        unsigned number = (unsigned)style.color;
         item->rgb = plotp_palette[number % PLOTP_PALETTE];
         if (style.dash == PLOT_SOLID) style.dash = (plot_dash)(number / PLOTP_PALETTE % 4);
     }
@@ -1086,7 +1045,6 @@ void plot_band(plot_axes *ax, const double *x, const double *lo, const double *h
 void plot_mean_std(plot_axes *ax, const double *x, const double *mean, const double *std, int n, const char *label,
                    plot_style style) {
     if (!plotp_array_ok(ax, mean, n, "plot_mean_std") || !plotp_array_ok(ax, std, n, "plot_mean_std")) return;
-    if (style.color == PLOT_AUTO) style.color = ax->next_color;
     plotp_item *band = plotp_add(ax, PLOTP_BAND, x, n, mean, std, n, NULL, plot_solid(style.color));
     for (int i = 0; band && i < n; i++) {
         band->y[i] = mean[i] - std[i];
@@ -1176,7 +1134,7 @@ void plot_images(plot_axes *ax, const double *pixels, int count, int channels, i
     ax->image_w = width;
     ax->image_lo = lo;
     ax->image_hi = hi;
-    ax->image_cols = columns > 0 && columns <= count ? columns : 0;
+    ax->image_cols = columns < 1 ? 1 : columns < count ? columns : count;
 }
 
 // ------------------------------------------------------------------------------------------------- [PLOT:SCALE]
@@ -1297,7 +1255,7 @@ static void plotp_ranges(plot_axes *ax) {
 static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_y) {
     const plotp_axis *model = is_y ? &fig->axes[i].y : &fig->axes[i].x;
     double lo = DBL_MAX, hi = -DBL_MAX;
-    for (int pass = 0; pass < 2; pass++) { // first the union, then the change
+    for (int pass = 0; share && pass < 2; pass++) { // first the union, then the change
         for (int j = 0; j < fig->rows * fig->cols; j++) {
             plot_axes *ax = &fig->axes[j];
             plotp_axis *a = is_y ? &ax->y : &ax->x;
@@ -1313,27 +1271,19 @@ static void plotp_share_range(plot_figure *fig, int i, plot_share share, int is_
     }
 }
 
-static void plotp_share_ranges(plot_figure *fig) {
-    for (int i = 0; i < fig->rows * fig->cols; i++) {
-        if (fig->share_x) plotp_share_range(fig, i, fig->share_x, 0);
-        if (fig->share_y) plotp_share_range(fig, i, fig->share_y, 1);
-    }
-}
-
-// A number as a chart writes it: a true minus sign, no exponent.
-static void plotp_format(char *to, double v, int decimals) {
-    char digits[48];
-    snprintf(digits, sizeof digits, "%.*f", decimals, fabs(v));
-    snprintf(to, PLOTP_TEXT, "%s%s", v < 0 && strspn(digits, "0.") < strlen(digits) ? PLOTP_MINUS : "", digits);
-}
-
-// A value by the caller's printf format, with a true minus sign and no "-0.0".
+// A number in a printf format, with a true minus sign and no "-0.0".
 static void plotp_format_value(char *to, const char *format, double v) {
     char text[PLOTP_TEXT - 8];
     snprintf(text, sizeof text, format, v);
     const char *digits = text + (text[0] == '-');
     if (v != v) snprintf(to, PLOTP_TEXT, "NaN");
     else snprintf(to, PLOTP_TEXT, "%s%s", digits != text && strpbrk(digits, "123456789i") ? PLOTP_MINUS : "", digits);
+}
+
+static void plotp_format(char *to, double v, int decimals) {
+    char format[16];
+    snprintf(format, sizeof format, "%%.%df", decimals);
+    plotp_format_value(to, format, v);
 }
 
 // A new tick; returns where its label goes.
@@ -1483,16 +1433,16 @@ static plotp_block plotp_panel_title(const plot_axes *ax) {
                            ax->cell.x1 - ax->cell.x0 - 18 * s, 0.35 * (ax->cell.y1 - ax->cell.y0));
 }
 
-// Margins of one panel whose axes would be w x h pixels.
-static void plotp_measure(plot_axes *ax, double w, double h, double s) {
+// Margins of one panel.
+static void plotp_measure(plot_axes *ax, double s) {
     double tick = PLOTP_SIZE_TICK * s, label = PLOTP_SIZE_LABEL * s, pad = 9 * s, *m = ax->margin;
     plotp_block title = plotp_panel_title(ax);
     m[0] = m[2] = m[3] = pad;
     m[1] = title.n ? title.height + pad * 1.5 : pad;
     if (!plotp_is_chart(ax)) return;
-    plotp_ticks_x(&ax->x, w, tick, (ax->cell.y1 - ax->cell.y0) * 0.3);
-    plotp_ticks_y(&ax->y, h, tick, (ax->cell.x1 - ax->cell.x0) * 0.3);
-    if (ax->heat && ax->heat_bar) plotp_ticks_y(&ax->z, h, tick, 0);
+    plotp_ticks_x(&ax->x, ax->fig->tick_w, tick, (ax->cell.y1 - ax->cell.y0) * 0.3);
+    plotp_ticks_y(&ax->y, ax->fig->tick_h, tick, (ax->cell.x1 - ax->cell.x0) * 0.3);
+    if (ax->heat && ax->heat_bar) plotp_ticks_y(&ax->z, ax->fig->tick_h, tick, 0);
     if (ax->fig->cramped >= 2) ax->x.tick_count = ax->y.tick_count = ax->z.tick_count = 0;
     m[0] += plotp_widest_tick(&ax->y, tick) + 11 * s + (plotp_has_title(ax, &ax->y) ? label * 1.5 : 0);
     m[3] += 11 * s + (ax->x.rotated ? plotp_widest_tick(&ax->x, tick) : tick);
@@ -1519,10 +1469,11 @@ static plotp_block plotp_title_block(const plot_figure *fig) {
                            0.3 * fig->height);
 }
 
-// What the caption says of itself: what smoothed lines, bands and wide lines are.
-static void plotp_remark(const plot_figure *fig, char *to, size_t size) {
+// The caption, and after it what smoothed lines, bands and wide lines are, where there are some.
+static plotp_block plotp_caption_block(const plot_figure *fig) {
+    char text[1000], average[64];
     int window = 0, bands = 0, hidden = 0;
-    for (int i = 0; i < fig->rows * fig->cols && !fig->no_remarks; i++) {
+    for (int i = 0; i < fig->rows * fig->cols; i++) {
         for (int k = 0; k < fig->axes[i].item_count; k++) {
             const plotp_item *item = &fig->axes[i].items[k];
             hidden |= item->under;
@@ -1530,19 +1481,12 @@ static void plotp_remark(const plot_figure *fig, char *to, size_t size) {
             if (item->kind == PLOTP_SMOOTH && item->window > window) window = item->window;
         }
     }
-    to[0] = 0;
-    if (window > 1) snprintf(to, size, "bold: moving average of %d points; ", window);
-    if (bands) strcat(to, "band: mean ± one standard deviation; ");
-    if (hidden) strcat(to, "a wider line or marker lies under another; ");
-    if (to[0]) to[strlen(to) - 2] = 0;
-}
-
-static plotp_block plotp_caption_block(const plot_figure *fig) {
-    char text[1000], remark[PLOTP_TEXT];
-    plotp_remark(fig, remark, sizeof remark);
-    snprintf(text, sizeof text, "%s%s%s", fig->caption ? fig->caption : "",
-             fig->caption && fig->caption[0] && remark[0] ? "; " : "", remark);
-    return plotp_block_fit(fig->cramped < 3 ? text : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0,
+    snprintf(average, sizeof average, "; bold: moving average of %d points", window);
+    snprintf(text, sizeof text, "; %.700s%s%s%s", fig->caption ? fig->caption : "", window > 1 ? average : "",
+             bands ? "; band: mean ± one standard deviation" : "",
+             hidden ? "; a wider line or marker lies under another" : "");
+    const char *shown = text + (fig->caption && fig->caption[0] ? 2 : text[2] ? 4 : 2); // without the first separator
+    return plotp_block_fit(fig->cramped < 3 ? shown : NULL, PLOTP_SIZE_TICK * fig->scale, fig->width - 30.0,
                            0.15 * fig->height);
 }
 
@@ -1563,7 +1507,7 @@ static void plotp_place_cells(plot_figure *fig) {
 // Axes rectangles from the margins, aligned over rows and columns. Returns the least share of a panel's width or
 // height that is left for its data.
 static double plotp_align(plot_figure *fig) {
-    double room = 1;
+    double room = 1, first = 1e9, last = -1e9;
     int n = fig->rows * fig->cols;
     for (int i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
@@ -1578,7 +1522,6 @@ static double plotp_align(plot_figure *fig) {
             }
         }
         double w = cell_w - m[0] - m[2], h = cell_h - m[1] - m[3];
-        if (!plotp_panel_is_empty(ax)) room = plotp_min(room, plotp_min(w / cell_w, h / cell_h));
         ax->rect.x0 = floor(ax->cell.x0 + m[0]);
         ax->rect.y0 = floor(ax->cell.y0 + m[1]);
         ax->rect.x1 = ax->rect.x0 + plotp_max(4, floor(w));
@@ -1588,63 +1531,34 @@ static double plotp_align(plot_figure *fig) {
         ax->x.to = ax->rect.x1;
         ax->y.from = ax->z.from = ax->rect.y1;
         ax->y.to = ax->z.to = ax->rect.y0;
+        if (plotp_panel_is_empty(ax)) continue;
+        room = plotp_min(room, plotp_min(w / cell_w, h / cell_h));
+        first = plotp_min(first, ax->rect.x0);
+        last = plotp_max(last, ax->rect.x1);
+        if (!plotp_is_chart(ax)) continue;
+        fig->tick_w = plotp_min(fig->tick_w, ax->rect.x1 - ax->rect.x0);
+        fig->tick_h = plotp_min(fig->tick_h, ax->rect.y1 - ax->rect.y0);
     }
+    fig->middle = first < last ? (first + last) / 2 : fig->width / 2.0;
     return room;
 }
 
 // Measure all panels and place their axes: once to know how long the axes are, once for that length. The shortest axes
 // decide how many ticks all panels have, so that equal ranges get equal ticks.
 static double plotp_measure_all(plot_figure *fig) {
-    double room = 1, w = fig->axes[0].cell.x1 - fig->axes[0].cell.x0, h = fig->axes[0].cell.y1 - fig->axes[0].cell.y0;
-    int n = fig->rows * fig->cols;
+    double room = 1;
+    fig->tick_w = fig->axes[0].cell.x1 - fig->axes[0].cell.x0;
+    fig->tick_h = fig->axes[0].cell.y1 - fig->axes[0].cell.y0;
     for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < n; i++) plotp_measure(&fig->axes[i], w, h, fig->scale);
+        for (int i = 0; i < fig->rows * fig->cols; i++) plotp_measure(&fig->axes[i], fig->scale);
         room = plotp_align(fig);
-        for (int i = 0; i < n; i++) {
-            plotp_rect r = fig->axes[i].rect;
-            if (!plotp_is_chart(&fig->axes[i]) || plotp_panel_is_empty(&fig->axes[i])) continue;
-            w = plotp_min(w, r.x1 - r.x0);
-            h = plotp_min(h, r.y1 - r.y0);
-        }
     }
     return room;
 }
 
-static void plotp_size_legends(plot_figure *fig);
-
-// Place everything with the largest text that leaves the data room enough; where even small text does not, leave out
-// first the labels of the axes and the legends, then the tick labels, at last the titles.
-static void plotp_layout(plot_figure *fig) {
-    double fit = plotp_min((double)fig->width / fig->cols / 500, (double)fig->height / fig->rows / 360);
-    double normal = plotp_clamp(fit, 0.6, 1) * fig->user_scale;
-    double least = plotp_min(normal, 0.45); // smaller text than this cannot be read
-    for (fig->cramped = 0;; fig->cramped++) {
-        double room = 0;
-        for (fig->scale = normal;; fig->scale *= 0.92) {
-            plotp_size_legends(fig);
-            room = plotp_measure_all(fig);
-            if (room >= 0.45) return;
-            if (fig->scale * 0.92 < least) break;
-        }
-        if (room >= 0.25 || fig->cramped == 3) return;
-    }
-}
-
-// The middle of all axes: titles stand over it, whatever legends and colour bars stand beside them.
-static double plotp_middle(const plot_figure *fig) {
-    double left = 1e9, right = -1e9;
-    for (int i = 0; i < fig->rows * fig->cols; i++) {
-        if (plotp_panel_is_empty(&fig->axes[i])) continue;
-        left = plotp_min(left, fig->axes[i].rect.x0);
-        right = plotp_max(right, fig->axes[i].rect.x1);
-    }
-    return left > right ? fig->width / 2.0 : (left + right) / 2;
-}
-
 // -------------------------------------------------------------------------------------------------- [PLOT:DRAW]
-static double plotp_alpha(const plotp_item *item, double usual) { // of areas
-    return item->style.alpha < 1 ? item->style.alpha : usual;
-}
+// Of areas: the caller's, or what is usual.
+static double plotp_alpha(const plotp_item *i, double usual) { return i->style.alpha < 1 ? i->style.alpha : usual; }
 
 // A line that others lie on is wider than these: its colour shows on both sides.
 static double plotp_line_width(const plot_figure *fig, const plotp_item *item) {
@@ -1659,8 +1573,8 @@ static void plotp_find_hidden(plot_axes *ax) {
         for (int j = i + 1; j < ax->item_count && low->under < 2; j++) {
             const plotp_item *top = &ax->items[j];
             int shown = 0, hits = 0;
-            if (low->kind != PLOTP_LINE || top->kind != PLOTP_LINE || low->n != top->n || low->rgb == top->rgb) continue;
-            if ((low->style.dash == PLOT_NO_LINE) != (top->style.dash == PLOT_NO_LINE)) continue;
+            int alike = (low->style.dash == PLOT_NO_LINE) == (top->style.dash == PLOT_NO_LINE) && low->n == top->n;
+            if (low->kind != PLOTP_LINE || top->kind != PLOTP_LINE || !alike || low->rgb == top->rgb) continue;
             for (int k = 0; k < low->n; k++) {
                 if (!plotp_visible(&ax->x, low->x[k]) || !plotp_visible(&ax->y, low->y[k])) continue;
                 shown++;
@@ -1707,8 +1621,8 @@ static void plotp_draw_line(plot_axes *ax, const plotp_item *item, const double 
     if (px && item->style.marker) plotp_draw_markers(ax, item, px, py);
 }
 
-// Centred moving average; on a log axis of logarithms. Before the window's half it reaches as far forth as back, so that
-// the average begins with the first value. Where the raw value cannot be shown there is a gap.
+// Centred moving average; on a log axis of logarithms. Near the first point the window reaches only as far forth as
+// back, so that the average begins with the first value. Where the raw value cannot be shown there is a gap.
 static double *plotp_average(const plot_axes *ax, const plotp_item *item) {
     double *out = (double *)plotp_alloc(ax->fig, (size_t)item->n, sizeof *out), sum = 0;
     int first = 0, next = 0, count = 0, back = (item->window - 1) / 2, ahead = item->window / 2;
@@ -1729,130 +1643,78 @@ static double *plotp_average(const plot_axes *ax, const plotp_item *item) {
     return out;
 }
 
-// A band is filled run by run: forth along the lower edge, back along the upper one, which is collected from the end
-// of the arrays. A lower edge that a log axis cannot show lies at the bottom. Many bands are paler than one.
+// A band is one quadrilateral between each two neighbours. A lower edge that a log axis cannot show lies at the bottom.
+// Many bands are paler than one.
 static void plotp_draw_band(plot_axes *ax, const plotp_item *item) {
-    int m = 0, n2 = 2 * item->n;
     double alpha = plotp_alpha(item, plotp_max(0.08, 0.18 / sqrt(plotp_max(1, ax->band_count - 2))));
-    double *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n2, sizeof *px), *py = px ? px + n2 : NULL;
-    for (int i = 0; px && i <= item->n; i++) {
-        double x = NAN, lo = NAN, hi = NAN;
-        if (i < item->n) {
-            x = plotp_at(&ax->x, item->x[i]);
-            lo = ax->y.log && item->y[i] <= 0 ? ax->rect.y1 : plotp_at(&ax->y, item->y[i]);
-            hi = plotp_at(&ax->y, item->y2[i]);
-        }
-        if (x == x && lo == lo && hi == hi) {
-            px[m] = px[n2 - 1 - m] = x;
-            py[m] = lo;
-            py[n2 - 1 - m] = hi;
-            m++;
-            continue;
-        }
-        memmove(px + m, px + n2 - m, (size_t)m * sizeof *px);
-        memmove(py + m, py + n2 - m, (size_t)m * sizeof *py);
-        if (m > 1) plotp_fill(&ax->fig->canvas, px, py, 2 * m, item->rgb, alpha);
-        m = 0;
+    double x = NAN, lo = NAN, hi = NAN;
+    for (int i = 0; i < item->n; i++) {
+        double px[4] = {x, x, 0, 0}, py[4] = {lo, hi, 0, 0};
+        px[2] = px[3] = x = plotp_at(&ax->x, item->x[i]);
+        py[3] = lo = ax->y.log && item->y[i] <= 0 ? ax->rect.y1 : plotp_at(&ax->y, item->y[i]);
+        py[2] = hi = plotp_at(&ax->y, item->y2[i]);
+        double sum = px[0] + px[2] + py[0] + py[1] + py[2] + py[3];
+        if (sum == sum) plotp_polygon(&ax->fig->canvas, px, py, 4); // else there is a NaN: a gap
     }
-}
-
-// Where a histogram stands: on zero, or at the bottom of a log axis.
-static double plotp_base(const plot_axes *ax) {
-    double lo = plotp_min(ax->y.lo, ax->y.hi);
-    return ax->y.log ? lo : plotp_clamp(0, lo, plotp_max(ax->y.lo, ax->y.hi));
+    plotp_paint(&ax->fig->canvas, item->rgb, alpha, 1);
 }
 
 // A histogram is a flight of steps: two points a bin, and its two ends on the ground.
 static void plotp_draw_hist(plot_axes *ax, const plotp_item *item) {
     plotp_canvas *c = &ax->fig->canvas;
     int n = 2 * item->n + 2;
+    double lo = plotp_min(ax->y.lo, ax->y.hi), hi = plotp_max(ax->y.lo, ax->y.hi);
+    double base = ax->y.log ? lo : plotp_clamp(0, lo, hi);
     double *px = (double *)plotp_alloc(ax->fig, 2 * (size_t)n, sizeof *px), *py = px ? px + n : NULL;
     if (!px) return;
     for (int i = 0; i < n; i++) {
         int bin = (i - 1) / 2, ground = i == 0 || i == n - 1 || !plotp_visible(&ax->y, item->y[bin]);
         px[i] = plotp_clamp(plotp_at(&ax->x, item->x[i / 2]), ax->rect.x0, ax->rect.x1);
-        py[i] = plotp_at(&ax->y, ground ? plotp_base(ax) : item->y[bin]);
+        py[i] = plotp_at(&ax->y, ground ? base : item->y[bin]);
     }
-    plotp_fill(c, px, py, n, item->rgb, plotp_alpha(item, 0.3));
+    plotp_polygon(c, px, py, n);
+    plotp_paint(c, item->rgb, plotp_alpha(item, 0.3), 1);
     plotp_polyline(c, px, py, n, 1.6, PLOT_SOLID);
     plotp_paint(c, item->rgb, 1, 0);
 }
 
 static void plotp_draw_across(plot_axes *ax, const plotp_item *item) {
     double y = plotp_at(&ax->y, item->y[0]), px[2] = {ax->rect.x0, ax->rect.x1}, py[2] = {y, y};
-    if (item->style.dash == PLOT_NO_LINE) return;
     plotp_polyline(&ax->fig->canvas, px, py, 2, plotp_line_width(ax->fig, item) * 0.75, (int)item->style.dash);
     plotp_paint(&ax->fig->canvas, item->rgb, item->style.alpha, 0);
 }
 
-static void plotp_draw_heatmap(plot_axes *ax);
-static void plotp_draw_contour(plot_axes *ax, const plotp_item *item);
-
-static void plotp_draw_item(plot_axes *ax, const plotp_item *item, int layer) {
-    double width = plotp_line_width(ax->fig, item);
-    if (layer == 0 && item->kind == PLOTP_BAND) plotp_draw_band(ax, item);
-    if (layer == 0 && item->kind == PLOTP_HIST) plotp_draw_hist(ax, item);
-    if (layer == 1 && item->kind == PLOTP_SMOOTH) // many raw series are paler than one
-        plotp_draw_line(ax, item, item->y, width * 0.45, 0.28 / sqrt(plotp_max(1, ax->smooth_count - 2)));
-    if (layer == 1 && item->kind == PLOTP_HLINE) plotp_draw_across(ax, item);
-    if (layer < 2) return;
-    if (item->kind == PLOTP_CONTOUR) plotp_draw_contour(ax, item);
-    if (item->kind == PLOTP_LINE) plotp_draw_line(ax, item, item->y, width, item->style.alpha);
-    double *smooth = item->kind == PLOTP_SMOOTH ? plotp_average(ax, item) : NULL;
-    if (smooth) plotp_draw_line(ax, item, smooth, width, item->style.alpha);
-    if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH) plotp_draw_lost(ax, item);
-}
-
-// All data, in layers: bands and histograms, raw and reference lines, lines.
-static void plotp_draw_data(plot_axes *ax) {
-    plotp_canvas *c = &ax->fig->canvas;
-    plotp_clip(c, ax->rect);
-    c->is_data = 1;
-    if (ax->heat) plotp_draw_heatmap(ax);
-    for (int layer = 0; layer < 3; layer++)
-        for (int i = 0; i < ax->item_count; i++) plotp_draw_item(ax, &ax->items[i], layer);
-    c->is_data = 0;
-    plotp_unclip(c);
-}
-
-static void plotp_grid_x(plot_axes *ax, const double *at, int n, int rgb) {
+// Lines across the panel at n values of the x or the y axis.
+static void plotp_grid(plot_axes *ax, const plotp_axis *a, const double *value, int n, int rgb) {
+    plotp_rect r = ax->rect;
     for (int i = 0; i < n; i++) {
-        double x = plotp_at(&ax->x, at[i]);
-        plotp_hair(&ax->fig->canvas, x, ax->rect.y0, x, ax->rect.y1 - 1, rgb);
-    }
-}
-
-static void plotp_grid_y(plot_axes *ax, const double *at, int n, int rgb) {
-    for (int i = 0; i < n; i++) {
-        double y = plotp_at(&ax->y, at[i]);
-        plotp_hair(&ax->fig->canvas, ax->rect.x0, y, ax->rect.x1 - 1, y, rgb);
+        double at = plotp_at(a, value[i]);
+        if (a == &ax->x) plotp_hair(&ax->fig->canvas, at, r.y0, at, r.y1 - 1, rgb);
+        else plotp_hair(&ax->fig->canvas, r.x0, at, r.x1 - 1, at, rgb);
     }
 }
 
 static void plotp_draw_grid(plot_axes *ax) {
-    plotp_grid_x(ax, ax->x.minor, ax->x.minor_count, PLOTP_MINOR);
-    plotp_grid_y(ax, ax->y.minor, ax->y.minor_count, PLOTP_MINOR);
-    plotp_grid_x(ax, ax->x.tick, ax->x.tick_count, PLOTP_GRID);
-    plotp_grid_y(ax, ax->y.tick, ax->y.tick_count, PLOTP_GRID);
+    plotp_grid(ax, &ax->x, ax->x.minor, ax->x.minor_count, PLOTP_MINOR);
+    plotp_grid(ax, &ax->y, ax->y.minor, ax->y.minor_count, PLOTP_MINOR);
+    plotp_grid(ax, &ax->x, ax->x.tick, ax->x.tick_count, PLOTP_GRID);
+    plotp_grid(ax, &ax->y, ax->y.tick, ax->y.tick_count, PLOTP_GRID);
 }
 
 static void plotp_draw_ticks_x(plot_axes *ax, double s) {
     plotp_canvas *c = &ax->fig->canvas;
     const plotp_axis *a = &ax->x;
     double size = PLOTP_SIZE_TICK * s, y = ax->rect.y1, end = -1e9;
-    for (int i = 0; i < a->minor_count; i++) {
-        double x = plotp_at(a, a->minor[i]);
-        plotp_hair(c, x, y, x, y + 3 * s, PLOTP_FRAME);
-    }
-    for (int i = 0; i < a->tick_count; i++) {
-        int k = a->lo > a->hi ? a->tick_count - 1 - i : i;
-        const char *label = a->tick_label[k];
-        double x = plotp_at(a, a->tick[k]), half = a->rotated ? size / 2 : plotp_text_width(label, size) / 2;
-        plotp_hair(c, x, y, x, y + 5 * s, PLOTP_FRAME);
+    for (int i = 0; i < a->tick_count + a->minor_count; i++) {
+        int major = i < a->tick_count, k = a->lo > a->hi ? a->tick_count - 1 - i : i; // from left to right
+        double x = plotp_at(a, major ? a->tick[k] : a->minor[i - a->tick_count]);
+        plotp_hair(c, x, y, x, y + (major ? 5 : 3) * s, PLOTP_FRAME);
+        if (!major) continue;
+        double half = a->rotated ? size / 2 : plotp_text_width(a->tick_label[k], size) / 2;
         if (x - half < end + 0.2 * size) continue; // never on top of the one before
         end = x + half;
-        if (a->rotated) plotp_text(ax->fig, x, y + 9 * s, label, size, 1, PLOTP_VERTICAL, PLOTP_INK);
-        else plotp_text(ax->fig, x, y + 9 * s + size / 2, label, size, 0.5, PLOTP_REGULAR, PLOTP_INK);
+        if (a->rotated) plotp_text(ax->fig, x, y + 9 * s, a->tick_label[k], size, 1, PLOTP_VERTICAL, PLOTP_INK);
+        else plotp_text(ax->fig, x, y + 9 * s + size / 2, a->tick_label[k], size, 0.5, PLOTP_REGULAR, PLOTP_INK);
     }
 }
 
@@ -1862,7 +1724,8 @@ static void plotp_draw_ticks_y(plot_axes *ax, const plotp_axis *a, double x, int
     for (int i = 0; i < a->tick_count + a->minor_count; i++) {
         int major = i < a->tick_count;
         double y = plotp_at(a, major ? a->tick[i] : a->minor[i - a->tick_count]), length = (major ? 5 : 3) * s;
-        plotp_hair(&ax->fig->canvas, plotp_min(x, x + side * length), y, plotp_max(x, x + side * length), y, PLOTP_FRAME);
+        double end = x + side * length;
+        plotp_hair(&ax->fig->canvas, plotp_min(x, end), y, plotp_max(x, end), y, PLOTP_FRAME);
         if (!major || fabs(y - last) < size * 1.15) continue;
         last = y;
         plotp_text(ax->fig, x + side * 9 * s, y, a->tick_label[i], size, side > 0 ? 0 : 1, PLOTP_REGULAR, PLOTP_INK);
@@ -1979,8 +1842,8 @@ static void plotp_draw_cell_values(plot_axes *ax) {
     char text[PLOTP_TEXT];
     plotp_rect p = ax->rect;
     if (!ax->heat || !ax->heat_format) return;
-    double cell_w = fabs(plotp_col_x(ax, 1) - plotp_col_x(ax, 0)), cell_h = fabs(plotp_row_y(ax, 1) - plotp_row_y(ax, 0));
-    size = plotp_min(size, 0.6 * cell_h);
+    double cell_w = fabs(plotp_col_x(ax, 1) - plotp_col_x(ax, 0));
+    size = plotp_min(size, 0.6 * fabs(plotp_row_y(ax, 1) - plotp_row_y(ax, 0)));
     for (int i = 0; i < 2 * ax->heat_rows * ax->heat_cols; i++) { // first the size that fits all, then the texts
         int measure = i < ax->heat_rows * ax->heat_cols, at = i % (ax->heat_rows * ax->heat_cols);
         double v = ax->heat[at], x = plotp_col_x(ax, at % ax->heat_cols + 0.5);
@@ -2030,14 +1893,34 @@ static void plotp_draw_contour(plot_axes *ax, const plotp_item *item) {
     plotp_paint(&ax->fig->canvas, item->rgb, item->style.alpha, 0);
 }
 
-// ------------------------------------------------------------------------------------------------- [PLOT:IMAGES]
-// How large a pixel of the images becomes when they stand in so many columns.
-static double plotp_image_zoom(const plot_axes *ax, int cols, double gap, double caption) {
-    int rows = (ax->image_count + cols - 1) / cols;
-    return plotp_min(((ax->rect.x1 - ax->rect.x0) / cols - gap) / ax->image_w,
-                     ((ax->rect.y1 - ax->rect.y0) / rows - gap - caption) / ax->image_h);
+static void plotp_draw_item(plot_axes *ax, const plotp_item *item, int layer) {
+    double width = plotp_line_width(ax->fig, item);
+    if (layer == 0 && item->kind == PLOTP_BAND) plotp_draw_band(ax, item);
+    if (layer == 0 && item->kind == PLOTP_HIST) plotp_draw_hist(ax, item);
+    if (layer == 1 && item->kind == PLOTP_SMOOTH) // many raw series are paler than one
+        plotp_draw_line(ax, item, item->y, width * 0.45, 0.28 / sqrt(plotp_max(1, ax->smooth_count - 2)));
+    if (layer == 1 && item->kind == PLOTP_HLINE) plotp_draw_across(ax, item);
+    if (layer < 2) return;
+    if (item->kind == PLOTP_CONTOUR) plotp_draw_contour(ax, item);
+    if (item->kind == PLOTP_LINE) plotp_draw_line(ax, item, item->y, width, item->style.alpha);
+    double *smooth = item->kind == PLOTP_SMOOTH ? plotp_average(ax, item) : NULL;
+    if (smooth) plotp_draw_line(ax, item, smooth, width, item->style.alpha);
+    if (item->kind == PLOTP_LINE || item->kind == PLOTP_SMOOTH) plotp_draw_lost(ax, item);
 }
 
+// All data, in layers: bands and histograms, raw and reference lines, lines.
+static void plotp_draw_data(plot_axes *ax) {
+    plotp_canvas *c = &ax->fig->canvas;
+    plotp_clip(c, ax->rect.x0, ax->rect.y0, ax->rect.x1, ax->rect.y1);
+    c->is_data = 1;
+    if (ax->heat) plotp_draw_heatmap(ax);
+    for (int layer = 0; layer < 3; layer++)
+        for (int i = 0; i < ax->item_count; i++) plotp_draw_item(ax, &ax->items[i], layer);
+    c->is_data = 0;
+    plotp_clip(c, 0, 0, c->w, c->h);
+}
+
+// ------------------------------------------------------------------------------------------------- [PLOT:IMAGES]
 // One image, enlarged by repeating pixels.
 static void plotp_draw_tile(plot_axes *ax, const double *tile, int left, int top, int w, int h) {
     int plane = ax->image_h * ax->image_w;
@@ -2066,10 +1949,9 @@ static void plotp_draw_tile(plot_axes *ax, const double *tile, int left, int top
 
 static void plotp_draw_images(plot_axes *ax) {
     double s = ax->fig->scale, size = PLOTP_SIZE_TICK * 0.86 * s, gap = 6 * s, caption = ax->captions ? size * 1.4 : 0;
-    int cols = ax->image_cols ? ax->image_cols : 1;
-    for (int k = 2; !ax->image_cols && k <= ax->image_count; k++) // what makes the tiles largest
-        if (plotp_image_zoom(ax, k, gap, caption) > plotp_image_zoom(ax, cols, gap, caption)) cols = k;
-    double zoom = plotp_image_zoom(ax, cols, gap, caption);
+    double panel_w = ax->rect.x1 - ax->rect.x0, panel_h = ax->rect.y1 - ax->rect.y0;
+    int cols = ax->image_cols, rows = (ax->image_count + cols - 1) / cols;
+    double zoom = plotp_min((panel_w / cols - gap) / ax->image_w, (panel_h / rows - gap - caption) / ax->image_h);
     if (zoom > 1) zoom = floor(zoom);
     double w = floor(zoom * ax->image_w), h = floor(zoom * ax->image_h);
     if (w < 1 || h < 1) return;
@@ -2089,10 +1971,9 @@ static void plotp_draw_images(plot_axes *ax) {
 // ------------------------------------------------------------------------------------------------- [PLOT:LEGEND]
 // A legend stands inside the axes where not one pixel of data is, corners first, else beside the axes. If one panel's
 // legend says what all others say, it is drawn once above them all.
-static char plotp_lost_label[] = "NaN or infinite", plotp_nonpositive_label[] = "≤ 0, off the log axis";
 static const plotp_item plotp_lost_entries[2] = {
-    {PLOTP_LOST, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, plotp_lost_label, {0, PLOT_SOLID, PLOT_NO_MARKER, 1, 1}},
-    {PLOTP_LOST, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, plotp_nonpositive_label, {0, PLOT_SOLID, PLOT_NO_MARKER, 1, 1}}};
+    {PLOTP_LINE, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, "NaN or infinite", {0, PLOT_NO_LINE, PLOT_CROSS, 1, 1}},
+    {PLOTP_LINE, 0, PLOTP_FRAME, 0, 0, NULL, NULL, NULL, "≤ 0, off the log axis", {0, PLOT_NO_LINE, PLOT_CROSS, 1, 1}}};
 
 static int plotp_has_entry(const plotp_legend *l, const plotp_item *item) {
     for (int i = 0; i < l->n; i++) {
@@ -2115,8 +1996,7 @@ static void plotp_collect_legends(plot_figure *fig) {
     fig->legend.n = 0;
     for (int i = 0; i < n; i++) {
         plot_axes *ax = &fig->axes[i];
-        ax->legend.n = 0;
-        ax->legend_outside = 0;
+        ax->legend.n = ax->legend_outside = 0;
         if (!plotp_is_chart(ax)) continue;
         for (int k = 0; k < ax->item_count; k++) plotp_legend_add(fig, &ax->legend, &ax->items[k]);
         if (ax->has_lost) plotp_legend_add(fig, &ax->legend, &plotp_lost_entries[0]);
@@ -2148,7 +2028,8 @@ static int plotp_legend_arrange(plotp_legend *l, int cols, double width) {
     l->rows = (l->shown + cols - 1) / cols;
     l->cols = (l->shown + l->rows - 1) / l->rows;
     for (int k = 0; k < l->shown; k++) {
-        double w = PLOTP_SAMPLE * l->size + plotp_text_width(l->entry[k]->label, l->size), *column = &l->column[k / l->rows];
+        double w = PLOTP_SAMPLE * l->size + plotp_text_width(l->entry[k]->label, l->size);
+        double *column = &l->column[k / l->rows];
         *column = k % l->rows ? plotp_max(*column, w) : w;
     }
     for (int j = 0; j < l->cols; j++) total += l->column[j];
@@ -2164,7 +2045,7 @@ static int plotp_legend_arrange(plotp_legend *l, int cols, double width) {
 }
 
 // Size of a legend of at most `width` x `height`: as many columns as fit where it is `wide`, else as few. The text
-// becomes smaller if it must, long labels are cut to five letters or more, and at last only the first entries are shown.
+// becomes smaller if it must, long labels are cut to five letters or more, at last only the first entries are shown.
 static void plotp_legend_size(plotp_legend *l, double size, double width, double height, int wide) {
     int fits = !l->n;
     l->w = l->h = 0;
@@ -2195,13 +2076,30 @@ static void plotp_size_legends(plot_figure *fig) {
     }
 }
 
-// The line, band, bar or marker that an entry names.
+// Place everything with the largest text that leaves the data room enough; where even small text does not, leave out
+// first the labels of the axes and the legends, then the tick labels, at last the titles.
+static void plotp_layout(plot_figure *fig) {
+    double fit = plotp_min((double)fig->width / fig->cols / 500, (double)fig->height / fig->rows / 360);
+    double normal = plotp_clamp(fit, 0.6, 1) * fig->user_scale;
+    double least = plotp_min(normal, 0.45); // smaller text than this cannot be read
+    for (fig->cramped = 0;; fig->cramped++) {
+        double room = 0;
+        for (fig->scale = normal;; fig->scale *= 0.92) {
+            plotp_size_legends(fig);
+            room = plotp_measure_all(fig);
+            if (room >= 0.45) return;
+            if (fig->scale * 0.92 < least) break;
+        }
+        if (room >= 0.25 || fig->cramped == 3) return;
+    }
+}
+
+// The line, band or marker that an entry names.
 static void plotp_draw_sample(plot_figure *fig, const plotp_item *item, double x, double y, double size) {
     plotp_canvas *c = &fig->canvas;
     plotp_rect r = {x, y - 0.32 * size, x + 2 * size, y + 0.32 * size};
     double px[2] = {r.x0, r.x1}, py[2] = {y, y};
-    if (item->kind == PLOTP_LOST) plotp_marker(c, PLOT_CROSS, x + size, y, 0.3 * size, item->rgb, 1);
-    else if (item->kind == PLOTP_BAND) plotp_fill_rect(c, r, item->rgb, 0.25);
+    if (item->kind == PLOTP_BAND) plotp_fill_rect(c, r, item->rgb, 0.25);
     else if (item->kind == PLOTP_HIST) plotp_fill_rect(c, r, item->rgb, 0.45);
     else {
         if (item->style.dash != PLOT_NO_LINE) {
@@ -2302,8 +2200,7 @@ static int plotp_draw_panel(plot_axes *ax) {
         plotp_draw_color_bar(ax);
         plotp_draw_cell_values(ax);
         if (ax->is_empty && ax->fig->cramped < 2)
-            plotp_text(ax->fig, (r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2,
-                       ax->has_lost || ax->has_nonpositive ? "nothing to show" : "no data",
+            plotp_text(ax->fig, (r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2, "nothing to show",
                        PLOTP_SIZE_LABEL * ax->fig->scale, 0.5, PLOTP_REGULAR, PLOTP_FRAME);
         placed = plotp_place_legend(ax);
     }
@@ -2325,7 +2222,7 @@ static int plotp_clear(plot_figure *fig) {
     memset(c->ink, 0, pixels);
     memset(c->mask, 0, cells * sizeof *c->mask);
     plotp_touch_nothing(c);
-    plotp_unclip(c);
+    plotp_clip(c, 0, 0, c->w, c->h);
     fig->texts.n = fig->legends.n = 0;
     return 1;
 }
@@ -2333,7 +2230,7 @@ static int plotp_clear(plot_figure *fig) {
 // Title and shared legend above the panels, caption below, centred over the axes.
 static void plotp_draw_surroundings(plot_figure *fig) {
     plotp_block title = plotp_title_block(fig), caption = plotp_caption_block(fig);
-    double middle = plotp_middle(fig), s = fig->scale, w = fig->width, legend_w = fig->legend.w;
+    double middle = fig->middle, s = fig->scale, w = fig->width, legend_w = fig->legend.w;
     plotp_block_draw(fig, &title, middle, 8 * s, 0, w, PLOTP_BOLD, PLOTP_INK);
     plotp_block_draw(fig, &caption, middle, fig->height - caption.height - 6 * s, 0, w, PLOTP_REGULAR, PLOTP_FRAME);
     if (!fig->shared) return;
@@ -2347,8 +2244,11 @@ static int plotp_render(plot_figure *fig) {
     if (fig->error[0]) return 0;
     if (fig->rendered) return 1;
     for (int i = 0; i < n; i++) plotp_ranges(&fig->axes[i]);
-    plotp_share_ranges(fig);
-    for (int i = 0; i < n; i++) plotp_find_hidden(&fig->axes[i]);
+    for (int i = 0; i < n; i++) {
+        plotp_share_range(fig, i, fig->share_x, 0);
+        plotp_share_range(fig, i, fig->share_y, 1);
+        plotp_find_hidden(&fig->axes[i]);
+    }
     plotp_collect_legends(fig);
     do {
         if (fig->error[0] || !plotp_clear(fig)) return 0;
@@ -2362,33 +2262,27 @@ static int plotp_render(plot_figure *fig) {
 }
 
 // -------------------------------------------------------------------------------------------------- [PLOT:CHECK]
-static int plotp_complain(char *message, int size, const char *format, const char *a, const char *b) {
-    if (message && size > 0) snprintf(message, (size_t)size, format, a, b);
-    return 0;
-}
-
 static int plotp_is_inside(const plot_figure *fig, plotp_rect r) {
     return r.x0 >= 0 && r.y0 >= 0 && r.x1 <= fig->width && r.y1 <= fig->height;
 }
 
 int plot_check(plot_figure *fig, char *message, int size) {
-    if (message && size > 0) message[0] = 0;
-    if (!fig || !plotp_render(fig)) return plotp_complain(message, size, "%s%s", plot_error(fig), "");
-    for (int i = 0; i < fig->texts.n; i++) {
+    char wrong[sizeof fig->error] = "";
+    int drawn = fig && plotp_render(fig);
+    if (!drawn) snprintf(wrong, sizeof wrong, "%s", plot_error(fig));
+    for (int i = 0; drawn && i < fig->texts.n && !wrong[0]; i++) {
         const plotp_box *a = &fig->texts.box[i], *b = fig->texts.box;
-        if (!plotp_is_inside(fig, a->r))
-            return plotp_complain(message, size, "text \"%s\" is cut off by the picture%s", a->text, "");
-        for (; b < a; b++)
-            if (plotp_overlap(a->r, b->r, 0))
-                return plotp_complain(message, size, "texts \"%s\" and \"%s\" overlap", b->text, a->text);
+        while (b < a && !plotp_overlap(a->r, b->r, 0)) b++;
+        if (b < a) snprintf(wrong, sizeof wrong, "texts \"%s\" and \"%s\" overlap", b->text, a->text);
+        if (!plotp_is_inside(fig, a->r)) snprintf(wrong, sizeof wrong, "text \"%s\" is cut off", a->text);
     }
-    for (int i = 0; i < fig->legends.n; i++) {
+    for (int i = 0; drawn && i < fig->legends.n && !wrong[0]; i++) {
         plotp_rect r = fig->legends.box[i].r;
-        if (!plotp_is_inside(fig, r))
-            return plotp_complain(message, size, "%s%s", "a legend is cut off by the picture", "");
-        if (plotp_count_ink(fig, r)) return plotp_complain(message, size, "%s%s", "a legend covers data", "");
+        if (!plotp_is_inside(fig, r)) snprintf(wrong, sizeof wrong, "a legend is cut off");
+        else if (plotp_count_ink(fig, r)) snprintf(wrong, sizeof wrong, "a legend covers data");
     }
-    return 1;
+    if (message && size > 0) snprintf(message, (size_t)size, "%s", wrong);
+    return !wrong[0];
 }
 
 int plot_locate(const plot_axes *ax, double x, double y, double *pixel_x, double *pixel_y) {
@@ -2449,7 +2343,6 @@ static int plotp_reserve_pool(plot_figure *fig, size_t raw) {
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #elif defined(_MSC_VER)
@@ -2474,10 +2367,9 @@ static void plotp_write_file(plot_figure *fig, const char *path, const unsigned 
     snprintf(temporary, room, "%s.tmp", path);
     FILE *file = fopen(temporary, "wb");
     int ok = file && fwrite(data, 1, size, file) == size && fflush(file) == 0;
-    if (!ok)
-        plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s%s", (unsigned long)size, temporary,
-                   strerror(errno), file ? "" : "; does the folder exist?");
-    if (file && fclose(file) && ok) plotp_fail(fig, "plot_save: cannot close %s: %s", temporary, strerror(errno));
+    if (file) ok = fclose(file) == 0 && ok;
+    if (!ok) plotp_fail(fig, "plot_save: cannot write %lu bytes to %s: %s%s", (unsigned long)size, temporary,
+                        strerror(errno), file ? "" : "; does the folder exist?");
 #ifdef _WIN32 // there rename does not replace
     if (!fig->error[0]) remove(path);
 #endif
@@ -2493,8 +2385,7 @@ int plot_save(plot_figure *fig, const char *path) {
     if (!plotp_render(fig) || !plotp_reserve_pool(fig, 3 * (size_t)fig->width * (size_t)fig->height)) return 0;
     stbi_write_force_png_filter = 0; // flat colours compress best unfiltered
     stbi_write_png_compression_level = 8;
-    unsigned char *png =
-        stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
+    unsigned char *png = stbi_write_png_to_mem(fig->canvas.rgb, 3 * fig->width, fig->width, fig->height, 3, &size);
     plotp_write_file(fig, path, png, (size_t)size);
     PLOT_FREE(plotp_pool);
     return !fig->error[0];
