@@ -2,8 +2,9 @@
 # flags, and the library, compiled once for each variant:
 #     float   double (-DGF_REAL=double)   openmp (-fopenmp)   nosimd (-DGF_NO_SIMD)   cxx (C++11)
 #     asan-…  the same with gcc's address and undefined-behaviour sanitizers
-# Environment: CC, CXX, TEST_TIMEOUT (1800): after so many seconds a test counts as hanging.
-lib=build/lib
+# Environment: CC, CXX, BUILD (build), TEST_TIMEOUT (1800): after so many seconds a test counts as hanging.
+root=${BUILD:-build}
+lib=$root/lib
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -58,15 +59,23 @@ usable() {
 # Forget what was built from other sources or with other compilers.
 freshen() {
     mkdir -p $lib
+    [ -z "${GF_FRESH:-}" ] || return 0
     if [ "$(cat $lib/compilers 2>/dev/null)" != "$CC $CXX $(find gradflow.h tests/library.c tests/counted_alloc.h \
         tests/build.sh -newer $lib/compilers 2>/dev/null)" ]; then
         rm -f $lib/*
         echo "$CC $CXX " >$lib/compilers
     fi
+    export GF_FRESH=1
 }
 
-# The library of a variant is in $lib/VARIANT.o; or, with status 1, not, and $lib/VARIANT.log says why.
+# The library of a variant is in $lib/VARIANT.o; or, with status 1, not, and $lib/VARIANT.log says why. `library examples`:
+# the examples, in $root/examples, as far as they compile.
 library() {
+    if [ "$1" = examples ]; then
+        have make && make -s -k BUILD="$root/examples" CC="$CC" CFLAGS="-std=c99 -Wall -Wextra -Wpedantic -Werror -O2" all \
+            >$lib/examples.log 2>&1
+        return
+    fi
     [ ! -f "$lib/$1.o" ] || return 0
     usable "$1" && variant "$1" || return 1
     optimise=-O2

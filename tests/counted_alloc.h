@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 extern long alloc_count, alloc_live, alloc_fail_at; // calls so far, blocks not yet freed, which call fails (-1: none)
+extern int (*alloc_hook)(void);  // if set, it decides instead which call fails
 extern long reads_left; // from 0 on: after so many, the file that fread reads has lost its second half
 
 void *counted_malloc(size_t size);

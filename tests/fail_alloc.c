@@ -1,4 +1,4 @@
-// fail_alloc.c: an example in which every allocation fails once. Built with -DEXAMPLE='"../examples/NAME.c"', it runs
+// fail_alloc.c: an example in which every allocation fails once. Built with -DEXAMPLE='"../examples/NAME.c"' it runs
 // the example; at each allocation it forks a copy of itself in which this one returns NULL and looks how that ends:
 // with status 1 and one line that says what ran out, not by a signal, and with no half-written chart.
 //
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "counted_alloc.h"
 
 static char fail_folder[512], fail_log[600], fail_results[600];
 static long fail_count, fail_tried, fail_most, fail_wrong;
@@ -101,13 +102,11 @@ static int fail_here(void) {
 static void *fail_malloc(size_t size) { return fail_here() ? NULL : malloc(size); }
 static void *fail_realloc(void *p, size_t size) { return fail_here() ? NULL : realloc(p, size); }
 
-#define GF_MALLOC(size) fail_malloc(size)
-#define GF_REALLOC(p, size) fail_realloc(p, size)
-#define GF_FREE(p) free(p)
 #define PLOT_MALLOC fail_malloc
 #define PLOT_REALLOC fail_realloc
 #define PLOT_FREE free
 #define EX_REALLOC fail_realloc
+#define GRADFLOW_IMPLEMENTATION_DONE  // linked: library.c
 #define main example_main
 #include EXAMPLE
 #undef main
@@ -121,7 +120,9 @@ int main(int argc, char **argv) {
     mkdir(fail_folder, 0777), mkdir(fail_results, 0777);
     if (chdir(argv[1]) != 0) return 2;
     argv[2] = argv[0];
+    alloc_hook = fail_here;
     int status = example_main(argc - 2, argv + 2);
+    if (fail_inside) return status;  // a copy that went on without the chart it could not draw
     fprintf(stderr, "%ld allocations, %ld failed in turn, %ld wrong\n", fail_count, fail_tried, fail_wrong);
     return status != 0 || fail_wrong != 0 || fail_tried < 20;
 }

@@ -20,13 +20,15 @@ import re
 import sys
 import time
 
+SILENCE = 600  # seconds: far longer than any client should wait, even on a busy machine
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         kind, _, name = self.path.lstrip("/").partition("/")
         path = os.path.join(sys.argv[1], name)
         if kind == "hang":
-            time.sleep(60)
+            time.sleep(SILENCE)
         if kind == "redirect":
             self.send_response(302)
             self.send_header("Location", "/good/" + name)
@@ -56,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(rest[: len(rest) // 2] if shortened else rest)
         self.wfile.flush()
         if kind == "slow":
-            time.sleep(60)
+            time.sleep(SILENCE)
 
     def log_request(self, code="-", size="-"):
         with open(sys.argv[2], "a") as log:

@@ -3,8 +3,9 @@
 #include "counted_alloc.h"
 
 long alloc_count, alloc_live, alloc_fail_at = -1, reads_left = -1;
+int (*alloc_hook)(void);
 
-static int alloc_fails(void) { return alloc_count++ == alloc_fail_at; }
+static int alloc_fails(void) { return alloc_hook ? alloc_hook() : alloc_count++ == alloc_fail_at; }
 
 void *counted_malloc(size_t size) {
     void *p = alloc_fails() ? NULL : malloc(size);

@@ -13,7 +13,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/build.sh
-build=build/tests
+build=$root/tests
 
 # Make sure that a finished test (label, status; output on standard input) has said how it went.
 judge() {
@@ -134,7 +134,7 @@ if have make; then
           for (i = 3; i <= NF; i++) { needs = needs " " lib "/" $i; library[$i] = 1 }
           rules = rules target ":" needs "\n\t@sh tests/run.sh --job " $1 " " $2 "\n" }
         END { print "all:" all; printf "%s", rules
-              for (name in library) print lib "/" name ":\n\t@sh tests/run.sh --library " name
+              for (name in library) print lib "/" name ":\n\t+@sh tests/run.sh --library " name
               print ".PHONY: all" all }' $jobs >$build/jobs.mk
     MAKEFLAGS='' make -j "${JOBS:-2}" -f $build/jobs.mk
 else

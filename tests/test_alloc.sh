@@ -1,4 +1,5 @@
 #!/bin/sh
+# build: asan-float
 # tests/test_alloc.sh: the examples when memory runs out: fail_alloc.c lets their allocations fail one after another.
 # Here the first 20 of two examples and then every 16th, under gcc's address sanitizer; GF_FAULTS=all (make faults): every
 # allocation of every example.
@@ -6,13 +7,17 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/setup.sh
 need_stb "failing allocations"
-echo 'int main(void) { return 0; }' >"$dir/a.c"
-sanitize='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
-# shellcheck disable=SC2086 # flags are words
-if ! gcc $sanitize "$dir/a.c" -o "$dir/a" 2>/dev/null; then
-    echo "SKIP failing allocations under the address sanitizer: gcc has none"
-    sanitize=
+kind=asan-float
+if ! usable $kind; then
+    echo "SKIP failing allocations under the address sanitizer: $(cat $lib/$kind.usable)"
+    kind=float
 fi
+if ! library $kind; then
+    echo "FAIL failing allocations: gradflow.h does not compile"
+    head -n 20 "$lib/$kind.log"
+    exit 1
+fi
+variant $kind
 examples='mnist_mlp xor_mlp'
 most=20
 if [ "${GF_FAULTS:-}" = all ]; then
@@ -22,7 +27,7 @@ fi
 for example in $examples; do
     title="$example: each failing allocation ends it cleanly"
     # shellcheck disable=SC2086
-    if ! ${CC:-cc} -std=c99 -O1 -g $sanitize -DEXAMPLE="\"../examples/$example.c\"" tests/fail_alloc.c -o "$dir/$example" \
+    if ! $compiler $flags -w -O1 -DEXAMPLE="\"../examples/$example.c\"" tests/fail_alloc.c $lib/$kind.o -o "$dir/$example" \
         -lm >"$dir/log" 2>&1; then
         echo "FAIL $title: does not compile"
         head -n 20 "$dir/log"

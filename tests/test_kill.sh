@@ -1,4 +1,5 @@
 #!/bin/sh
+# build: examples
 # tests/test_kill.sh: an example that is killed (kill -9) at random moments and resumed each time ends with the CSV files
 # of one that never was, but for the seconds; a full disk and an unwritable folder end with one clean line and status 1;
 # so do data that vanish before they are read, and afterwards nobody misses them.
@@ -6,13 +7,15 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/setup.sh
+need "kill and resume" "$CC" make
 need_stb "kill and resume"
+library examples
+bin=$root/examples
 for name in cifar_activations mnist_mlp; do
-    if ! ${CC:-cc} -std=c99 -O2 examples/$name.c -o "$dir/$name" -lm >"$dir/log" 2>&1; then
-        echo "FAIL kill and resume: $name does not compile"
-        head -n 20 "$dir/log"
-        exit 1
-    fi
+    [ ! -x "$bin/$name" ] || continue
+    echo "FAIL kill and resume: $name does not compile"
+    tail -n 20 "$lib/examples.log"
+    exit 1
 done
 GRADFLOW_DATA=$dir/none
 export GRADFLOW_DATA
@@ -37,11 +40,12 @@ torn() {
     done
 }
 
-resume() { "$dir/cifar_activations" --quick --activations relu,tanh --epochs 3 --resume --out "$dir/killed" >"$dir/log" 2>&1; }
+options='--quick --activations relu,tanh --epochs 2'
 
 title="${KILLS:-8} kills and resumptions leave the files of an undisturbed run"
 began=$(date +%s)
-if ! "$dir/cifar_activations" --quick --activations relu,tanh --epochs 3 --out "$dir/whole" >"$dir/log" 2>&1; then
+# shellcheck disable=SC2086 # options are words
+if ! "$bin/cifar_activations" $options --out "$dir/whole" >"$dir/log" 2>&1; then
     echo "FAIL $title: the undisturbed run ended with an error"
     tail -n 5 "$dir/log"
     exit 1
@@ -51,20 +55,19 @@ kills=0
 broken=
 while [ $kills -lt "${KILLS:-8}" ] && [ -z "$broken" ]; do
     kills=$((kills + 1))
-    resume &
+    # shellcheck disable=SC2086
+    "$bin/cifar_activations" $options --resume --out "$dir/killed" >"$dir/log" 2>&1 &
     child=$!
     sleep "$(awk -v n=$kills -v took=$took 'BEGIN { srand(n); print 0.05 + rand() * took / 2 }')"
-    # The shell runs the example as its own child: end both.
-    pids=$(ps -o pid= --ppid $child 2>/dev/null)
-    # shellcheck disable=SC2086 # numbers
-    kill -9 $pids $child 2>/dev/null
+    kill -9 $child 2>/dev/null
     wait $child 2>/dev/null
     child=
     [ ! -d "$dir/killed" ] || broken=$(torn "$dir/killed")
 done
 if [ -n "$broken" ]; then
     echo "FAIL $title: after kill $kills: $broken"
-elif ! resume; then
+# shellcheck disable=SC2086
+elif ! "$bin/cifar_activations" $options --resume --out "$dir/killed" >"$dir/log" 2>&1; then
     echo "FAIL $title: the last resumption ended with an error"
     tail -n 5 "$dir/log"
 else
@@ -92,14 +95,14 @@ refused() {
 limited() { # blocks of 512 bytes, the longest that a file may get; command
     (ulimit -f "$1" && shift && exec "$@")
 }
-refused "full disk: a CSV file" 'cannot write .*csv' limited 8 "$dir/mnist_mlp" --quick --epochs 1 --out "$dir/full"
+refused "full disk: a CSV file" 'cannot write .*csv' limited 8 "$bin/mnist_mlp" --quick --epochs 1 --out "$dir/full"
 rm -rf "$dir/full"
-refused "full disk: a chart" 'cannot write .*png' limited 40 "$dir/mnist_mlp" --quick --epochs 1 --activations relu --out "$dir/full"
+refused "full disk: a chart" 'cannot write .*png' limited 40 "$bin/mnist_mlp" --quick --epochs 1 --activations relu --out "$dir/full"
 rm -rf "$dir/full"
-refused "full disk: a checkpoint" 'could not be written' limited 1600 "$dir/cifar_activations" --quick --activations relu \
+refused "full disk: a checkpoint" 'could not be written' limited 1600 "$bin/cifar_activations" --quick --activations relu \
     --epochs 1 --out "$dir/full"
 : >"$dir/file"
-refused "unwritable output folder" 'cannot make folder' "$dir/mnist_mlp" --quick --out "$dir/file/out"
+refused "unwritable output folder" 'cannot make folder' "$bin/mnist_mlp" --quick --out "$dir/file/out"
 
 # --- data that vanish ---
 real_data() {
@@ -110,34 +113,36 @@ real_data() {
     done
 }
 practical() { # folder
-    "$dir/mnist_mlp" --data "$dir/data" --activations relu,tanh --epochs 300 --out "$dir/$1" >"$dir/log.$1" 2>&1
+    "$bin/mnist_mlp" --data "$dir/data" --activations relu,tanh --epochs 300 --out "$dir/$1" >"$dir/log.$1" 2>&1
 }
 title="data that vanish in mid-run change nothing"
 real_data
 practical stay
-practical vanish &
-child=$!
-waited=0
-while [ $waited -lt 300 ] && ! grep -q 'epoch  1 ' "$dir/log.vanish" 2>/dev/null; do
-    sleep 0.1 2>/dev/null || sleep 1
-    waited=$((waited + 1))
+late=1
+tries=0
+while [ $late -ne 0 ] && [ $tries -lt 5 ]; do
+    tries=$((tries + 1))
+    real_data
+    practical vanish &
+    child=$!
+    wait_for 'epoch  1 ' "$dir/log.vanish"
+    rm -rf "$dir/data"
+    grep -q 'epoch 300 ' "$dir/log.vanish" && late=1 || late=0
+    wait $child
+    status=$?
+    child=
 done
-rm -rf "$dir/data"
-grep -q 'epoch 300 ' "$dir/log.vanish" && late=1 || late=0
-wait $child
-status=$?
-child=
 tables "$dir/stay" >"$dir/expected"
 tables "$dir/vanish" >"$dir/found"
 if [ $status -ne 0 ]; then echo "FAIL $title: status $status: $(tail -n 1 "$dir/log.vanish")"
-elif [ "$late" -ne 0 ]; then echo "FAIL $title: it was over before they did"
+elif [ "$late" -ne 0 ]; then echo "SKIP $title: five times the run was over before they did, on this busy machine"
 elif ! grep -q ',300,' "$dir/expected" || ! cmp -s "$dir/expected" "$dir/found"; then echo "FAIL $title: the files differ"
 elif [ -n "$(torn "$dir/vanish")" ]; then echo "FAIL $title: torn: $(torn "$dir/vanish")"
 else echo "PASS $title"; fi
 
 real_data
 rm "$dir/data/mnist/t10k-images-idx3-ubyte"
-refused "data that vanish between two files" 'cannot be opened.*data_fetch' "$dir/mnist_mlp" --data "$dir/data" \
+refused "data that vanish between two files" 'cannot be opened.*data_fetch' "$bin/mnist_mlp" --data "$dir/data" \
     --out "$dir/nothing"
 if [ -z "$(ls "$dir/nothing")" ]; then echo "PASS data that vanish between two files: nothing is written"
 else echo "FAIL data that vanish between two files: nothing is written: $(ls "$dir/nothing")"; fi
