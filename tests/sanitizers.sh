@@ -14,7 +14,7 @@
 # Environment: TESTS and EXAMPLES, which ("net conv"; "none"; all), JOBS (2), CLANG (clang)
 set -u
 cd "$(dirname "$0")/.." || exit 1
-build=build/sanitizers
+build=${BUILD:-build}/sanitizers
 clang=${CLANG:-clang}
 
 # Archer tells the thread sanitizer what OpenMP orders; libomp itself is not instrumented. Waiting threads must not spin:
@@ -135,10 +135,16 @@ jobs_of() {
     done
 }
 for tool in "$@"; do
-    if usable "$tool"; then jobs_of "$tool" >>$build/jobs
+    if ! command -v "$(compiler "$tool" float | sed -n '1s/ .*//p')" >/dev/null 2>&1; then
+        echo "SKIP $tool: no $(compiler "$tool" float | sed -n '1s/ .*//p')"
+    elif usable "$tool"; then jobs_of "$tool" >>$build/jobs
     else echo "SKIP $tool: not at hand, or blind to a planted mistake (libasan8, libclang-rt-14-dev, libomp-dev)"; fi
 done
-tr '\n' '\0' <$build/jobs | xargs -0 -n 1 -P "${JOBS:-2}" sh tests/sanitizers.sh --job | tee $build/all
+if echo | tr '\n' '\0' | xargs -0 -n 1 -P 2 true 2>/dev/null; then
+    [ ! -s $build/jobs ] || tr '\n' '\0' <$build/jobs | xargs -0 -n 1 -P "${JOBS:-2}" sh tests/sanitizers.sh --job
+else
+    while read -r job; do sh tests/sanitizers.sh --job "$job" </dev/null; done <$build/jobs
+fi | tee $build/all
 failed=$(grep -c '^FAIL ' $build/all)
 passed=$(grep -c '^PASS ' $build/all)
 if [ $((passed + failed)) -ne "$(wc -l <$build/jobs)" ]; then

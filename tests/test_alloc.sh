@@ -6,6 +6,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/setup.sh
+need "failing allocations" "$CC"
 need_stb "failing allocations"
 kind=asan-float
 if ! usable $kind; then
