@@ -1498,8 +1498,8 @@ static void plotp_place_cells(plot_figure *fig) {
     if (fig->shared) top += fig->legend.h + gap * 0.5;
     double w = (fig->width - 2 * left + gap / 2) / fig->cols, h = (fig->height - top - bottom + gap / 2) / fig->rows;
     for (int i = 0; i < fig->rows * fig->cols; i++) {
-        double x = left + w * (i % fig->cols), y = top + h * (i / fig->cols);
-        plotp_rect cell = {x, y, x + w - gap / 2, y + h - gap / 2};
+        double x = floor(left + w * (i % fig->cols)), y = floor(top + h * (i / fig->cols));
+        plotp_rect cell = {x, y, x + floor(w - gap / 2), y + floor(h - gap / 2)};
         fig->axes[i].cell = cell;
     }
 }

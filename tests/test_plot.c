@@ -934,6 +934,74 @@ static void test_line_across_log_axes(void) {
     plot_figure_free(fig);
 }
 
+static void test_covered_lines(void) {
+    double near_wave[N], px, py;
+    for (int i = 0; i < N; i++) near_wave[i] = wave[i] + 0.001;
+    plot_figure *fig = plot_figure_create(900, 600, 1, 1, NULL);
+    plot_axes *ax = plot_axes_at(fig, 0, 0);
+    TEST("plot: a line under another one is wider, shows on both sides, and the caption says so");
+    plot_line(ax, NULL, wave, N, "below", plot_solid(0));
+    plot_line(ax, NULL, near_wave, N, "above", plot_solid(1));
+    plot_line(ax, NULL, other, N, "elsewhere", plot_solid(2));
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK(ax->items[0].under == 1 && ax->items[1].under == 0 && ax->items[2].under == 0);
+    CHECK(plot_locate(ax, 94, wave[94], &px, &py)); // where the line is level
+    CHECK(distance_to_color(fig, px, py, 0x0072B2, 4) <= 3 && distance_to_color(fig, px, py, 0xD55E00, 4) <= 1);
+    CHECK_TEXT(plotp_caption_block(fig).line[0], "lies under another");
+    plot_figure_free(fig);
+}
+
+static void test_captions(void) {
+    const double mean[3] = {1, 2, 3}, none[3] = {0, 0, 0}, some[3] = {0, 0.1, 0.1};
+    plot_figure *fig = plot_figure_create(1200, 600, 1, 2, NULL);
+    plot_axes *ax = plot_axes_at(fig, 0, 0);
+    TEST("plot: the caption says what smoothed lines and bands are, where there are some");
+    plot_mean_std(ax, NULL, mean, none, 3, "one seed", plot_solid(0));
+    plot_caption(fig, "three epochs");
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK(strcmp(plotp_caption_block(fig).line[0], "three epochs") == 0);
+    plot_mean_std(ax, NULL, mean, some, 3, "three seeds", plot_solid(0));
+    plot_smooth(plot_axes_at(fig, 0, 1), NULL, wave, N, 0, "loss", plot_solid(0));
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK_TEXT(plotp_caption_block(fig).line[0], "three epochs; bold: moving average of 9 points; band: mean");
+    plot_caption(fig, NULL);
+    CHECK(plot_check(fig, message, sizeof message));
+    CHECK(strncmp(plotp_caption_block(fig).line[0], "bold", 4) == 0);
+    plot_figure_free(fig);
+}
+
+static void test_looks(void) {
+    const char *const names[4] = {"a", "a much longer label", "b", "middling"};
+    double tiles[32 * 9] = {0};
+    plot_figure *fig = plot_figure_create(1400, 500, 1, 2, "A title");
+    TEST("plot: entries of a shared legend stand at equal gaps, titles over the middle of the axes");
+    for (int i = 0; i < 8; i++)
+        plot_line(plot_axes_at(fig, 0, i / 4), NULL, i % 2 ? wave : other, N, names[i % 4], plot_solid(i % 4));
+    plot_heatmap(plot_axes_at(fig, 0, 1), wave, 2, 2, PLOT_VIRIDIS); // its colour bar pushes the axes to the left
+    CHECK(plot_check(fig, message, sizeof message) && fig->shared && fig->legend.rows == 1);
+    for (int k = 0; k < 4; k++) {
+        double text = plotp_text_width(names[k], fig->legend.size);
+        CHECK_NEAR(fig->legend.column[k] - text, fig->legend.column[0] - plotp_text_width("a", fig->legend.size), 1e-9);
+    }
+    CHECK_NEAR(fig->middle, (plot_axes_at(fig, 0, 0)->rect.x0 + plot_axes_at(fig, 0, 1)->rect.x1) / 2, 1e-9);
+    for (int i = 0; i < fig->texts.n; i++) {
+        const plotp_box *box = &fig->texts.box[i];
+        if (strcmp(box->text, "A title") == 0) CHECK_NEAR((box->r.x0 + box->r.x1) / 2, fig->middle, 3);
+    }
+    plot_figure_free(fig);
+    TEST("plot: images of equal size are equally large in all panels");
+    fig = plot_figure_create(1440, 450, 1, 2, "Filters");
+    for (int i = 0; i < 32 * 9; i++) tiles[i] = i % 9 / 8.0;
+    for (int i = 0; i < 2; i++) plot_images(plot_axes_at(fig, 0, i), tiles, 32, 1, 3, 3, 0, 1, 8, NULL);
+    CHECK(plot_check(fig, message, sizeof message));
+    plotp_rect a = plot_axes_at(fig, 0, 0)->rect, b = plot_axes_at(fig, 0, 1)->rect;
+    CHECK(a.x1 - a.x0 == b.x1 - b.x0 && a.y0 == b.y0 && a.y1 == b.y1);
+    plot_figure_free(fig);
+    TEST("plot: a text on a colour is black or white, whichever contrasts more");
+    CHECK(plotp_text_color(0xFFFFFF) == 0 && plotp_text_color(0) == 0xFFFFFF);
+    CHECK(plotp_text_color(0x21918C) == 0 && plotp_text_color(0x3B528B) == 0xFFFFFF);
+}
+
 int main(void) {
     name_file();
     fill_data();
@@ -963,6 +1031,9 @@ int main(void) {
     test_shared_ranges();
     test_quiet_zeros();
     test_pen_up();
+    test_covered_lines();
+    test_captions();
+    test_looks();
     TEST("plot: nothing is leaked");
     CHECK(held == 0);
     return test_report();
