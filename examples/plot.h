@@ -191,12 +191,6 @@ static void plotp_touch(plotp_canvas *c, int x0, int y0, int x1, int y1) {
     if (y1 > c->dirty[3]) c->dirty[3] = y1;
 }
 
-static void plotp_touch_nothing(plotp_canvas *c) {
-    c->dirty[0] = c->w;
-    c->dirty[1] = c->h;
-    c->dirty[2] = c->dirty[3] = 0;
-}
-
 static void plotp_blend(plotp_canvas *c, int x, int y, int rgb, double a) {
     size_t at = (size_t)y * (size_t)c->w + (size_t)x;
     unsigned char *p = c->rgb + 3 * at;
@@ -221,7 +215,9 @@ static void plotp_paint(plotp_canvas *c, int rgb, double alpha, int is_fill) {
             if (a > 0 && x < c->clip[2]) plotp_blend(c, x, y, rgb, a * alpha);
         }
     }
-    plotp_touch_nothing(c);
+    c->dirty[0] = c->w;
+    c->dirty[1] = c->h;
+    c->dirty[2] = c->dirty[3] = 0;
 }
 
 // A stroke from (x0,y0) to (x1,y1) with round ends. The coverage of a pixel is r + 1/2 - its distance to the segment,
@@ -2221,8 +2217,8 @@ static int plotp_clear(plot_figure *fig) {
     memset(c->rgb, 255, 3 * pixels);
     memset(c->ink, 0, pixels);
     memset(c->mask, 0, cells * sizeof *c->mask);
-    plotp_touch_nothing(c);
     plotp_clip(c, 0, 0, c->w, c->h);
+    plotp_paint(c, 0, 0, 0); // forget what was collected
     fig->texts.n = fig->legends.n = 0;
     return 1;
 }
