@@ -67,6 +67,22 @@ usable() { # tool
     done
 }
 
+# Jobs, one a line of a file, JOBS at a time.
+each() { # option, file
+    if echo | tr '\n' '\0' | xargs -0 -n 1 -P 2 true 2>/dev/null; then
+        [ ! -s "$2" ] || tr '\n' '\0' <"$2" | xargs -0 -n 1 -P "${JOBS:-2}" sh tests/sanitizers.sh "$1"
+    else
+        while read -r job; do sh tests/sanitizers.sh "$1" "$job" </dev/null; done <"$2"
+    fi
+}
+
+# The library for a tool in a variant, "tool variant": what links with it fails if it does not compile.
+if [ "${1:-}" = --library ]; then
+    # shellcheck disable=SC2046
+    $(compiler "${2% *}" "${2#* }") -c tests/library.c -o "$build/library-${2% *}-${2#* }.o"
+    exit 0
+fi
+
 # One job, "tool program variant [option...]": a PASS or FAIL line.
 if [ "${1:-}" = --job ]; then
     # shellcheck disable=SC2086 # a job is words
@@ -76,8 +92,7 @@ if [ "${1:-}" = --job ]; then
     name=$(basename "$source" .c)
     title="$tool $name ($variant)${*:+ $*}"
     program=$build/$(echo "$tool-$name-$variant-$*" | tr -c 'a-z0-9_\n-' _)
-    # Each with a library of its own: jobs are long, and few share a tool and a variant.
-    library=tests/library.c
+    library=$build/library-$tool-$variant.o
     case $source:$(sed -n '1,3s|^// build: *||p' "$source") in examples/* | *inside*) library= ;; esac
     # shellcheck disable=SC2046,SC2086
     if ! $(compiler "$tool" "$variant") "$source" $library -o "$program" -lm >"$program.log" 2>&1; then
@@ -140,11 +155,9 @@ for tool in "$@"; do
     elif usable "$tool"; then jobs_of "$tool" >>$build/jobs
     else echo "SKIP $tool: not at hand, or blind to a planted mistake (libasan8, libclang-rt-14-dev, libomp-dev)"; fi
 done
-if echo | tr '\n' '\0' | xargs -0 -n 1 -P 2 true 2>/dev/null; then
-    [ ! -s $build/jobs ] || tr '\n' '\0' <$build/jobs | xargs -0 -n 1 -P "${JOBS:-2}" sh tests/sanitizers.sh --job
-else
-    while read -r job; do sh tests/sanitizers.sh --job "$job" </dev/null; done <$build/jobs
-fi | tee $build/all
+sed -n 's|^\([a-z-]*\) tests/[^ ]* \([a-z]*\).*|\1 \2|p' $build/jobs | sort -u >$build/libraries
+each --library $build/libraries
+each --job $build/jobs | tee $build/all
 failed=$(grep -c '^FAIL ' $build/all)
 passed=$(grep -c '^PASS ' $build/all)
 if [ $((passed + failed)) -ne "$(wc -l <$build/jobs)" ]; then

@@ -1,6 +1,7 @@
 // Activations: accuracy of every kernel pass, derivatives, kinks, names, properties, special values, PyTorch's numbers.
 // build: float double cxx inside
 // GF_SWEEP=97 makes the accuracy sweep take every 97th float, not every 71583rd; GF_VERBOSE=1 prints what it finds.
+#define GRADFLOW_STATIC
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "test.h"

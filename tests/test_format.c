@@ -1,6 +1,7 @@
 // test_format.c: with GF_NO_STDIO messages are written by the library itself, as snprintf writes them.
 // build: float cxx inside
 #define GF_NO_STDIO
+#define GRADFLOW_STATIC
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #ifdef EOF

@@ -1,5 +1,6 @@
 // test_kernels.c: matrix multiply, sums and optimiser updates of every instruction set here against plain double loops.
 // build: float double openmp nosimd cxx inside
+#define GRADFLOW_STATIC
 #define GRADFLOW_IMPLEMENTATION
 #include "../gradflow.h"
 #include "test.h"
