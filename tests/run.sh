@@ -52,7 +52,7 @@ run_c() { # file, variant
                 return
             fi ;;
     esac
-    case $2 in asan-*) optimise=-O1 ;; esac
+    case $2 in asan-*) optimise=-O1; [ -z "$objects" ] || optimise=-O0 ;; esac
     # shellcheck disable=SC2086 # flags are words
     if ! limited $compiler $flags $optimise -c -o "$program.o" "$1" || ! $compiler ${flags%-x c++} -o "$program" "$program.o" $objects -lm
     then
