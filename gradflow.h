@@ -1,17 +1,21 @@
-// gradflow.h: train small neural networks in C and see where their gradients go.  v0.1, public domain or MIT (see end)
+// gradflow.h: train small neural networks in C and see where their gradients go.  v0.2, public domain or MIT (see end)
 //
 // One header, no dependency but libc and libm. Three uses: drop it into coursework, compile an example
 // with one command, read it from top to bottom as a course in backpropagation.
 //
 //     #define GRADFLOW_IMPLEMENTATION          // in exactly one file of a program
+//     #define GRADFLOW_STATIC                  // a program of one file: what it leaves unused is not compiled
 //     #include "gradflow.h"
 //     #include <stdio.h>
-//     int main(void) {                          // learn XOR, print the loss and where the gradient is
+//     int main(void) {                         // learn XOR, print the loss and the size of the gradient
 //         gf_real x[8] = {0, 0, 0, 1, 1, 0, 1, 1};
 //         int labels[4] = {0, 1, 1, 0};
 //         gf_net *net = gf_net_create(gf_vector(2), 4, 42);
+//         gf_net_dense(net, 8);
+//         gf_net_act(net, GF_ACT_TANH);
+//         gf_net_dense(net, 2);
+//         gf_net_build(net);
 //         gf_optim adam;
-//         gf_net_dense(net, 8), gf_net_act(net, GF_ACT_TANH), gf_net_dense(net, 2), gf_net_build(net);
 //         gf_optim_init(&adam, net, gf_adam(0.05));
 //         for (int step = 0; step < 200 && gf_net_status(net) == GF_OK; step++) {
 //             gf_net_forward(net, x, 4, GF_TRAIN);
@@ -20,26 +24,31 @@
 //             if (step % 50 == 0) printf("step %3d  loss %.4f  |grad| %.4f\n", step, loss, gf_net_grad_norm(net));
 //             gf_optim_step(&adam, net);
 //         }
-//         printf("%s\n", gf_net_error(net));    // "no error", or what was expected, what was found, what to do
-//         gf_optim_free(&adam), gf_net_free(net);
+//         printf("%s\n", gf_net_error(net));   // "no error", or what was expected, what was found, what to do
+//         gf_optim_free(&adam);
+//         gf_net_free(net);
 //         return 0;
 //     }
 //
 //     cc -O2 xor.c -o xor -lm
 //
-// It does NOT do: GPUs, general graphs (sequential nets with skip connections only), recurrent layers, attention,
+// It does NOT do: GPUs, general graphs (nets are sequential, with skip connections), recurrent layers, attention,
 // mixed precision, autodiff of your own expressions. Networks that fit a CPU and a course, that is all.
 //
-// CONTENTS. Search for a token: its hits are here, at the public section and at the implementation.
-//     [GF:CONFIG]  types and options          [GF:OPTIM]   SGD, Adam, clipping, schedules
-//     [GF:ERR]     status codes, messages     [GF:PROBE]   instruments: where do gradients go?
-//     [GF:RNG]     counter-based randomness   [GF:CHECK]   gradient check
-//     [GF:TENSOR]  shapes and named tensors   [GF:THEORY]  signal propagation
-//     [GF:ACT]     activation functions       [GF:DATA]    data sets and batches
-//     [GF:INIT]    initialisers               [GF:SAVE]    checkpoints
-//     [GF:LAYER]   layers                     [GF:KERNEL]  tuned kernels (implementation only;
-//     [GF:NET]     the network                             a first reader may skip it)
-//     [GF:LOSS]    losses
+// CONTENTS. Search for a token. The first hit after this list is the public part, the last one is the implementation.
+//     public part                                          implementation, in the order of the course
+//     [GF:CONFIG]  types and options                       [GF:BACKPROP] the whole step of an MLP in plain loops
+//     [GF:ERR]     status codes, messages                  [GF:NET]      errors, randomness, building a net
+//     [GF:RNG]     randomness                              [GF:LAYER]    norms, dropout, convolution, pools, skips
+//     [GF:TENSOR]  shapes and named tensors                [GF:ACT]      21 activation functions
+//     [GF:ACT]     activation functions                    [GF:PROBE]    instruments
+//     [GF:INIT]    initialisers                            [GF:CHECK]    gradient check
+//     [GF:LAYER]   layers                                  [GF:THEORY]   signal propagation
+//     [GF:NET]     the network                             [GF:DATA]     data sets and batches
+//     [GF:LOSS]    losses                                  [GF:SAVE]     checkpoints
+//     [GF:OPTIM]   SGD, Adam, clipping, schedules          [GF:KERNEL]   tuned twins of the heavy loops; read it last,
+//     [GF:PROBE]   where do gradients go?                                or never
+//     [GF:CHECK] [GF:THEORY] [GF:DATA] [GF:SAVE]
 //
 // LETTERS. Shapes stand in brackets, last index fastest:
 //     B batch   I inputs   O outputs   C channels   H height   W width   K classes   L affine layers
@@ -51,26 +60,27 @@
 //     GRADFLOW_STATIC      all functions static, for use inside one file
 //     GF_MALLOC(size) GF_REALLOC(p, size) GF_FREE(p)   your allocator; all three or none
 //     GF_ASSERT(x)         default assert
-//     GF_NO_SIMD           plain kernels only: the same bits on every machine
+//     GF_NO_SIMD           plain loops only: they give the same bits on every machine and with every compiler
 //     GF_NO_STDIO          no files, no printing
+//     GF_VSNPRINTF(to, size, format, args)             your own, where there is no <stdio.h> to take vsnprintf from
 //   Add -fopenmp to the compiler's flags to use several cores; the results stay the same bit for bit.
-//   Keep this file's name: to compile its kernels for several instruction sets it includes itself as "gradflow.h".
+//   A larger program compiles the library once:  cc -O2 -x c -DGRADFLOW_IMPLEMENTATION -c gradflow.h -o gradflow.o
 //
 // ERRORS ARE STICKY. The first mistake is kept in the net with its numbers and a hint; every later call on that net
 // does nothing (a loss is NaN, a step changes no weight). So check gf_net_status(net) once, where it suits you.
 
-#ifndef GFI_PASS
+#ifndef GFI_PASS  // the kernel section includes this file again, once for each instruction set; see [GF:KERNEL]
 #ifndef GRADFLOW_H
 #define GRADFLOW_H
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:CONFIG] Types and options
 // ---------------------------------------------------------------------------------------------------------------------
-// Arrays are gf_real, float unless GF_REAL says double (gradient checks want double); scalars go in and come out as
-// double. Declarations and implementation have guards of their own, so that the order of inclusion does not matter.
+// Arrays are gf_real, float unless GF_REAL says double (gradient checks want double). Single numbers go in and come out
+// as double. Declarations and implementation have guards of their own, so the order of inclusion does not matter.
 
 #define GF_VERSION_MAJOR 0
-#define GF_VERSION_MINOR 1
+#define GF_VERSION_MINOR 2
 
 #include <stddef.h>
 #include <stdint.h>
@@ -102,57 +112,36 @@ extern "C" {
 // [GF:ERR] Status codes and messages
 // ---------------------------------------------------------------------------------------------------------------------
 // What can fail returns a gf_status or, where it returns something else, NULL, NaN or -1, and leaves a message: what
-// was expected, what was found, what to do. A net keeps its first error (gf_net_status, gf_net_error) and does nothing
-// more until gf_net_clear_error; functions without a net leave theirs in gf_last_error.
-
-#define GF_STATUS_LIST(X)                                                  \
-    X(GF_OK, "no error")                                                   \
-    X(GF_ERROR_ARGUMENT, "an argument is outside its range")               \
-    X(GF_ERROR_SHAPE, "shapes do not fit together")                        \
-    X(GF_ERROR_ORDER, "a call came before the call it needs")              \
-    X(GF_ERROR_MEMORY, "out of memory")                                    \
-    X(GF_ERROR_IO, "a file could not be read or written")                  \
-    X(GF_ERROR_FORMAT, "a file's contents are not what its format demands") \
-    X(GF_ERROR_NOT_FOUND, "no such name")                                  \
-    X(GF_ERROR_NONFINITE, "NaN or infinity in training")
+// was expected, what was found, what to do. A net keeps its first error (gf_net_status, gf_net_error). Functions without
+// a net leave their message in gf_last_error.
 
 typedef enum gf_status {
-#define GFI_STATUS_NAME(name, text) name,
-    GF_STATUS_LIST(GFI_STATUS_NAME)
-#undef GFI_STATUS_NAME
-    GF_STATUS_COUNT
+    GF_OK,
+    GF_ERROR_ARGUMENT,   // an argument is outside its range
+    GF_ERROR_SHAPE,      // shapes do not fit together
+    GF_ERROR_ORDER,      // a call came before the call it needs
+    GF_ERROR_MEMORY,     // out of memory
+    GF_ERROR_IO,         // a file could not be read or written
+    GF_ERROR_FORMAT,     // a file's contents are not what its format demands
+    GF_ERROR_NOT_FOUND,  // no such name
+    GF_ERROR_NONFINITE   // NaN or infinity in training
 } gf_status;
 
-// The general text of a status; "unknown status" outside the list.
-GFDEF const char *gf_status_text(gf_status status);
-// What the calling thread's last failed call said: expected, found, what to do. "no error" before the first failure.
-// Used by functions that have no net to keep their error in (loaders, batches); never NULL.
+// What the calling thread's last failed call said: expected, found, what to do. "no error" before the first failure;
+// never NULL.
 GFDEF const char *gf_last_error(void);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// [GF:RNG] Counter-based randomness
+// [GF:RNG] Randomness
 // ---------------------------------------------------------------------------------------------------------------------
 // A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in
 // any order, on any thread. splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
+// The library's own streams lie below GF_STREAM_USER.
 
-enum {                     // streams used by the library; add your own above GF_STREAM_USER
-    GF_STREAM_WEIGHT = 1,  // + 256 · ordinal of the dense/conv layer, from 1
-    GF_STREAM_BIAS,        // likewise
-    GF_STREAM_PROJECTION,  // + 256 · position of the layer: weights of projected skips
-    GF_STREAM_DROPOUT,     // + 256 · (layer index + 4096 · step)
-    GF_STREAM_SHUFFLE,     // + 256 · epoch
-    GF_STREAM_AUGMENT,     // + 256 · epoch
-    GF_STREAM_DATA,        // synthetic data
-    GF_STREAM_SPLIT,       // train/validation splits
-    GF_STREAM_USER = 128
-};
+enum { GF_STREAM_USER = 128 };
 
-GFDEF uint64_t gf_random_bits(uint64_t seed, uint64_t stream, uint64_t index);   // 64 random bits
 GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);  // in [0, 1), 53 bits
 GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index);   // mean 0, variance 1
-// order[0..n) becomes a permutation of 0..n-1 (Fisher-Yates) that depends on seed and stream alone. No effect on NULL,
-// n = 0 or n above 2³² - 1.
-GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:TENSOR] Shapes and named tensors
@@ -167,111 +156,88 @@ typedef struct gf_shape {  // of one sample, without the batch: [C,H,W]; a vecto
 
 GFDEF gf_shape gf_image(int channels, int height, int width);  // [C,H,W]
 GFDEF gf_shape gf_vector(int n);                               // [n,1,1]
-GFDEF size_t gf_shape_size(gf_shape shape);  // C·H·W; 0 when a side is not positive or the product overflows
 
 // A parameter tensor: a view into the net's one parameter array and one gradient array. Valid until gf_net_free.
 typedef struct gf_tensor {
-    const char *name;          // "dense2.weight", "conv1.bias", "batch_norm1.gamma", "prelu1.slope"
-    gf_real *value, *grad;     // both of the tensor's size; grad is NULL for a running statistic of batch norm
-    size_t size, offset;       // elements; position in the contiguous arrays
-    int rank, dims[4];         // dense weight [O,I], conv weight [OC,IC,KH,KW], anything else [n]: PyTorch's layouts
+    const char *name;       // "dense2.weight", "conv1.bias", "batch_norm1.gamma", "prelu1.slope"
+    gf_real *value, *grad;  // both [size]; grad is NULL for a running statistic of batch norm
+    size_t size, offset;    // elements; position in the contiguous arrays
+    int rank, dims[4];      // dense weight [O,I], conv weight [OC,IC,KH,KW], anything else [n]: PyTorch's layouts
 } gf_tensor;
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:ACT] Activation functions
 // ---------------------------------------------------------------------------------------------------------------------
-// h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so that
-// |φ'| < 1 over many layers makes it vanish. Each line: constant, name, default parameter, number of kinks and where,
-// φ, φ', source. Constants, defaults and φ' at a kink are PyTorch's. The parameter is the slope a of leaky_relu and
-// prelu (there: its start), α of elu and celu, β of silu; the others ignore it. σ is the sigmoid, Φ and N are the
-// normal distribution and its density, λ = 1.0507… and α = 1.6732… selu's constants.
-
-#define GF_ACT_LIST(X)                                                                                                \
-    X(GF_ACT_IDENTITY, "identity", 0, 0, 0, 0, "z", "1", "a linear layer, for comparison")                            \
-    X(GF_ACT_SIGMOID, "sigmoid", 0, 0, 0, 0, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986")          \
-    X(GF_ACT_TANH, "tanh", 0, 0, 0, 0, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998")                    \
-    X(GF_ACT_RELU, "relu", 0, 1, 0, 0, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010")                        \
-    X(GF_ACT_LEAKY_RELU, "leaky_relu", 0.01, 1, 0, 0, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013")\
-    X(GF_ACT_ELU, "elu", 1, 1, 0, 0, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016")   \
-    X(GF_ACT_SELU, "selu", 0, 1, 0, 0, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",                     \
-      "Klambauer et al. 2017")                                                                                        \
-    X(GF_ACT_CELU, "celu", 1, 1, 0, 0, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017")  \
-    X(GF_ACT_SOFTPLUS, "softplus", 0, 0, 0, 0, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001")               \
-    X(GF_ACT_SOFTSIGN, "softsign", 0, 1, 0, 0, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009")        \
-    X(GF_ACT_ARCTAN, "arctan", 0, 0, 0, 0, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails")         \
-    X(GF_ACT_GELU, "gelu", 0, 0, 0, 0, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016")                           \
-    X(GF_ACT_GELU_TANH, "gelu_tanh", 0, 0, 0, 0, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",                        \
-      "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation")                                   \
-    X(GF_ACT_SILU, "silu", 1, 0, 0, 0, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)")  \
-    X(GF_ACT_MISH, "mish", 0, 0, 0, 0, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019")     \
-    X(GF_ACT_TELU, "telu", 0, 0, 0, 0, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024")    \
-    X(GF_ACT_HARD_SIGMOID, "hard_sigmoid", 0, 2, -3, 3, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",          \
-      "Courbariaux et al. 2015; this scale: Howard et al. 2019")                                                      \
-    X(GF_ACT_HARD_TANH, "hard_tanh", 0, 2, -1, 1, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004")     \
-    X(GF_ACT_HARD_SWISH, "hard_swish", 0, 2, -3, 3, "z·min(max(0, z + 3), 6)/6",                                      \
-      "0 if z < -3, z/3 + ½ if z < 3, else 1", "Howard et al. 2019")                                                  \
-    X(GF_ACT_RELU6, "relu6", 0, 2, 0, 6, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010")            \
-    X(GF_ACT_PRELU, "prelu", 0.25, 1, 0, 0, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015") \
-    X(GF_ACT_CUSTOM, "custom", 0, 0, 0, 0, "your function", "your derivative", "")
+// h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so |φ'| < 1
+// over many layers makes it vanish. Constants, default parameters and φ' at a kink are PyTorch's. σ is the sigmoid, Φ the
+// normal distribution's cumulative function.
 
 typedef enum gf_act_kind {
-#define GFI_ACT_CONSTANT(kind, name, param, kinks, kink1, kink2, formula, derivative, source) kind,
-    GF_ACT_LIST(GFI_ACT_CONSTANT)
-#undef GFI_ACT_CONSTANT
+    GF_ACT_IDENTITY,      // z
+    GF_ACT_SIGMOID,       // 1/(1 + e^-z)
+    GF_ACT_TANH,          // tanh z
+    GF_ACT_RELU,          // max(0, z)
+    GF_ACT_LEAKY_RELU,    // z if z > 0, else a·z; the parameter is the slope a = 0.01
+    GF_ACT_ELU,           // z if z > 0, else α(e^z - 1); the parameter is α = 1
+    GF_ACT_SELU,          // λz if z > 0, else λα(e^z - 1), λ = 1.0507…, α = 1.6732…
+    GF_ACT_CELU,          // z if z > 0, else α(e^(z/α) - 1); the parameter is α = 1
+    GF_ACT_SOFTPLUS,      // ln(1 + e^z); z beyond 20
+    GF_ACT_SOFTSIGN,      // z/(1 + |z|)
+    GF_ACT_ARCTAN,        // arctan z
+    GF_ACT_GELU,          // z·Φ(z)
+    GF_ACT_GELU_TANH,     // gelu's approximation by tanh
+    GF_ACT_SILU,          // z·σ(βz), also called swish; the parameter is β = 1
+    GF_ACT_MISH,          // z·tanh(ln(1 + e^z))
+    GF_ACT_TELU,          // z·tanh(e^z)
+    GF_ACT_HARD_SIGMOID,  // min(max(0, z + 3), 6)/6
+    GF_ACT_HARD_TANH,     // min(max(-1, z), 1)
+    GF_ACT_HARD_SWISH,    // z·min(max(0, z + 3), 6)/6
+    GF_ACT_RELU6,         // min(max(0, z), 6)
+    GF_ACT_PRELU,         // z if z > 0, else a·z with a learned; the parameter is its start, 0.25
+    GF_ACT_CUSTOM,        // your own pair of functions
     GF_ACT_COUNT
 } gf_act_kind;
 
 typedef struct gf_act {
     gf_act_kind kind;
-    double param;
+    double param;                    // PyTorch's default unless you change it
     double (*value)(double z);       // custom only; called from several threads at once when there are several
     double (*derivative)(double z);  // custom only: φ'(z) of the PRE-activation z, not of h
-    const char *name;                // as in the list, or the custom function's own; must outlive its users
+    const char *name;                // "tanh"; a custom function's own must outlive its users
 } gf_act;
 
-GFDEF gf_act gf_act_default(gf_act_kind kind);              // with PyTorch's parameter
-GFDEF gf_act gf_act_with(gf_act_kind kind, double param);   // celu's α must not be 0
-// A pair of your own: φ(z) and φ'(z), both of the pre-activation. name may be NULL ("custom"), else it must outlive
-// its users.
+GFDEF gf_act gf_act_default(gf_act_kind kind);  // with PyTorch's parameter; change .param for another
+// A pair of your own: φ(z) and φ'(z), both of the pre-activation. name may be NULL ("custom").
 GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
-GFDEF const char *gf_act_name(gf_act_kind kind);            // "?" outside the list
-// By name, with a decimal parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. 1 when known, else 0 and
-// *out untouched.
+// By name, with a decimal parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. Returns 1 when the name is
+// known, else 0, *out untouched and the known names in gf_last_error.
 GFDEF int gf_act_from_name(const char *name, gf_act *out);
 
-// φ(z) and φ'(z) in double by the textbook formulas. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
+// φ(z) and φ'(z) in double. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
 GFDEF double gf_act_value(gf_act act, double z);
 GFDEF double gf_act_derivative(gf_act act, double z);
 // Whole arrays, fast: h[n] = φ(z[n]); dz[n] = dh[n]·φ'(z[n]). In place is allowed (h = z, dz = dh). NULL: no effect.
 GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n);
 GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n);
 
-// What the definition says.
-typedef struct gf_act_properties {
-    const char *name;
-    double param;                                // default
-    int kink_count;
-    double kinks[2];                             // where φ' or φ'' jumps: split integrals there
-    const char *formula, *derivative, *source;   // UTF-8
-} gf_act_properties;
-GFDEF const gf_act_properties *gf_act_describe(gf_act_kind kind);  // never NULL; name "?" outside the list
-
-// What follows from it, computed from φ and φ' with this parameter (about a millisecond; φ is searched on [-30, 30]).
+// Everything that can be said of an activation. What follows from φ and φ' is computed (about a millisecond; φ is
+// searched on [-30, 30]).
 typedef struct gf_act_info {
-    double lower, upper;                         // range: infimum and supremum of φ, may be infinite
-    int smooth;                                  // φ' has no jump at any kink (relu: 0, elu: 1)
-    int monotone;                                // φ' ≥ 0 everywhere
-    int zero_centred;                            // φ(-z) = -φ(z): mean output 0 for symmetric inputs
-    int saturates_left, saturates_right;         // φ tends to a finite limit there
-    double slope_max, slope_max_at;              // max |φ'|, the Lipschitz constant, and a z where it is reached
-    double saturated_below, saturated_above;     // gf_act_saturated ⇔ z ≤ below or z ≥ above; ∓infinity: never
+    const char *name, *formula, *derivative, *source;  // UTF-8; name "?" outside gf_act_kind
+    int kink_count;
+    double kinks[2];                          // where φ' or φ'' jumps: split integrals there
+    double lower, upper;                      // range: infimum and supremum of φ, may be infinite
+    int smooth;                               // φ' has no jump at any kink (relu: 0, elu: 1)
+    int monotone;                             // φ' ≥ 0 everywhere
+    int zero_centred;                         // φ(-z) = -φ(z): mean output 0 for symmetric inputs
+    int saturates_left, saturates_right;      // φ tends to a finite limit there
+    double slope_max, slope_max_at;           // max |φ'|, the Lipschitz constant, and a z where it is reached
+    // z ≤ below or z ≥ above is at the activation's own limit (∓infinity: never). relu and its leaky relatives: z ≤ 0.
+    // sigmoid: φ outside [0.05, 0.95]. A gated z·g(z) (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of
+    // the way from φ(0) to a limit.
+    double saturated_below, saturated_above;
 } gf_act_info;
-GFDEF gf_act_info gf_act_measure(gf_act act);
-// Is z at the activation's own limit? relu and its leaky relatives: z ≤ 0. sigmoid: φ outside [0.05, 0.95]. A gated
-// z·g(z) (gelu, silu, …): gate g less than 5 % open. Any other: 95 % of the way from φ(0) to a limit. 0 for NaN.
-GFDEF int gf_act_saturated(gf_act act, double z);
-// |φ'(z)| < 0.01·max|φ'|: the same question put alike to all activations. info is gf_act_measure's; 0 if NULL.
-GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z);
+GFDEF gf_act_info gf_act_describe(gf_act act);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:INIT] Initialisers
@@ -281,12 +247,12 @@ GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z);
 // to a unit, fan_out that of the units an input feeds (convolution: channels times pixels of the kernel).
 
 typedef enum gf_init_kind {
-    GF_INIT_DEFAULT,          // PyTorch's: U(±1/√fan_in) for weights and biases (Var = 1/(3·fan_in): gains shrink!)
+    GF_INIT_DEFAULT,          // PyTorch's: U(±1/√fan_in) for weights and biases (Var = 1/(3·fan_in): signals shrink!)
     GF_INIT_XAVIER_NORMAL,    // Var = gain²·2/(fan_in + fan_out)   Glorot, Bengio 2010
     GF_INIT_XAVIER_UNIFORM,   //   the same variance, uniform
     GF_INIT_KAIMING_NORMAL,   // Var = gain²/fan_in, gain √2 for relu   He et al. 2015
     GF_INIT_KAIMING_UNIFORM,  //   the same variance, uniform
-    GF_INIT_LECUN_NORMAL,     // Var = gain²/fan_in, gain 1 (SELU's)   LeCun et al. 1998
+    GF_INIT_LECUN_NORMAL,     // Var = gain²/fan_in, gain 1 (selu's)   LeCun et al. 1998
     GF_INIT_ORTHOGONAL,       // rows (or columns) orthonormal times gain   Saxe et al. 2014
     GF_INIT_NORMAL,           // N(0, gain²), whatever the fans
     GF_INIT_CONSTANT,         // every element = gain
@@ -299,35 +265,26 @@ typedef struct gf_init {
 } gf_init;
 
 GFDEF gf_init gf_init_with(gf_init_kind kind, double gain);  // any kind with its gain (constant: the value)
-GFDEF gf_init gf_init_default(void);           // PyTorch's default
-GFDEF gf_init gf_init_kaiming(void);           // Kaiming normal, gain √2
-GFDEF gf_init gf_init_xavier(double gain);     // Xavier normal
-GFDEF gf_init gf_init_zero(void);              // all zeros: the usual bias beside an explicit weight initialiser
-// "default", "xavier" or "xavier_normal", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal",
-// "normal", "constant", each with an optional gain: "xavier_0.5". 1 when known, else 0 and *out untouched.
-GFDEF int gf_init_from_name(const char *name, gf_init *out);
-GFDEF const char *gf_init_name(gf_init_kind kind);  // "?" outside the list
-// Fill w[0..n). A net's weights of affine layer l (from 1) have stream GF_STREAM_WEIGHT + 256·l, its biases
-// GF_STREAM_BIAS + 256·l. Orthogonal wants n = fan_out·fan_in, w[fan_out,fan_in]. GF_ERROR_ARGUMENT on NULL, fans < 1
-// or an unknown kind.
-GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed,
-                             uint64_t stream);
+GFDEF gf_init gf_init_kaiming(void);                         // Kaiming normal, gain √2
+GFDEF gf_init gf_init_xavier(double gain);                   // Xavier normal
+GFDEF gf_init gf_init_zero(void);                            // all zeros: the usual bias beside a chosen weight
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:LAYER] Layers
 // ---------------------------------------------------------------------------------------------------------------------
 // Layers are added in order to a net that is not yet built. Each takes the shape of the one before; a shape that does
 // not fit is the net's sticky error, with layer, sizes and a remedy: check gf_net_status when done. z = W·h + b and
-// h = φ(z) are layers of their own; going back, each hands ∂L/∂(its input) to the one before it.
+// h = φ(z) are layers of their own.
 
 typedef struct gf_net gf_net;
 
-typedef struct gf_window {    // what a convolution looks through, in pixels
+GFDEF void gf_net_dense(gf_net *net, int outputs);       // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
+GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);    // h = φ(z) elementwise, PyTorch's default parameter
+GFDEF void gf_net_act_with(gf_net *net, gf_act act);     // the same with a parameter or a custom pair
+
+typedef struct gf_window {  // what a convolution looks through, in pixels
     int kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
 } gf_window;
-GFDEF gf_window gf_window_square(int kernel, int stride, int padding);  // the same both ways
-
-GFDEF void gf_net_dense(gf_net *net, int outputs);         // z[B,O] = h[B,I]·Wᵀ + b; any input shape is flattened
 // z[b,o,y,x] = b_o + Σ_cij w[o,c,i,j]·h[b, c, y·stride - padding + i, x·stride - padding + j], h = 0 outside the image.
 // Weight [OC,IC,KH,KW]. A side of the output is ⌊(side + 2·padding - kernel)/stride⌋ + 1, of a pool likewise.
 GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding);
@@ -335,40 +292,39 @@ GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window)
 GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride);  // largest of each window, first of equals; or NaN
 GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride);  // mean of each window
 GFDEF void gf_net_global_avg_pool(gf_net *net);                     // mean of each channel: [C,H,W] → [C,1,1]
-GFDEF void gf_net_act(gf_net *net, gf_act_kind kind);      // h = φ(z) elementwise, PyTorch's default parameter
-GFDEF void gf_net_activation(gf_net *net, gf_act act);     // the same with a parameter or a custom pair
-GFDEF void gf_net_dropout(gf_net *net, double p);          // training: zero with probability p, scale the rest 1/(1-p)
-GFDEF void gf_net_batch_norm(gf_net *net);                 // per feature or channel [C]; eps 1e-5, momentum 0.1, affine
-GFDEF void gf_net_layer_norm(gf_net *net);                 // per sample over all features; eps 1e-5, affine
-GFDEF int gf_net_mark(gf_net *net);                        // remember this point for a skip; returns its id, 0 on error
-GFDEF void gf_net_add_from(gf_net *net, int mark);         // h + h_mark (residual connection); shapes must agree
+GFDEF void gf_net_batch_norm(gf_net *net);               // per feature or channel [C]; eps 1e-5, momentum 0.1, affine
+GFDEF void gf_net_layer_norm(gf_net *net);               // per sample over all features; eps 1e-5, affine
+GFDEF void gf_net_dropout(gf_net *net, double p);        // training: zero with probability p, scale the rest 1/(1-p)
+GFDEF int gf_net_mark(gf_net *net);                      // remember this point for a skip; returns its id, 0 on error
+GFDEF void gf_net_add_from(gf_net *net, int mark);       // h + h_mark (residual connection); shapes must agree
 // h + P·h_mark: P is dense for vectors, a 1×1 convolution for images, with a stride where h is smaller (ResNets).
 GFDEF void gf_net_add_projected(gf_net *net, int mark);
 
 // The affine layers (dense, conv, projections) added after this call start from these; until then GF_INIT_DEFAULT.
-GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias);
-// Leave out the bias of affine layers added after this call (1) or add it again (0).
-GFDEF void gf_net_no_bias(gf_net *net, int no_bias);
+GFDEF void gf_net_set_init(gf_net *net, gf_init weight, gf_init bias);
+GFDEF void gf_net_set_bias(gf_net *net, int wanted);     // 0: affine layers added after this call have no bias
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:NET] The network
 // ---------------------------------------------------------------------------------------------------------------------
 // create → layers → build → (forward → loss → backward → step)*. Every parameter is part of ONE array and every
 // gradient of another, so that norms, clipping, optimisers and checkpoints are one loop each. build allocates; a step
-// does not. A call that comes too early is GF_ERROR_ORDER.
+// does not. gf_net_set_… changes a wish, before build; a call that comes too early or too late is GF_ERROR_ORDER.
 
 typedef enum gf_mode { GF_TRAIN, GF_EVAL } gf_mode;
 
 // A net for samples of this shape and batches of at most max_batch. NULL only when out of memory: a bad shape or batch
 // is the net's first sticky error.
 GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed);
-GFDEF void gf_net_free(gf_net *net);                       // NULL is allowed
-GFDEF void gf_net_threads(gf_net *net, int threads);       // before build; more than 1 is an error without -fopenmp
-GFDEF void gf_net_input_grad(gf_net *net, int wanted);     // before build: compute ∂L/∂x too (default 0)
-GFDEF gf_status gf_net_build(gf_net *net);                 // allocate and initialise; no layer can be added after
-GFDEF gf_status gf_net_status(const gf_net *net);          // GF_ERROR_ARGUMENT for a NULL net
-GFDEF const char *gf_net_error(const gf_net *net);         // the sticky message; "no error" when there is none
-GFDEF void gf_net_clear_error(gf_net *net);                // forget it: calls work again
+GFDEF void gf_net_free(gf_net *net);                        // NULL is allowed
+GFDEF void gf_net_set_threads(gf_net *net, int threads);    // default 1; more is an error without -fopenmp
+GFDEF void gf_net_set_input_grad(gf_net *net, int wanted);  // 1: backward computes ∂L/∂x too
+// "plain", "avx2", "avx512" or "neon" instead of the fastest. GF_ERROR_NOT_FOUND if this machine lacks it.
+GFDEF gf_status gf_net_set_backend(gf_net *net, const char *name);
+GFDEF gf_status gf_net_build(gf_net *net);                  // allocate and initialise; no layer can be added after
+GFDEF gf_status gf_net_status(const gf_net *net);           // GF_ERROR_ARGUMENT for a NULL net
+GFDEF const char *gf_net_error(const gf_net *net);          // the sticky message; "no error" when there is none
+GFDEF void gf_net_clear_error(gf_net *net);                 // forget it: calls work again
 
 // Run x[B,I] through the net, 0 < batch ≤ max_batch; returns the output [B,K], NULL on error.
 // GF_TRAIN: dropout on, batch statistics. GF_EVAL: dropout off, running statistics; backward may still follow.
@@ -384,27 +340,39 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
 // probabilities[K], which may be NULL. -1 on error, such as an output that is not finite. Runs a forward in GF_EVAL.
 GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 
-GFDEF size_t gf_net_param_count(const gf_net *net);         // 0 before build
-GFDEF gf_real *gf_net_params(gf_net *net);                  // [param_count], in order of layers; NULL before build
-GFDEF gf_real *gf_net_grads(gf_net *net);                   // [param_count], the same layout
-GFDEF int gf_net_tensor_count(const gf_net *net);           // parameters and running statistics
-GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index);  // 0 ≤ index < tensor_count; NULL (and an error) outside
-GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);  // by name; NULL and an error that lists the names
-GFDEF int gf_net_layer_count(const gf_net *net);           // all layers, activations included
-GFDEF const char *gf_net_layer_name(const gf_net *net, int layer);  // "dense1", "act1"; NULL outside 0..layer_count-1
-GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer);    // output shape of one sample; [0,0,0] outside
-// Output h[B,…] of a layer after the last forward, and ∂L/∂h of it after the last backward (NULL before).
-// With probes the gradient behind a batch norm is found again when asked for, and valid until the next call.
-GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer);
-GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer);
-GFDEF const gf_real *gf_net_input_gradient(gf_net *net);   // ∂L/∂x [B,I]; NULL unless asked for with gf_net_input_grad
-GFDEF int gf_net_batch(const gf_net *net);                 // samples of the last forward
-GFDEF long gf_net_step_count(const gf_net *net);           // optimiser steps so far
-GFDEF size_t gf_net_bytes(const gf_net *net);              // what build allocated, without the optimiser's moments
-GFDEF const char *gf_net_kernels(const gf_net *net);       // "plain", "avx2", "avx512", "neon"
-GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name);  // GF_ERROR_NOT_FOUND if this machine lacks them
+// A tensor by name; NULL and an error that lists the names. By index, 0 ≤ index < tensor_count; NULL and an error.
+GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);
+GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index);
+
+typedef struct gf_layer {   // one layer as gf_net_layer shows it
+    const char *name;       // "dense1", "act1"
+    gf_shape shape;         // of its output, one sample
+    const gf_real *output;  // [B,…] after the last forward; NULL before
+    const gf_real *grad;    // [B,…] ∂L/∂output after the last backward; NULL before
+} gf_layer;
+GFDEF gf_layer gf_net_layer(gf_net *net, int index);  // 0 ≤ index < layer_count; outside: all zero, and a message
+
+typedef struct gf_nonfinite {  // the first NaN or infinity seen in a net
+    int found;                 // 0: none so far
+    long step;
+    const char *layer;         // name of the layer; "loss" when only the loss is not finite
+    int backward;              // 0 in forward, 1 in backward
+} gf_nonfinite;
+
+typedef struct gf_net_info {
+    int layer_count, affine_count, tensor_count;  // all layers; dense and conv layers, L; parameters and statistics
+    size_t param_count;                           // 0 before build, and the arrays NULL
+    gf_real *params, *grads;                      // [param_count] each, in order of the layers
+    const gf_real *input_grad;                    // ∂L/∂x [B,I] after backward, where it was asked for
+    int batch;                                    // samples of the last forward
+    long step;                                    // optimiser steps so far
+    size_t bytes;                                 // what build allocated, without the optimiser's moments
+    const char *backend;                          // whose loops run: "plain", "avx2", "avx512", "neon"
+    gf_nonfinite nonfinite;
+} gf_net_info;
+GFDEF gf_net_info gf_net_describe(const gf_net *net);  // all zero for a NULL net
 #ifndef GF_NO_STDIO
-GFDEF void gf_net_summary(const gf_net *net);              // layers, shapes, parameters and bytes, to stdout
+GFDEF void gf_net_summary(const gf_net *net);          // layers, shapes, parameters and bytes, to stdout
 #endif
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -441,25 +409,22 @@ typedef struct gf_optim_config {  // defaults and formulas as in PyTorch's docum
 
 typedef struct gf_optim {
     gf_optim_config config;       // config.lr may be changed between steps, kind not
-    gf_real *m, *v;               // first and second moment, [param_count]; NULL where the kind needs none
-    size_t size;
+    gf_real *m, *v;               // first and second moment, [size]; NULL where the kind needs none
+    size_t size;                  // parameters
     long step;                    // steps taken
-    void *memory[2];              // what m and v lie in
+    void *memory;                 // what m and v lie in
 } gf_optim;
 
-GFDEF gf_optim_config gf_sgd(double lr);                       // plain gradient descent; set .momentum, .nesterov
-GFDEF gf_optim_config gf_adam(double lr);                      // β (0.9, 0.999), ε 1e-8   Kingma, Ba 2015
-GFDEF gf_optim_config gf_adamw(double lr);                     // decoupled decay 0.01   Loshchilov, Hutter 2019
-GFDEF gf_optim_config gf_rmsprop(double lr);                   // α 0.99, ε 1e-8
-// "sgd", "momentum" (SGD with 0.9), "adam", "adamw" or "rmsprop". 1 when known, else 0 and *out untouched.
-GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out);
-GFDEF const char *gf_optim_name(gf_optim_kind kind);           // "?" outside the list
+GFDEF gf_optim_config gf_sgd(double lr);      // plain gradient descent; set .momentum, .nesterov
+GFDEF gf_optim_config gf_adam(double lr);     // β (0.9, 0.999), ε 1e-8   Kingma, Ba 2015
+GFDEF gf_optim_config gf_adamw(double lr);    // decoupled decay 0.01   Loshchilov, Hutter 2019
+GFDEF gf_optim_config gf_rmsprop(double lr);  // α 0.99, ε 1e-8
 // Allocate the moments of a built net. An error is the net's sticky error too.
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config);
 // One update of every parameter. Refuses gradients that are not finite (GF_ERROR_NONFINITE, with step, layer and
 // direction) and an optimiser of another size or without the moments its kind needs (GF_ERROR_ORDER).
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net);
-GFDEF void gf_optim_free(gf_optim *optim);                     // NULL and zeroed are allowed
+GFDEF void gf_optim_free(gf_optim *optim);    // NULL and zeroed are allowed
 // Schedules: lr·factor^⌊epoch/every⌋, and half a cosine from lr to lr_min (Loshchilov, Hutter 2017). NaN for a negative
 // epoch or step, every < 1, steps < 1.
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);
@@ -468,99 +433,65 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:PROBE] Instruments: where do gradients go?
 // ---------------------------------------------------------------------------------------------------------------------
-// Declare with gf_net_probe before build, read with gf_net_measure after backward, before clipping and before the step.
-// Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output z_l. It
-// may vanish while ∇W_l looks flat: look at both. Norms and means are summed in double: behind 20 sigmoid layers δ is
-// near 1e-21, and its squares underflow float.
+// Declare with gf_net_set_probe before build, read with gf_net_measure after backward, before clipping and before the
+// step. Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output
+// z_l. It may vanish while ∇W_l looks flat: look at both. Norms and means are summed in double: behind 20 sigmoid
+// layers δ is near 1e-21, and its squares underflow float.
 
-enum {                            // what to measure; or them together
-    GF_PROBE_GRADIENTS = 1,       // ∇W, ∇b, δ of every layer
-    GF_PROBE_SIGNALS = 2,         // forward statistics, |φ'|, |z|, saturation, exact percentiles
-    GF_PROBE_UPDATES = 4,         // std(ΔW)/std(W), Adam's starvation: taken by the optimiser's step that follows
-    GF_PROBE_NOISE = 8,           // gradient noise of dense layers
+enum {                       // what to measure; or them together
+    GF_PROBE_GRADIENTS = 1,  // ∇W, ∇b, δ of every layer
+    GF_PROBE_SIGNALS = 2,    // forward statistics, |φ'|, |z|, saturation, exact percentiles, dead units
+    GF_PROBE_UPDATES = 4,    // std(ΔW)/std(W), Adam's starvation: taken by the optimiser's step that follows
+    GF_PROBE_NOISE = 8,      // gradient noise of dense layers
     GF_PROBE_ALL = 15,
-    GF_PROBE_NORMS = 16           // of GF_PROBE_GRADIENTS only l2, rms and the decays, for every step: each backward
-                                  // takes them in passing, while a gradient is still in the cache
+    GF_PROBE_NORMS = 16      // of GF_PROBE_GRADIENTS only l2, rms and the decays, for every step: each backward takes
+                             // them in passing
 };
 
-typedef struct gf_stats {         // of one array; sums accumulate in double
-    size_t n, nonfinite;          // elements; how many are NaN or infinite
+typedef struct gf_stats {    // of one array; sums accumulate in double
+    size_t n, nonfinite;     // elements; how many are NaN or infinite
     double l2, rms, mean, mean_abs, max_abs, zero_share;
 } gf_stats;
 
 typedef struct gf_layer_probe {
-    const char *name;             // "dense1"
-    gf_stats dw, db, delta;       // ∇W, ∇b and δ; with GF_PROBE_NORMS alone mean, mean_abs, max_abs, zero_share NaN
-    double update_ratio;          // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
-    double adam_starved;          // share of weights with √v̂ < ε: Adam no longer adapts, steps shrink with g
+    const char *name;         // "dense1"
+    gf_stats dw, db, delta;   // ∇W, ∇b and δ; with GF_PROBE_NORMS alone mean, mean_abs, max_abs, zero_share are NaN
+    double update_ratio;      // std(ΔW)/std(W) of the last measured step; about 1e-3 is healthy
+    double adam_starved;      // share of weights with √v̂ < ε: Adam no longer adapts, steps shrink with g
     // Per-sample gradients g_n of W, for nothing: g_n = B·δ_n·h_nᵀ is an outer product, so ‖g_n‖ = B·‖δ_n‖·‖h_n‖.
-    double noise_trace;           // tr Σ, the summed variance of g_n over the batch
-    double noise_scale;           // tr Σ/‖E g‖², in samples: batches much smaller than this are mostly noise
-                                  // (McCandlish et al. 2018); infinity when the batch cannot tell E g from 0
+    double noise_trace;       // tr Σ, the summed variance of g_n over the batch
+    double noise_scale;       // tr Σ/‖E g‖², in samples: batches much smaller than this are mostly noise
+                              // (McCandlish et al. 2018); infinity when the batch cannot tell E g from 0
     // Where the gradient went between the layer above and this one, in natural logarithms (NaN for the last layer):
-    double decay;                 // ln(‖δ_l‖/‖δ_{l+1}‖), the sum of the three parts
-    double decay_weight;          // what Wᵀ of layer l+1 did to the norm
-    double decay_slope;           // what φ' did
-    double decay_rest;            // norms, pools, dropout, skips
+    double decay;             // ln(‖δ_l‖/‖δ_{l+1}‖), the sum of the three parts
+    double decay_weight;      // what Wᵀ of layer l+1 did to the norm
+    double decay_slope;       // what φ' did
+    double decay_rest;        // norms, pools, dropout, skips
     // At the input z of the activation behind this layer (after a norm, if there is one); NaN without an activation:
-    double z_mean, z_std, q;      // q = mean z²
-    double z_abs_mean, z_abs_p90, z_near_zero;   // |z|: mean, 90th percentile, share at most 0.1
-    double h_mean, h_std;         // the activation's output
+    double z_mean, z_std, q;                    // q = mean z²
+    double z_abs_mean, z_abs_p90, z_near_zero;  // |z|: mean, 90th percentile, share at most 0.1
+    double h_mean, h_std;                       // the activation's output
     double dphi_mean, dphi_square, dphi_p10, dphi_p01, dphi_log, dphi_small;  // |φ'|: mean, mean square, percentiles,
-                                  // mean of log(|φ'| + 1e-12), share below 1e-3
-    double limit_share;           // at the activation's limit by its own rule (gf_act_saturated)
-    double flat_share;            // |φ'| < 0.01·max|φ'|: comparable for all activations
+                              // mean of log(|φ'| + 1e-12), share below 1e-3
+    double limit_share;       // at the activation's limit by its own rule (gf_act_info's saturated_below, _above)
+    double flat_share;        // |φ'| < 0.01·max|φ'|: comparable for all activations
+    double dead_share;        // units (channels of images) with z ≤ 0 on EVERY sample of the last gf_net_evaluate;
+                              // stays until the next one
 } gf_layer_probe;
 
-typedef struct gf_nonfinite {     // the first NaN or infinity seen in this net
-    int found;                    // 0: none so far
-    long step;
-    const char *layer;            // name of the layer; "loss" when only the loss is not finite
-    int backward;                 // 0 in forward, 1 in backward
-} gf_nonfinite;
-
-GFDEF void gf_net_probe(gf_net *net, unsigned what);                    // before build
-GFDEF gf_status gf_net_measure(gf_net *net);                            // after backward
-GFDEF int gf_net_affine_count(const gf_net *net);                       // L
-GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l);  // 1 ≤ l ≤ L; NULL outside or when not declared
-GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net);
-// Dead units of the activation behind layer l: z ≤ 0 on EVERY sample seen since gf_net_dead_reset. Each gf_net_forward
-// in GF_EVAL adds its batch while counting is on (1). Share of the layer's units (channels for images); NaN if unknown.
-GFDEF void gf_net_dead_reset(gf_net *net, int counting);
-GFDEF double gf_net_dead_share(const gf_net *net, int l);
+GFDEF void gf_net_set_probe(gf_net *net, unsigned what);             // before build
+GFDEF gf_status gf_net_measure(gf_net *net);                         // after backward
+GFDEF const gf_layer_probe *gf_net_probe(const gf_net *net, int l);  // 1 ≤ l ≤ L; NULL outside or when not declared
 // Where in the picture does the gradient stand? map[y·W + x] = mean over batch and channels of |∂L/∂output| of this
-// layer (index as in gf_net_layer_name), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
+// layer (index as in gf_net_layer), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
 // GF_ERROR_ARGUMENT for a layer outside the net or no map; GF_ERROR_ORDER before backward.
 GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map);
-// norms[o] = ‖∇w_o‖ of every filter (conv) or unit (dense) o of affine layer l, 1 ≤ l ≤ L, after backward.
-GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms);
 // One sentence into text[size]: is the gradient healthy, vanishing, exploding, are units dead or saturated, and what
 // causes it. GF_ERROR_ORDER unless gf_net_measure has run with GF_PROBE_GRADIENTS and GF_PROBE_SIGNALS.
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size);
-
-// Every number of a gf_layer_probe by name, "dw.l2" … "flat_share", for files and charts. i from 0; NULL at the end.
-GFDEF const char *gf_probe_field_name(int i);
-GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name);  // NaN for an unknown name or NULL
-
-// The probes of all layers over time, in a fixed amount of memory: when the room for rows is used up, every second row
-// is dropped and from then on half as many are kept.
-typedef struct gf_recorder {
-    int layers, rows, capacity;
-    long every, offered;          // keeps every so-manyth measurement it is offered
-    gf_layer_probe *probe;        // [capacity, layers]
-    double *step;                 // [capacity] optimiser steps at each row
-} gf_recorder;
-
-// For a built net with probes; capacity at least 2. Add a row after gf_net_measure and the step; before the first
-// gf_net_measure there is nothing to add.
-GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity);
-GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net);
-// Field of layer l at every row into out[rows]: GF_ERROR_NOT_FOUND for an unknown name or layer.
-GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out);
-#ifndef GF_NO_STDIO
-GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path);  // step,layer,name, then every field
-#endif
-GFDEF void gf_recorder_free(gf_recorder *recorder);
+// Every number of a gf_layer_probe in turn, for files and charts: the name of field i, "dw.l2" … "dead_share", and its
+// value into *value (probe or value may be NULL). NULL after the last.
+GFDEF const char *gf_probe_field(const gf_layer_probe *probe, int i, double *value);
 
 GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n);  // of any array; NaN everywhere for an empty one
 // Percentile p in 0..100 of |x| with NumPy's linear interpolation; scratch[n] is overwritten. NaN if n = 0 or x holds
@@ -570,9 +501,9 @@ GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *sc
 // A histogram on a signed-log axis: 10^low..10^high by decades either side of zero. NaN and infinities are counted
 // apart.
 typedef struct gf_histogram {
-    int low, high, per_decade;    // e.g. -12, 2, 4
-    size_t bins;                  // 2·(high - low)·per_decade + 1; the middle bin holds |x| < 10^low
-    size_t *count;                // [bins], the caller's
+    int low, high, per_decade;  // e.g. -12, 2, 4
+    size_t bins;                // 2·(high - low)·per_decade + 1; the middle bin holds |x| < 10^low
+    size_t *count;              // [bins], the caller's
     size_t nan_count, inf_count;
 } gf_histogram;
 GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n);
@@ -585,16 +516,16 @@ GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size
 // gradients and records are restored; only the last forward is forgotten.
 
 typedef struct gf_check {
-    double step;                  // in: h of (L(w+h) - L(w-h))/2h; 0 means 1e-5
-    int max_per_tensor;           // in: coordinates checked in each tensor, spread evenly; 0 means all
-    const char *zero_tensors;     // in: names of tensors that may be wholly zero (a bias before batch norm),
-                                  // separated by spaces, or NULL
-    double worst;                 // out: largest relative error of a tensor; infinity on NaN or undeclared zeros
-    char worst_name[48];          // out: that tensor, or "input"
-    size_t checked, skipped;      // out: coordinates
+    double step;               // in: h of (L(w+h) - L(w-h))/2h; 0 means 1e-5
+    int max_per_tensor;        // in: coordinates checked in each tensor, spread evenly; 0 means all
+    const char *zero_tensors;  // in: names of tensors that may be wholly zero (a bias before batch norm), separated by
+                               // spaces, or NULL
+    double worst;              // out: largest relative error of a tensor; infinity on NaN or undeclared zeros
+    char worst_name[48];       // out: that tensor, or "input"
+    size_t checked, skipped;   // out: coordinates
 } gf_check;
 
-// targets: const int * for cross entropy, const gf_real * otherwise. Checks ∂L/∂x as well when gf_net_input_grad is on.
+// targets: const int * for cross entropy, const gf_real * otherwise. Checks ∂L/∂x as well when it is asked for.
 // GF_OK says that the check was made; whether it passed, check->worst says (1e-7 is a good limit in double).
 GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
                               const void *targets, gf_check *check);
@@ -607,17 +538,16 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
 // Going back, mean δ² changes by χ per layer: χ < 1 vanishes, χ > 1 explodes, χ = 1 is the critical line.
 // No function here can crash or hang: a variance that is negative or NaN gives NaN.
 
-// E[φ(√q·Z)²] and E[φ'(√q·Z)²] for 0 ≤ q ≤ ∞ by adaptive Gauss-Kronrod quadrature, split at the kinks of φ: relative
-// error about 1e-12; 1e-8 for a custom φ with kinks of its own. q = 0 means q → 0: φ'² is averaged over both sides.
-GFDEF double gf_theory_mean_square(gf_act act, double q);
-GFDEF double gf_theory_mean_square_slope(gf_act act, double q);
+// Both for 0 ≤ q ≤ ∞ by adaptive Gauss-Kronrod quadrature, split at the kinks of φ: relative error below 1e-11; 1e-8 for
+// a custom φ with kinks of its own. q = 0 means q → 0: φ'² is averaged over both sides. With variances 1 and 0 they are
+// E[φ²] and E[φ'²] themselves.
 GFDEF double gf_theory_q_next(gf_act act, double q, double weight_variance, double bias_variance);
 GFDEF double gf_theory_chi(gf_act act, double q, double weight_variance);
 
 typedef struct gf_propagation {
-    double q, chi;                // at the fixed point q*
-    double depth_scale;           // 1/|ln χ|, in layers, of the squared gradient norm; infinity on the critical line
-    int converged;                // 0: q runs to infinity; q is then infinite and χ its limit there
+    double q, chi;       // at the fixed point q*
+    double depth_scale;  // 1/|ln χ|, in layers, of the squared gradient norm; infinity on the critical line
+    int converged;       // 0: q runs to infinity; q is then infinite and χ its limit there
 } gf_propagation;
 
 // The fixed point that q reaches from q = 1. Where every q is fixed (relu, σw² = 2, σb² = 0) it stays at 1.
@@ -627,12 +557,12 @@ GFDEF double gf_theory_critical(gf_act act, double bias_variance);
 
 // One affine layer of a real net, layer by layer instead of at the fixed point: widths and variances may differ.
 typedef struct gf_theory_layer {
-    int width;                    // in: N_l, its units; for a convolution of stride 1 its channels
-    double weight_variance;       // in: σw² = fan_in·Var[w]
-    double bias_variance;         // in: σb²
-    double q;                     // out: mean z²
-    double factor;                // out: RMS δ_l / RMS δ_{l+1} = √(σw²_{l+1}·E[φ'²]·N_{l+1}/N_l); 1 for the last layer
-    double delta;                 // out: RMS δ_l / RMS δ_L
+    int width;               // in: N_l, its units; for a convolution of stride 1 its channels
+    double weight_variance;  // in: σw² = fan_in·Var[w]
+    double bias_variance;    // in: σb²
+    double q;                // out: mean z²
+    double factor;           // out: RMS δ_l / RMS δ_{l+1} = √(σw²_{l+1}·E[φ'²]·N_{l+1}/N_l); 1 for the last layer
+    double delta;            // out: RMS δ_l / RMS δ_L
 } gf_theory_layer;
 
 // The inputs of a layer that starts from these initialisers (PyTorch's default: σw² = 1/3, σb² = 1/(3·fan_in)).
@@ -650,24 +580,24 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // it is left zeroed: freeing it is allowed. NULL where something is needed: GF_ERROR_ARGUMENT.
 
 typedef struct gf_dataset {
-    gf_shape shape;               // of one sample
-    size_t count;                 // samples
-    int classes;                  // K; 0 for regression
-    int outputs;                  // columns of targets; 0 for classification
-    uint8_t *pixels;              // [count, C·H·W] or NULL
-    gf_real *values;              // [count, C·H·W] or NULL; exactly one of the two
-    int *labels;                  // [count] in 0..K-1 or NULL
-    gf_real *targets;             // [count, outputs] or NULL
-    double mean[4], std[4];       // per channel (more than 4 channels: mean[0], std[0] for all); 0 and 1 at first
-    int synthetic;                // 1: drawn by this program
+    gf_shape shape;          // of one sample
+    size_t count;            // samples; may be lowered to use only the first of them
+    int classes;             // K; 0 for regression
+    int outputs;             // columns of targets; 0 for classification
+    uint8_t *pixels;         // [count, C·H·W] or NULL
+    gf_real *values;         // [count, C·H·W] or NULL; exactly one of the two
+    int *labels;             // [count] in 0..K-1 or NULL
+    gf_real *targets;        // [count, outputs] or NULL
+    double mean[4], std[4];  // per channel (more than 4 channels: mean[0], std[0] for all); 0 and 1 at first
+    int synthetic;           // 1: drawn by a program
 } gf_dataset;
 
 // Copies of x[count, C·H·W] and either labels[count] in 0..classes-1 or targets[count, outputs]; the other is NULL.
 GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t count, const gf_real *x, const int *labels,
                                     int classes, const gf_real *targets, int outputs);
-// Drawn by the program: digits of 1×28×28, textures of 3×32×32, 10 classes each, equally frequent.
-GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed);
-GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed);
+// Copies of pixels[count, C·H·W] and labels[count] in 0..classes-1.
+GFDEF gf_status gf_data_from_pixels(gf_dataset *data, gf_shape shape, size_t count, const uint8_t *pixels,
+                                    const int *labels, int classes);
 // Points uniform in [-1,1]², class 1 where x1·x2 < 0, then Gaussian noise on x; relabel: label after the noise.
 // The class stands in labels (2 classes) and in targets (1 output), so that either loss fits.
 GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed);
@@ -685,7 +615,6 @@ GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const do
 GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also);
 // Shuffle by seed, then copy round(share·count) samples to first and the others to rest; neither may be empty.
 GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest);
-GFDEF gf_status gf_data_take(gf_dataset *data, size_t count);  // keep only the first count samples
 GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x);  // normalised, into x[C·H·W]
 GFDEF void gf_data_free(gf_dataset *data);  // NULL and zeroed are allowed
 
@@ -693,17 +622,18 @@ GFDEF void gf_data_free(gf_dataset *data);  // NULL and zeroed are allowed
 enum { GF_SHUFFLE = 1, GF_FLIP = 2, GF_CROP = 4 };
 
 typedef struct gf_batches {
-    const gf_real *x;             // [n, C·H·W] of the current batch
-    const int *labels;            // [n] or NULL
-    const gf_real *targets;       // [n, outputs] or NULL
-    int n;                        // samples in it: the last one of an epoch may be smaller
-    long epoch, batch;            // both from 0; of the current batch (after the epoch's end: the epoch to come, -1)
-    const gf_dataset *data;       // borrowed: must outlive this
+    const gf_real *x;        // [n, C·H·W] of the current batch
+    const int *labels;       // [n] or NULL
+    const gf_real *targets;  // [n, outputs] or NULL
+    int n;                   // samples in it: the last one of an epoch may be smaller
+    long per_epoch;          // ⌈count/size⌉ batches
+    long epoch, batch;       // both from 0; of the current batch (after the epoch's end: the epoch to come, -1)
+    const gf_dataset *data;  // borrowed: must outlive this
     int size, flags;
     uint64_t seed;
-    size_t position;              // samples handed out in this epoch
-    uint32_t *order;              // [count]
-    gf_real *lookup;              // [C, 256] x of every pixel value
+    size_t position;         // samples handed out in this epoch
+    uint32_t *order;         // [count]
+    gf_real *lookup;         // [C, 256] x of every pixel value
     gf_real *x_buffer, *target_buffer;
     int *label_buffer;
 } gf_batches;
@@ -712,15 +642,14 @@ typedef struct gf_batches {
 GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags);
 // 1: a batch is ready. 0: the epoch is over, and the next call starts another (or batches are not initialised).
 GFDEF int gf_batches_next(gf_batches *batches);
-GFDEF long gf_batches_per_epoch(const gf_batches *batches);  // ⌈count/size⌉
-GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position);  // as if that far in that epoch
 GFDEF void gf_batches_free(gf_batches *batches);
 
 typedef struct gf_score {
-    double loss, accuracy;        // means over the samples; accuracy in 0..1, NaN for regression
+    double loss, accuracy;  // means over the samples; accuracy in 0..1, NaN for regression
     size_t count;
 } gf_score;
-// Loss and accuracy over a whole data set in GF_EVAL mode, batch by batch; nothing in the net but its buffers changes.
+// Loss and accuracy over a whole data set in GF_EVAL mode, batch by batch. In the net only its buffers change and, with
+// GF_PROBE_SIGNALS, the probes' dead_share.
 // confusion[K·K], may be NULL: counts with row = true class, column = predicted; zeros for losses without classes.
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion);
 
@@ -744,7 +673,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #endif  // GRADFLOW_H
 
 // =====================================================================================================================
-// Stop here if you only use it. What follows is the implementation, in the same order: the course itself.
+// Stop here if you only use it. What follows is the implementation, in the order of the course.
 // =====================================================================================================================
 
 #if defined(GRADFLOW_IMPLEMENTATION) && !defined(GRADFLOW_IMPLEMENTATION_DONE)
@@ -753,14 +682,628 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>  // strtod for CSV; malloc and free unless you bring your own
+#include <stdlib.h>
 #include <string.h>
-#ifndef GF_NO_STDIO
+#ifndef GF_VSNPRINTF
 #include <stdio.h>
-#include <errno.h>
-#include <limits.h>
-#include <locale.h>
+#define GF_VSNPRINTF(to, size, format, args) vsnprintf(to, size, format, args)
 #endif
+
+// Build settings. Rounding: a compiler may contract a·b + c to one instruction that rounds once, and does so on some
+// machines only. Here it may not, so plain C means the same bits everywhere.
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+#if !defined(GF_NO_SIMD) && defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#define GFI_TUNED // there are tuned twins for this machine, see [GF:KERNEL]
+#endif
+// Effort: beside tuned twins the plain code takes next to no time and is compiled fast; alone, it is compiled with care.
+#if defined(__OPTIMIZE__) && defined(__clang__) && defined(GFI_TUNED)
+#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
+#elif defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef GFI_TUNED
+#pragma GCC optimize("O1")
+#else
+#pragma GCC optimize("O3", "no-trapping-math")
+#endif
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:BACKPROP] Backpropagation
+// ---------------------------------------------------------------------------------------------------------------------
+// A net is a chain of functions. Forward, layer l computes
+//     z_l = W_l·h_{l-1} + b_l          h_l = φ(z_l)
+// and the loss L is a function of the last z. The chain rule, read from the loss towards the input, gives three lines.
+// They are all there is to backpropagation:
+//     ∂L/∂h_{l-1} = W_lᵀ·δ_l      δ_{l-1} = ∂L/∂h_{l-1} ⊙ φ'(z_{l-1})      ∇W_l = δ_l·h_{l-1}ᵀ,  ∇b_l = δ_l
+// (⊙ is elementwise; over a batch, ∇W and ∇b are sums.) Put the first two together and follow δ from layer L to layer 1:
+//     δ_1 = D_1·W_2ᵀ·D_2·W_3ᵀ ⋯ D_{L-1}·W_Lᵀ·δ_L          D_l = diag φ'(z_l)
+// That is a product of 2(L-1) matrices. If each pair shrinks the vector by a factor 0.6, twenty pairs leave 4·10⁻⁵ of
+// it. Vanishing and exploding gradients are nothing else, and two things decide the factor: the weights and φ'.
+//
+// In code each layer is one function y = f(x; w) of the chain and knows two directions. forward goes from x to y.
+// backward receives dy = ∂L/∂y and gives dx = ∂L/∂x, which is the dy of the layer before it, and dw = ∂L/∂w.
+// This section holds one whole training step of an MLP: the two loops over the layers, the dense and the activation
+// layer, the losses, the optimisers. Each heavy function is a plain loop. Where its first line finds a tuned twin for
+// this machine (`engine->fast`), it hands over; the twins stand in [GF:KERNEL] and compute the same.
+
+typedef struct gfi_layer gfi_layer;
+typedef struct gfi_layer_kind {
+    const char *name;                                  // layers are called name1, name2, …
+    void (*forward)(gf_net *net, gfi_layer *layer);    // x → y
+    void (*backward)(gf_net *net, gfi_layer *layer);   // dy → dx, unless dx is NULL, and the parameters' gradients
+    int affine;                                        // 1: z = W·h + b, one of the L layers that probes number
+    uint64_t (*branch)(gf_net *net, gfi_layer *layer); // which side of its kinks is the batch on? NULL: it has none
+    size_t (*workspace)(const gf_net *net, const gfi_layer *layer); // gf_reals its tuned twin works in; NULL: none
+} gfi_layer_kind;
+
+struct gfi_layer {
+    const gfi_layer_kind *kind;
+    size_t in_size, out_size; // I and O, of one sample
+    const gf_real *x;         // [B,I] input: the y of the layer before
+    gf_real *y, *dy;          // [B,O] output, and ∂L/∂y
+    gf_real *dx;              // [B,I] ∂L/∂x: the dy of the layer before; NULL in the first layer
+    gf_tensor *w, *b;         // weight and bias, with their gradients; a norm's γ and β; NULL where there is none
+    gf_act act;               // activation layers: φ
+    gf_real *save;            // [B,save_size] kept from forward to backward: φ'(z), dropout's mask, a maximum's place
+    int saved;                // save belongs to the last forward
+    // The rest is for building the net, for single kinds of layers and for instruments.
+    char name[24];
+    gf_shape in, out;
+    int first_tensor, tensor_count, ordinal; // its tensors in the net; number among the affine layers, from 1
+    int mark, normalised;                    // skip: where from; batch norm: by the batch's own statistics
+    size_t save_size, stats_size;
+    double *stats, rate, squares;          // a norm's means and deviations; dropout's p; Σ dy², -1 if unknown
+    gf_tensor *running_mean, *running_var; // batch norm
+    gf_window window;                      // convolution, pools; a projected skip's strides
+    gf_init weight_init, bias_init;
+    gf_act_info act_info; // what instruments know of φ
+};
+
+// Who computes: the plain loops (fast is NULL) or a table of tuned twins, which work in workspace.
+typedef struct gfi_engine {
+    const struct gfi_fast *fast;
+    int threads;
+    gf_real *workspace;
+} gfi_engine;
+
+enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED, GFI_MESSAGE_SIZE = 400 };
+
+struct gf_net {
+    gfi_layer *layers;
+    int layer_count, batch, correct, phase; // batch, correct: of the last forward, the last loss; phase: GFI_NEW, …
+    gf_mode mode;
+    long step;
+    gf_real *params, *grads; // [param_count] every parameter, every gradient
+    size_t param_count;
+    gfi_engine engine;
+    gf_status status; // the first error, and what it said
+    char message[GFI_MESSAGE_SIZE];
+    // For building it, see [GF:NET]:
+    gf_shape input;
+    int max_batch, want_input_grad, no_bias, layer_capacity, affine_count, tensor_count, tensor_capacity, frozen;
+    uint64_t seed;
+    gf_init weight_init, bias_init; // of the affine layers to come
+    struct gfi_tensor *tensors;
+    size_t state_count, bytes;            // running statistics; size of memory
+    unsigned char *memory;                // the one allocation that all arrays lie in
+    gf_real *state, *input_grad, *sample; // [state_count], [B,I] ∂L/∂x, [B,I] a batch of gf_net_evaluate
+    double *row_loss;                     // [B]
+    // For instruments, see [GF:PROBE]: what they keep, and hooks that are NULL where nobody watches.
+    unsigned probe;
+    gf_layer_probe *probes; // [affine_count]
+    gf_real *scratch;       // [B · widest layer] and at least the largest weight
+    unsigned char *alive;   // [unit_count] 1: a unit that had z > 0 for some sample
+    size_t unit_count;
+    int dead_counting;
+    gf_nonfinite nonfinite;
+    void (*after_forward)(gf_net *net);
+    void (*after_backward)(gf_net *net, gfi_layer *layer);
+    void (*around_update)(gf_net *net, gf_optim *optim); // makes the optimiser's update and measures it
+};
+
+static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...);         // keeps the first error
+static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...); // else it fails
+static int gfi_ready(gf_net *net, int phase, const char *function); // has the net got that far, without error?
+static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode); // is this a batch for it?
+static void gfi_forget_squares(gf_net *net); // Σ grad² of the last backward are outdated
+
+// --- the two loops ---
+
+GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf_mode mode) {
+    if (!gfi_forward_fits(net, x, batch, mode)) return NULL;
+    net->batch = batch;
+    net->mode = mode;
+    net->phase = GFI_BUILT; // if a layer refuses now, nothing of the step before may be taken for this one's
+    for (int i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        layer->x = i == 0 ? x : net->layers[i - 1].y;
+        layer->kind->forward(net, layer);
+    }
+    if (net->status != GF_OK) return NULL;
+    net->phase = GFI_FORWARDED;
+    if (net->after_forward) net->after_forward(net);
+    return net->layers[net->layer_count - 1].y;
+}
+
+GFDEF gf_status gf_net_backward(gf_net *net) {
+    if (!gfi_ready(net, GFI_LOSS_TAKEN, "gf_net_backward")) return gf_net_status(net);
+    gfi_forget_squares(net);
+    for (int i = 0; i < net->layer_count; i++) net->layers[i].squares = -1;
+    for (int i = net->layer_count - 1; i >= 0; i--) {
+        gfi_layer *layer = &net->layers[i];
+        layer->kind->backward(net, layer);
+        if (net->after_backward) net->after_backward(net, layer);
+    }
+    net->phase = GFI_BACKWARDED;
+    return net->status;
+}
+
+// --- dense: z[B,O] = x[B,I]·Wᵀ + b ---
+
+typedef struct gfi_matrix { // a transpose is the two steps exchanged; nothing is copied for it
+    const gf_real *at;
+    size_t rows, cols;
+    ptrdiff_t row_step, col_step;
+} gfi_matrix;
+
+static gfi_matrix gfi_view(const gf_real *at, size_t rows, size_t cols) {
+    const gfi_matrix view = {at, rows, cols, (ptrdiff_t)cols, 1};
+    return view;
+}
+
+static gfi_matrix gfi_transposed(gfi_matrix a) {
+    const gfi_matrix view = {a.at, a.cols, a.rows, a.col_step, a.row_step};
+    return view;
+}
+
+static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
+                       size_t start_row);
+static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums);
+
+static void gfi_dense_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_matrix x = gfi_view(layer->x, (size_t)net->batch, layer->in_size);
+    const gfi_matrix w = gfi_view(layer->w->value, layer->out_size, layer->in_size);
+    gfi_matmul(&net->engine, layer->y, x, gfi_transposed(w), layer->b ? layer->b->value : NULL, 0);
+}
+
+// z_bo = Σ_i x_bi·w_oi + b_o. Every product x·w in it gives one term to dw and one to dx, by the chain rule:
+//     dw_oi = Σ_b dz_bo·x_bi        db_o = Σ_b dz_bo        dx_bi = Σ_o dz_bo·w_oi
+// As matrices: dW = dZᵀ·X and dX = dZ·W.
+static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
+    const size_t B = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
+    const gfi_matrix dz = gfi_view(layer->dy, B, O);
+    gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dz), gfi_view(layer->x, B, I), NULL, 0);
+    if (layer->b) gfi_column_sums(&net->engine, layer->dy, B, O, layer->b->grad);
+    if (layer->dx) gfi_matmul(&net->engine, layer->dx, dz, gfi_view(layer->w->value, O, I), NULL, 0);
+}
+
+static size_t gfi_dense_workspace(const gf_net *net, const gfi_layer *layer) {
+    (void)net;
+    return layer->in_size * layer->out_size; // for gfi_matmul's copy of W
+}
+
+static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, 1, NULL, gfi_dense_workspace};
+
+// --- what dense layers are made of, the first of the functions that have tuned twins ---
+
+struct gfi_sums;
+
+typedef struct gfi_fast { // the tuned twins, one table for each instruction set, called by the functions they replace
+    const char *name;     // "avx2", "avx512", "neon"
+    int set;              // its number
+    void (*matmul)(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
+                   size_t start_row);
+    void (*column_sums)(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums);
+    void (*act)(const gfi_engine *engine, gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n);
+    void (*act_back)(const gfi_engine *engine, gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
+                     gf_real *dz, size_t n);
+    double (*prelu_grad)(const gfi_engine *engine, const gf_real *z, const gf_real *dh, size_t n);
+    void (*softmax_rows)(const gfi_engine *engine, const gf_real *x, const int *labels, double scale, double *loss,
+                         gf_real *dx, size_t rows, size_t classes);
+    void (*update)(const gfi_engine *engine, const gf_optim_config *config, long t, gf_real *w, const gf_real *g,
+                   gf_real *m, gf_real *v, size_t n);
+    double (*sum_squares)(const gfi_engine *engine, const gf_real *x, size_t n);
+    void (*sums)(const gfi_engine *engine, const gf_real *x, size_t n, struct gfi_sums *out);
+    void (*add_scaled)(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n);
+    void (*scale)(const gfi_engine *engine, gf_real *x, double a, size_t n);
+    void (*pixels)(const gf_real *lookup, const uint8_t *pixel, gf_real *x, size_t n, int step);
+} gfi_fast;
+
+#ifdef _OPENMP // GFI_PARALLEL(threads) before a for loop deals its turns out to so many threads
+#define GFI_PRAGMA(text) _Pragma(#text)
+#define GFI_PARALLEL(threads) GFI_PRAGMA(omp parallel for num_threads(threads) schedule(static) if ((threads) > 1))
+#else
+#define GFI_PARALLEL(threads) (void)(threads);
+#endif
+
+// C[M,N] = start + A[M,K]·B[K,N]. start is NULL for zero, a bias [N] for every row (start_row 0), or C itself, to add
+// to it (start_row N). Every sum adds its products in the order k = 0, 1, 2, …: that the inner loop runs along n only
+// means that the sums of a whole row grow together. It runs along memory; where B is a transpose, a copy sees to that.
+static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
+                       size_t start_row) {
+    if (engine->fast) {
+        engine->fast->matmul(engine, c, a, b, start, start_row);
+        return;
+    }
+    const ptrdiff_t M = (ptrdiff_t)a.rows, N = (ptrdiff_t)b.cols, K = (ptrdiff_t)a.cols;
+    if (b.col_step != 1) {
+        for (ptrdiff_t n = 0; n < N; n++)
+            for (ptrdiff_t k = 0; k < K; k++) engine->workspace[k * N + n] = b.at[k * b.row_step + n * b.col_step];
+        b = gfi_view(engine->workspace, b.rows, b.cols);
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t m = 0; m < M; m++) {
+        gf_real *sum = c + m * N;
+        for (ptrdiff_t n = 0; n < N; n++) sum[n] = start ? start[m * (ptrdiff_t)start_row + n] : 0;
+        for (ptrdiff_t k = 0; k < K; k++) {
+            const gf_real a_mk = a.at[m * a.row_step + k * a.col_step], *b_k = b.at + k * b.row_step;
+            for (ptrdiff_t n = 0; n < N; n++) sum[n] += a_mk * b_k[n];
+        }
+    }
+}
+
+// sums[j] = Σ_i x_ij
+static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums) {
+    if (engine->fast) {
+        engine->fast->column_sums(engine, x, rows, columns, sums);
+        return;
+    }
+    for (size_t j = 0; j < columns; j++) sums[j] = 0;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) sums[j] += x[i * columns + j];
+}
+
+// --- activation: h = φ(z) elementwise, so dz = dh·φ'(z). φ and φ' themselves stand in gfi_act_eval, [GF:ACT] ---
+
+static double gfi_act_eval(gf_act act, double z, double *slope);
+static void gfi_act_each(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n); // the plain loop
+static int gfi_act_stores_slope(gf_act_kind kind);
+
+// h[n] = φ(z), and slope[n] = φ'(z) unless slope is NULL. h may be z.
+static void gfi_act_array(const gfi_engine *engine, gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
+                          size_t n) {
+    if (engine->fast) {
+        engine->fast->act(engine, act, z, h, slope, n);
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (int t = 0; t < engine->threads; t++) { // each thread has a stretch of its own
+        const size_t from = n * (size_t)t / (size_t)engine->threads, to = n * (size_t)(t + 1) / (size_t)engine->threads;
+        gfi_act_each(act, z + from, h + from, slope ? slope + from : NULL, to - from);
+    }
+}
+
+// dz[n] = dh·φ'(z), with the slope that forward kept or, where that is NULL, found again from z. dz may be dh.
+static void gfi_act_array_back(const gfi_engine *engine, gf_act act, const gf_real *z, const gf_real *slope,
+                               const gf_real *dh, gf_real *dz, size_t n) {
+    if (engine->fast) {
+        engine->fast->act_back(engine, act, z, slope, dh, dz, n);
+        return;
+    }
+    if (slope) {
+        for (size_t i = 0; i < n; i++) dz[i] = dh[i] * slope[i];
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {
+        double derivative;
+        (void)gfi_act_eval(act, (double)z[i], &derivative);
+        dz[i] = dh[i] * (gf_real)derivative;
+    }
+}
+
+// Σ dh·z over z ≤ 0: the gradient of prelu's slope a, since h = a·z there.
+static double gfi_prelu_grad(const gfi_engine *engine, const gf_real *z, const gf_real *dh, size_t n) {
+    if (engine->fast) return engine->fast->prelu_grad(engine, z, dh, n);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += z[i] > 0 ? 0 : (double)dh[i] * (double)z[i];
+    return sum;
+}
+
+static gf_act gfi_layer_act(const gfi_layer *layer) {
+    gf_act act = layer->act;
+    if (act.kind == GF_ACT_PRELU) act.param = (double)layer->w->value[0];
+    return act;
+}
+
+static void gfi_act_forward(gf_net *net, gfi_layer *layer) {
+    const size_t n = (size_t)net->batch * layer->out_size;
+    layer->saved = layer->save && net->mode == GF_TRAIN; // φ' costs next to nothing while e^z is at hand
+    gfi_act_array(&net->engine, gfi_layer_act(layer), layer->x, layer->y, layer->saved ? layer->save : NULL, n);
+}
+
+static void gfi_act_backward(gf_net *net, gfi_layer *layer) {
+    const gf_act act = gfi_layer_act(layer);
+    const size_t n = (size_t)net->batch * layer->out_size;
+    if (act.kind == GF_ACT_PRELU) layer->w->grad[0] = (gf_real)gfi_prelu_grad(&net->engine, layer->x, layer->dy, n);
+    if (layer->dx)
+        gfi_act_array_back(&net->engine, act, layer->x, layer->saved ? layer->save : NULL, layer->dy, layer->dx, n);
+}
+
+// --- losses: where backpropagation begins, with ∂L/∂y in the output layer's dy ---
+// Softmax and sigmoid are part of their losses because the derivatives then collapse to p - t, which neither overflows
+// nor vanishes. Sums are double.
+
+static double gfi_exp(double x);
+static double gfi_log(double x);
+static void gfi_find_nonfinite(gf_net *net); // which layer made the first NaN or infinity? [GF:PROBE]
+
+static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
+
+// Index of the largest of y[0..K), the first of equals.
+static size_t gfi_argmax(const gf_real *y, size_t K) {
+    size_t best = 0;
+    for (size_t k = 1; k < K; k++)
+        if (y[k] > y[best]) best = k;
+    return best;
+}
+
+// Each loss ends here: the mean over `count`, and a look for the layer to blame when it is not finite.
+static double gfi_loss_taken(gf_net *net, double sum, size_t count) {
+    const double loss = sum / (double)count;
+    net->phase = GFI_LOSS_TAKEN;
+    if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
+    return loss;
+}
+
+// With p = softmax(x) for each row x[K]: loss = -ln p_label and dx = (p - onehot)·scale. The row's maximum is subtracted
+// first, so that no exponential exceeds 1.
+static void gfi_softmax_rows(const gfi_engine *engine, const gf_real *x, const int *labels, double scale, double *loss,
+                             gf_real *dx, size_t rows, size_t classes) {
+    if (engine->fast) {
+        engine->fast->softmax_rows(engine, x, labels, scale, loss, dx, rows, classes);
+        return;
+    }
+    for (size_t b = 0; b < rows; b++, x += classes, dx += classes) {
+        const double largest = (double)x[gfi_argmax(x, classes)], target = (double)x[labels[b]];
+        double sum = 0;
+        for (size_t k = 0; k < classes; k++) {
+            dx[k] = (gf_real)gfi_exp((double)x[k] - largest);
+            sum += (double)dx[k];
+        }
+        for (size_t k = 0; k < classes; k++) dx[k] = (gf_real)((double)dx[k] * scale / sum);
+        dx[labels[b]] -= (gf_real)scale;
+        loss[b] = gfi_log(sum) + (largest - target);
+    }
+}
+
+// L = mean_b(-ln p_label), p = softmax(y); the derivative is as simple as it gets: ∂L/∂y = (p - onehot)/B
+GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_cross_entropy")) return NAN;
+    const gfi_layer *out = gfi_output(net);
+    const size_t B = (size_t)net->batch, K = out->out_size;
+    if (!gfi_require(net, labels != NULL, GF_ERROR_ARGUMENT,
+                     "gf_loss_cross_entropy: labels is NULL; needs one class for each sample"))
+        return NAN;
+    for (size_t b = 0; b < B; b++) {
+        if (labels[b] >= 0 && (size_t)labels[b] < K) continue;
+        gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                     "gf_loss_cross_entropy: label %d of sample %zu; the net's output has classes 0..%zu", labels[b], b,
+                     K - 1);
+        return NAN;
+    }
+    gfi_softmax_rows(&net->engine, out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
+    double sum = 0;
+    net->correct = 0;
+    for (size_t b = 0; b < B; b++) {
+        const int is_number = net->row_loss[b] == net->row_loss[b];
+        net->correct += is_number && (int)gfi_argmax(out->y + b * K, K) == labels[b];
+        sum += net->row_loss[b];
+    }
+    return gfi_loss_taken(net, sum, B);
+}
+
+// With p = σ(y): L = mean(-t·ln p - (1-t)·ln(1-p)) = mean(max(y,0) - y·t + ln(1 + e^-|y|)), ∂L/∂y = (p - t)/(B·O)
+GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_bce")) return NAN;
+    const gfi_layer *out = gfi_output(net);
+    const size_t n = (size_t)net->batch * out->out_size;
+    if (!gfi_require(net, targets != NULL, GF_ERROR_ARGUMENT,
+                     "gf_loss_bce: targets is NULL; needs one for each output"))
+        return NAN;
+    for (size_t i = 0; i < n; i++) {
+        if (targets[i] >= 0 && targets[i] <= 1) continue;
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %zu is %g; needs 0 to 1", i, (double)targets[i]);
+        return NAN;
+    }
+    gf_real *dy = out->dy; // holds -|y|, then ln(1 + e^-|y|), then p, then ∂L/∂y
+    for (size_t i = 0; i < n; i++) dy[i] = (gf_real)-fabs((double)out->y[i]);
+    gfi_act_array(&net->engine, gf_act_default(GF_ACT_SOFTPLUS), dy, dy, NULL, n);
+    double sum = 0;
+    net->correct = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double y = (double)out->y[i], t = (double)targets[i];
+        sum += (y > 0 ? y * (1 - t) : -y * t) + (double)dy[i];
+        net->correct += (y >= 0) == (t >= 0.5);
+    }
+    gfi_act_array(&net->engine, gf_act_default(GF_ACT_SIGMOID), out->y, dy, NULL, n);
+    for (size_t i = 0; i < n; i++) dy[i] = (gf_real)(((double)dy[i] - (double)targets[i]) / (double)n);
+    return gfi_loss_taken(net, sum, n);
+}
+
+// L = mean((y - t)²), ∂L/∂y = 2(y - t)/(B·O)
+GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_mse")) return NAN;
+    if (!gfi_require(net, targets != NULL, GF_ERROR_ARGUMENT,
+                     "gf_loss_mse: targets is NULL; needs one for each output"))
+        return NAN;
+    const gfi_layer *out = gfi_output(net);
+    const size_t n = (size_t)net->batch * out->out_size;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double difference = (double)out->y[i] - (double)targets[i];
+        sum += difference * difference;
+        out->dy[i] = (gf_real)(2 * difference / (double)n);
+    }
+    net->correct = 0;
+    return gfi_loss_taken(net, sum, n);
+}
+
+GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
+
+// --- optimisers: one step, as PyTorch documents it, for n parameters w with gradients g; t = 1, 2, … is the step ---
+// All add weight_decay·w to g first, except AdamW, which shrinks w itself: w *= 1 - lr·weight_decay.
+
+static double gfi_power(double x, long n) { // xⁿ by squaring: libm's pow differs from system to system
+    double power = 1;
+    for (; n > 0; n /= 2, x *= x)
+        if (n % 2 == 1) power *= x;
+    return power;
+}
+
+// m = momentum·m + g;  w -= lr·m;  Nesterov: w -= lr·(g + momentum·m)
+static void gfi_sgd(const gf_optim_config *c, gf_real *w, const gf_real *g, gf_real *m, size_t n) {
+    const gf_real lr = (gf_real)c->lr, decay = (gf_real)c->weight_decay, momentum = (gf_real)c->momentum;
+    for (size_t i = 0; i < n; i++) {
+        gf_real step = g[i] + decay * w[i];
+        if (m) {
+            m[i] = momentum * m[i] + step;
+            step = c->nesterov ? step + momentum * m[i] : m[i];
+        }
+        w[i] -= lr * step;
+    }
+}
+
+// Adam and AdamW: m = β1·m + (1 - β1)·g;  v = β2·v + (1 - β2)·g²;  w -= lr·m̂/(√v̂ + ε),
+// where m̂ = m/(1 - β1^t) and v̂ = v/(1 - β2^t) make up for the start of m and v at zero.
+static void gfi_adam(const gf_optim_config *c, long t, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n) {
+    const int decoupled = c->kind == GF_ADAMW;
+    const gf_real beta1 = (gf_real)c->beta1, beta2 = (gf_real)c->beta2, eps = (gf_real)c->eps;
+    const gf_real fresh1 = (gf_real)(1 - c->beta1), fresh2 = (gf_real)(1 - c->beta2);
+    const gf_real lr = (gf_real)(c->lr / (1 - gfi_power(c->beta1, t)));   // with m̂'s factor
+    const gf_real root = (gf_real)(1 / sqrt(1 - gfi_power(c->beta2, t))); // v̂'s, outside of the root
+    const gf_real decay = decoupled ? 0 : (gf_real)c->weight_decay;
+    const gf_real keep = decoupled ? (gf_real)(1 - c->lr * c->weight_decay) : 1;
+    for (size_t i = 0; i < n; i++) {
+        const gf_real gradient = g[i] + decay * w[i];
+        m[i] = beta1 * m[i] + fresh1 * gradient;
+        v[i] = beta2 * v[i] + fresh2 * gradient * gradient;
+        w[i] = keep * w[i] - lr / ((gf_real)sqrt((double)v[i]) * root + eps) * m[i];
+    }
+}
+
+// v = α·v + (1 - α)·g²;  m = momentum·m + g/(√v + ε);  w -= lr·m
+static void gfi_rmsprop(const gf_optim_config *c, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n) {
+    const gf_real lr = (gf_real)c->lr, decay = (gf_real)c->weight_decay, momentum = (gf_real)c->momentum;
+    const gf_real alpha = (gf_real)c->beta2, fresh = (gf_real)(1 - c->beta2), eps = (gf_real)c->eps;
+    for (size_t i = 0; i < n; i++) {
+        const gf_real gradient = g[i] + decay * w[i];
+        v[i] = alpha * v[i] + fresh * gradient * gradient;
+        gf_real step = gradient / ((gf_real)sqrt((double)v[i]) + eps);
+        if (m) {
+            m[i] = momentum * m[i] + step;
+            step = m[i];
+        }
+        w[i] -= lr * step;
+    }
+}
+
+static void gfi_update(const gfi_engine *engine, const gf_optim_config *config, long t, gf_real *w, const gf_real *g,
+                       gf_real *m, gf_real *v, size_t n) {
+    if (engine->fast) engine->fast->update(engine, config, t, w, g, m, v, n);
+    else if (config->kind == GF_SGD) gfi_sgd(config, w, g, m, n);
+    else if (config->kind == GF_RMSPROP) gfi_rmsprop(config, w, g, m, v, n);
+    else gfi_adam(config, t, w, g, m, v, n);
+}
+
+// The update of parameters start … start + n - 1.
+static void gfi_update_range(gf_net *net, gf_optim *optim, size_t start, size_t n) {
+    gfi_update(&net->engine, &optim->config, optim->step, net->params + start, net->grads + start,
+               optim->m ? optim->m + start : NULL, optim->v ? optim->v + start : NULL, n);
+}
+
+// GF_OK, or what is wrong with an optimiser: its public fields may have been changed since the last step.
+static gf_status gfi_optim_check(gf_net *net, const char *function, const gf_optim *optim);
+
+GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
+    if (gfi_optim_check(net, "gf_optim_step", optim) != GF_OK) return net->status;
+    const double norm = gf_net_grad_norm(net);
+    if (!(norm <= DBL_MAX)) {
+        gfi_find_nonfinite(net);
+        return gfi_net_fail(
+            net, GF_ERROR_NONFINITE,
+            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
+            "%s; no parameter was changed: %s",
+            norm, net->nonfinite.step, net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward",
+            strcmp(net->nonfinite.layer, "input") == 0 ? "clean the data"
+                                                       : "lower the learning rate, clip, or initialise smaller");
+    }
+    optim->step++;
+    if (net->around_update) net->around_update(net, optim);
+    else gfi_update_range(net, optim, 0, net->param_count);
+    net->step++;
+    return GF_OK;
+}
+
+// Σ x²
+static double gfi_sum_squares(const gfi_engine *engine, const gf_real *x, size_t n) {
+    if (engine->fast) return engine->fast->sum_squares(engine, x, n);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+typedef struct gfi_tensor { // a parameter, or a running statistic (trained 0), and how it starts
+    gf_tensor view;
+    char name[40];
+    gf_init init;
+    int fan_in, fan_out, trained;
+    uint64_t stream; // of its random numbers
+    double squares;  // Σ grad², -1 while unknown
+} gfi_tensor;
+
+static void gfi_forget_squares(gf_net *net) {
+    for (int i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
+}
+
+// Σ grad² of a tensor, summed once after each backward, by whoever asks first.
+static double gfi_tensor_squares(const gf_net *net, gfi_tensor *tensor) {
+    if (!tensor->trained) return 0;
+    if (tensor->squares < 0) tensor->squares = gfi_sum_squares(&net->engine, tensor->view.grad, tensor->view.size);
+    return tensor->squares;
+}
+
+GFDEF double gf_net_grad_norm(gf_net *net) {
+    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_grad_norm")) return NAN;
+    double sum = 0;
+    for (int i = 0; i < net->tensor_count; i++) sum += gfi_tensor_squares(net, &net->tensors[i]);
+    return sqrt(sum);
+}
+
+static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) { // x *= a
+    if (engine->fast) {
+        engine->fast->scale(engine, x, a, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) x[i] *= (gf_real)a;
+}
+
+GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
+    const double norm = gf_net_grad_norm(net);
+    if (!net || net->status != GF_OK) return NAN;
+    if (!gfi_require(net, max_norm > 0, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
+                     max_norm))
+        return NAN;
+    if (norm > max_norm && norm <= DBL_MAX) {
+        gfi_scale(&net->engine, net->grads, max_norm / (norm + 1e-6), net->param_count); // as PyTorch: just below
+        gfi_forget_squares(net);
+    }
+    return norm;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:NET] Plumbing: errors, randomness, shapes, initialisers, building a net, optimisers' memory
+// ---------------------------------------------------------------------------------------------------------------------
+// Everything that the training step takes for granted. Read gfi_add_layer, gfi_lay_out and gf_net_build to see how a net
+// gets its one allocation.
 
 #if defined(GF_MALLOC) && defined(GF_REALLOC) && defined(GF_FREE)
 // all three are the user's
@@ -775,193 +1318,114 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #include <assert.h>
 #define GF_ASSERT(x) assert(x)
 #endif
-
 #if defined(_MSC_VER)
 #define GFI_THREAD_LOCAL __declspec(thread)
+#elif defined(__wasm__)
+#define GFI_THREAD_LOCAL
 #elif defined(__GNUC__)
 #define GFI_THREAD_LOCAL __thread
 #else
 #define GFI_THREAD_LOCAL
 #endif
+#if defined(__GNUC__)
+#define GFI_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+#else
+#define GFI_PRINTF(format_at, args_at)
+#endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:ERR] Status codes and messages
-// ---------------------------------------------------------------------------------------------------------------------
-// gfi_fail writes the calling thread's message and returns the status, so that an error is one line where it is found.
-// gfi_net_fail (layers) does the same and keeps the first in the net. The thread's text is the library's only state.
+// --- errors ---
+// An error is one line where it is found: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`. gfi_fail writes the calling
+// thread's message, the library's only global state. gfi_net_fail does the same and keeps a net's first error, and
+// gfi_require does so unless its condition holds.
 
-#define GFI_MESSAGE_SIZE 400
 static GFI_THREAD_LOCAL char gfi_last_error[GFI_MESSAGE_SIZE] = "no error";
-
-GFDEF const char *gf_status_text(gf_status status) {
-    static const char *const texts[] = {
-#define GFI_STATUS_TEXT(name, text) text,
-        GF_STATUS_LIST(GFI_STATUS_TEXT)
-#undef GFI_STATUS_TEXT
-    };
-    return (int)status >= 0 && status < GF_STATUS_COUNT ? texts[status] : "unknown status";
-}
 
 GFDEF const char *gf_last_error(void) { return gfi_last_error; }
 
-#ifdef GF_NO_STDIO
-// What messages need of snprintf: %s %c %d %i %u %x (with l, ll, z), %g %e %f and %%, widths for %u and %x alone. The
-// digits of a number are right but for ties that the last bit of a product decides.
-typedef struct gfi_text {
-    char *at;
-    size_t size, used;
-} gfi_text;
-
-static void gfi_text_put(gfi_text *text, const char *from, size_t n) {
-    for (size_t i = 0; i < n; i++, text->used++)
-        if (text->used + 1 < text->size) text->at[text->used] = from[i];
-}
-
-// v in this base with at least `width` digits.
-static void gfi_text_whole(gfi_text *text, uint64_t v, unsigned base, int width) {
-    char digits[24];
-    int n = 0;
-    for (; v != 0 || n == 0 || n < width; v /= base) digits[sizeof digits - (size_t)++n] = "0123456789abcdef"[v % base];
-    gfi_text_put(text, digits + sizeof digits - n, (size_t)n);
-}
-
-// x·10^k, rounded to a whole number, halves to even.
-static double gfi_text_scaled(double x, int k) {
-    for (; k > 22; k -= 22) x *= 1e22;
-    for (; k < -22; k += 22) x /= 1e22;
-    for (; k > 0; k--) x *= 10;
-    double unit = 1;
-    for (; k < 0; k++) unit *= 10;
-    x /= unit;
-    double whole = floor(x), rest = x - whole;
-    return rest > 0.5 || (rest == 0.5 && fmod(whole, 2) != 0) ? whole + 1 : whole;
-}
-
-// n·10^-decimals in full; for %g (`trim`) without the zeros at its end.
-static void gfi_text_fixed(gfi_text *text, double n, int decimals, int trim) {
-    uint64_t unit = 1, v = (uint64_t)n;
-    for (; trim && decimals > 0 && v % 10 == 0; decimals--) v /= 10;
-    for (int i = 0; i < decimals; i++) unit *= 10;
-    gfi_text_whole(text, v / unit, 10, 1);
-    if (decimals <= 0) return;
-    gfi_text_put(text, ".", 1);
-    gfi_text_whole(text, v % unit, 10, decimals);
-}
-
-// x as %g, %e or %f would write it; numbers from 1e17 on always as %e.
-static void gfi_text_number(gfi_text *text, double x, int precision, char kind) {
-    int digits = kind == 'g' ? (precision > 0 ? precision : 1) : precision + 1, exponent = 0;
-    double n;
-    if (digits > 17) digits = 17;
-    if (x != x) {
-        gfi_text_put(text, "nan", 3);
-        return;
-    }
-    if (x < 0 || (x == 0 && 1 / x < 0)) gfi_text_put(text, "-", 1), x = -x;
-    if (x > DBL_MAX) {
-        gfi_text_put(text, "inf", 3);
-        return;
-    }
-    if (kind == 'f' && x < 1e17) {
-        gfi_text_fixed(text, gfi_text_scaled(x, precision), precision, 0);
-        return;
-    }
-    if (x > 0) exponent = (int)floor(log10(x));
-    n = gfi_text_scaled(x, digits - 1 - exponent);
-    if (x > 0 && n < gfi_text_scaled(1, digits - 1)) n = gfi_text_scaled(x, digits - 1 - --exponent);
-    if (n >= gfi_text_scaled(1, digits)) n = gfi_text_scaled(x, digits - 1 - ++exponent);
-    if (kind == 'g' && exponent >= -4 && exponent < digits) {
-        gfi_text_fixed(text, n, digits - 1 - exponent, 1);
-        return;
-    }
-    gfi_text_fixed(text, n, digits - 1, kind == 'g');
-    gfi_text_put(text, exponent < 0 ? "e-" : "e+", 2);
-    gfi_text_whole(text, (uint64_t)(exponent < 0 ? -exponent : exponent), 10, 2);
-}
-
-// A whole number of the size that the letters before its conversion say: 0 int, 1 long, 2 long long, 3 size_t.
-static uint64_t gfi_text_argument(va_list *args, int letters, int is_signed) {
-    if (letters == 3) return (uint64_t)va_arg(*args, size_t);
-    if (is_signed)
-        return (uint64_t)(letters == 0 ? (int64_t)va_arg(*args, int)
-                          : letters == 1 ? (int64_t)va_arg(*args, long) : (int64_t)va_arg(*args, long long));
-    return letters == 0 ? va_arg(*args, unsigned) : letters == 1 ? va_arg(*args, unsigned long)
-                                                                 : va_arg(*args, unsigned long long);
-}
-
-static int gfi_vprint(char *to, size_t size, const char *format, va_list list) {
-    gfi_text text;
-    va_list args;
-    va_copy(args, list);
-    text.at = to, text.size = size, text.used = 0;
-    for (; *format; format++) {
-        int width = 0, precision = -1, letters = 0;
-        if (*format != '%') {
-            gfi_text_put(&text, format, 1);
-            continue;
-        }
-        for (format++; *format >= '0' && *format <= '9'; format++) width = 10 * width + (*format - '0');
-        if (*format == '.' && format[1] == '*') precision = va_arg(args, int), format += 2;
-        else if (*format == '.')
-            for (precision = 0, format++; *format >= '0' && *format <= '9'; format++)
-                precision = 10 * precision + (*format - '0');
-        for (; *format == 'l' || *format == 'z'; format++) letters += *format == 'z' ? 3 : 1;
-        if (*format == 's') {
-            const char *from = va_arg(args, const char *);
-            size_t n = 0;
-            while ((precision < 0 || n < (size_t)precision) && from[n]) n++;
-            gfi_text_put(&text, from, n);
-        } else if (*format == 'd' || *format == 'i') {
-            int64_t v = (int64_t)gfi_text_argument(&args, letters, 1);
-            if (v < 0) gfi_text_put(&text, "-", 1);
-            gfi_text_whole(&text, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, 1);
-        } else if (*format == 'u' || *format == 'x') {
-            gfi_text_whole(&text, gfi_text_argument(&args, letters, 0), *format == 'x' ? 16 : 10, width);
-        } else if (*format == 'g' || *format == 'e' || *format == 'f') {
-            gfi_text_number(&text, va_arg(args, double), precision < 0 ? 6 : precision, *format);
-        } else if (*format == 'c') {
-            char c = (char)va_arg(args, int);
-            gfi_text_put(&text, &c, 1);
-        } else if (*format == '%') {
-            gfi_text_put(&text, "%", 1);
-        }
-    }
-    va_end(args);
-    if (size > 0) to[text.used < size ? text.used : size - 1] = '\0';
-    return (int)text.used;
-}
-
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-static int gfi_print(char *to, size_t size, const char *format, ...) {
+GFI_PRINTF(3, 4) static int gfi_print(char *to, size_t size, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = gfi_vprint(to, size, format, args);
+    const int length = GF_VSNPRINTF(to, size, format, args);
     va_end(args);
-    return n;
+    return length;
 }
-#else
-#define gfi_vprint vsnprintf
-#define gfi_print snprintf
-#endif
 
-// Keep the message for gf_last_error and hand the status back: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-static gf_status gfi_fail(gf_status status, const char *format, ...) {
+static gf_status gfi_keep_error(gf_net *net, gf_status status, const char *format, va_list args) {
+    char message[GFI_MESSAGE_SIZE];  // args may hold the last message
+    GF_VSNPRINTF(message, sizeof message, format, args);
+    memcpy(gfi_last_error, message, sizeof message);
+    if (net && net->status == GF_OK) {
+        net->status = status;
+        memcpy(net->message, message, sizeof message);
+    }
+    return status;
+}
+
+GFI_PRINTF(2, 3) static gf_status gfi_fail(gf_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    gfi_vprint(gfi_last_error, sizeof gfi_last_error, format, args);
+    gfi_keep_error(NULL, status, format, args);
     va_end(args);
     return status;
 }
 
-// What a function that looks a name up says when it finds none.
-static void gfi_unknown(const char *function, const char *name, const void *out, const char *known) {
-    gfi_fail(name && !out ? GF_ERROR_ARGUMENT : GF_ERROR_NOT_FOUND, "%s: %s \"%.60s\"; there are%s", function,
-             name && !out ? "out is NULL for" : "no", name ? name : "(NULL)", known);
+GFI_PRINTF(3, 4) static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    gfi_keep_error(net, status, format, args);
+    va_end(args);
+    return status;
+}
+
+GFI_PRINTF(4, 5) static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (!condition) gfi_keep_error(net, status, format, args);
+    va_end(args);
+    return condition;
+}
+
+// May this call go on? It needs a net without an error that has got at least as far as `phase`.
+static int gfi_ready(gf_net *net, int phase, const char *function) {
+    static const char *const needs[] = {"", "gf_net_build", "gf_net_forward", "a loss (gf_loss_…)", "gf_net_backward"};
+    if (!net) {
+        gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function);
+        return 0;
+    }
+    if (net->status != GF_OK) return 0;
+    if (net->phase >= phase) return 1;
+    gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function, needs[net->phase + 1]);
+    return 0;
+}
+
+// The same for what must come before gf_net_build.
+static int gfi_settable(gf_net *net, const char *function) {
+    if (!gfi_ready(net, GFI_NEW, function)) return 0;
+    if (net->phase == GFI_NEW) return 1;
+    gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function);
+    return 0;
+}
+
+static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode) {
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_forward")) return 0;
+    if (x && batch >= 1 && batch <= net->max_batch && (mode == GF_TRAIN || mode == GF_EVAL)) return 1;
+    gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                 "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in gf_net_create), "
+                 "GF_TRAIN or GF_EVAL",
+                 x ? "given" : "NULL", batch, (int)mode, net->max_batch);
+    return 0;
+}
+
+GFDEF gf_status gf_net_status(const gf_net *net) { return net ? net->status : GF_ERROR_ARGUMENT; }
+
+GFDEF const char *gf_net_error(const gf_net *net) {
+    if (!net) return "the net is NULL: gf_net_create was not called or found no memory";
+    return net->status == GF_OK ? "no error" : net->message;
+}
+
+GFDEF void gf_net_clear_error(gf_net *net) {
+    if (!net || (net->phase == GFI_NEW && net->status == GF_ERROR_MEMORY)) return; // such a net lacks a piece
+    net->status = GF_OK;
 }
 
 // malloc of count elements of `size` bytes, checked for overflow; NULL when it fails. count 0 gives a valid pointer.
@@ -970,22 +1434,24 @@ static void *gfi_alloc(size_t count, size_t size) {
     return GF_MALLOC(count * size + (count * size == 0));
 }
 
-// A plain decimal such as "0.5" or "2", the parameter in a name such as "xavier_0.5"; the whole text must be one. 1 on
-// success. Independent of the locale, unlike strtod, and rounded once as long as the digits fit a double exactly.
+// A plain decimal such as "0.5" or "2", the parameter in a name such as "leaky_relu_0.2"; the whole text must be one. 1
+// on success. Independent of the locale, unlike strtod.
 static int gfi_parse_decimal(const char *text, double *out) {
     double value = 0, unit = 1;
     int digits = 0;
     for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
-    if (*text == '.')
-        for (text++; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0'), unit *= 10;
+    if (*text == '.') {
+        for (text++; *text >= '0' && *text <= '9'; text++, digits++) {
+            value = 10 * value + (*text - '0');
+            unit *= 10;
+        }
+    }
     if (digits == 0 || *text != '\0' || !(value <= DBL_MAX)) return 0;
     *out = value / unit;
     return 1;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:RNG] Counter-based randomness
-// ---------------------------------------------------------------------------------------------------------------------
+// --- [GF:RNG] randomness ---
 // splitmix64 walks a counter in steps of γ = 2⁶⁴/golden ratio and scrambles it with mix64, so that any element can be
 // reached at once: value(i) = mix64(key + (i + 1)·γ). Seed and stream both pass through mix64 on their way into the
 // key: the neighbours 0, 1, 2, … of either lie far apart on the counter. Only integers, exact products and correctly
@@ -993,7 +1459,18 @@ static int gfi_parse_decimal(const char *text, double *out) {
 
 #define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
-static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
+enum {                     // the library's streams
+    GFI_STREAM_WEIGHT = 1, // + 256 · ordinal of the affine layer, from 1
+    GFI_STREAM_BIAS,       // likewise
+    GFI_STREAM_PROJECTION, // + 256 · position of the layer: weights of projected skips
+    GFI_STREAM_DROPOUT,    // + 256 · (layer index + 4096 · step)
+    GFI_STREAM_SHUFFLE,    // + 256 · epoch
+    GFI_STREAM_AUGMENT,    // + 256 · epoch
+    GFI_STREAM_DATA,       // data drawn by a program
+    GFI_STREAM_SPLIT       // train/validation splits
+};
+
+static uint64_t gfi_mix64(uint64_t z) { // Stafford's mix13, splitmix64's finaliser: a bijection
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
@@ -1005,49 +1482,25 @@ static uint64_t gfi_random_key(uint64_t seed, uint64_t stream) {
 
 static uint64_t gfi_random_at(uint64_t key, uint64_t index) { return gfi_mix64(key + (index + 1) * GFI_GAMMA); }
 
-static double gfi_random_unit(uint64_t bits) { return (double)(bits >> 11) / 9007199254740992.0; }
-
-GFDEF uint64_t gf_random_bits(uint64_t seed, uint64_t stream, uint64_t index) {
+static uint64_t gfi_random_bits(uint64_t seed, uint64_t stream, uint64_t index) {
     return gfi_random_at(gfi_random_key(seed, stream), index);
 }
 
+static double gfi_random_unit(uint64_t bits) { return (double)(bits >> 11) / 9007199254740992.0; }
+
 GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
-    return gfi_random_unit(gf_random_bits(seed, stream, index));
-}
-
-// A product that no compiler may fuse into a following sum: an FMA rounds once, and the last bit would differ.
-static double gfi_times(double a, double b) {
-    volatile double product = a * b;
-    return product;
-}
-
-// ln x for normal x > 0, to about 1e-15: x = m·2^e with m in [√½, √2), ln m = 2·artanh t = 2(t + t³/3 + t⁵/5 + …),
-// t = (m - 1)/(m + 1), |t| < 0.172: the terms up to t²¹ suffice. libm's own logarithms differ from system to system.
-static double gfi_log(double x) {
-    const double ln2_high = 6.93147180369123816490e-01;  // 32 bits: exponent · ln2_high is exact
-    const double ln2_low = 1.90821492927058770002e-10;
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int exponent = (int)(bits >> 52) - 1023;
-    bits = (bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000);
-    double m;
-    memcpy(&m, &bits, sizeof m);
-    if (m > 1.4142135623730951) m *= 0.5, exponent++;
-    double t = (m - 1) / (m + 1), square = gfi_times(t, t), sum = 0;
-    for (int k = 21; k >= 3; k -= 2) sum = gfi_times(square, sum + 1.0 / k);
-    double low = gfi_times(exponent, ln2_low) + gfi_times(2 * t, sum);
-    return exponent * ln2_high + (2 * t + low);
+    return gfi_random_unit(gfi_random_bits(seed, stream, index));
 }
 
 // Marsaglia's polar method: (u, v) uniform in the unit disc, s = u² + v²; u·√(-2 ln s / s) is normal. u and v are odd
 // multiples of 2⁻²⁶ taken from one draw, so that s is exact and never 0; a point outside the disc is drawn again.
 static double gfi_random_gauss(uint64_t bits) {
     for (;;) {
-        int64_t u = 2 * (int64_t)(bits >> 38) + 1 - (INT64_C(1) << 26);
-        int64_t v = 2 * (int64_t)((bits >> 12) & ((1u << 26) - 1)) + 1 - (INT64_C(1) << 26);
-        int64_t square = u * u + v * v;
+        const int64_t u = 2 * (int64_t)(bits >> 38) + 1 - (INT64_C(1) << 26);
+        const int64_t v = 2 * (int64_t)((bits >> 12) & ((1u << 26) - 1)) + 1 - (INT64_C(1) << 26);
+        const int64_t square = u * u + v * v;
         if (square < INT64_C(1) << 52) {
-            double s = (double)square / 4503599627370496.0;
+            const double s = (double)square / 4503599627370496.0;
             return (double)u / 67108864.0 * sqrt(-2 * gfi_log(s) / s);
         }
         bits = gfi_mix64(bits + GFI_GAMMA);
@@ -1055,13 +1508,13 @@ static double gfi_random_gauss(uint64_t bits) {
 }
 
 GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
-    return gfi_random_gauss(gf_random_bits(seed, stream, index));
+    return gfi_random_gauss(gfi_random_bits(seed, stream, index));
 }
 
 // Uniform in 0..range-1 without bias: the high word of a 32×32-bit product, drawn again in the few low words that would
 // favour some results. Lemire 2019, "Fast random integer generation in an interval".
 static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
-    uint32_t rejected = (uint32_t)(0u - range) % range;  // 2³² mod range
+    const uint32_t rejected = (uint32_t)(0u - range) % range; // 2³² mod range
     uint64_t product = (bits >> 32) * range;
     while ((uint32_t)product < rejected) {
         bits = gfi_mix64(bits + GFI_GAMMA);
@@ -1070,1162 +1523,78 @@ static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
     return (uint32_t)(product >> 32);
 }
 
-GFDEF void gf_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream) {
-    uint64_t key = gfi_random_key(seed, stream);
-    if (!order || (uint64_t)n > UINT32_MAX) return;
+// order[0..n) becomes a permutation of 0..n-1 (Fisher-Yates) that depends on seed and stream alone; n < 2³².
+static void gfi_random_shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t stream) {
+    const uint64_t key = gfi_random_key(seed, stream);
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     for (size_t i = n; i > 1; i--) {
-        uint32_t other = gfi_random_below(gfi_random_at(key, i), (uint32_t)i), last = order[i - 1];
+        const uint32_t other = gfi_random_below(gfi_random_at(key, i), (uint32_t)i), last = order[i - 1];
         order[i - 1] = order[other];
         order[other] = last;
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:TENSOR] Shapes and named tensors
-// ---------------------------------------------------------------------------------------------------------------------
-// Sizes are checked here, once: a shape whose product overflows has size 0 and is refused wherever it is used.
+// --- [GF:TENSOR] shapes: a product that overflows has size 0 and is refused wherever it is used ---
 
 GFDEF gf_shape gf_image(int channels, int height, int width) {
-    gf_shape shape;
-    shape.channels = channels, shape.height = height, shape.width = width;
+    const gf_shape shape = {channels, height, width};
     return shape;
 }
 
 GFDEF gf_shape gf_vector(int n) { return gf_image(n, 1, 1); }
 
-GFDEF size_t gf_shape_size(gf_shape shape) {
-    size_t plane;
+static size_t gfi_shape_size(gf_shape shape) {
     if (shape.channels < 1 || shape.height < 1 || shape.width < 1) return 0;
     if ((size_t)shape.height > SIZE_MAX / (size_t)shape.width) return 0;
-    plane = (size_t)shape.height * (size_t)shape.width;
+    const size_t plane = (size_t)shape.height * (size_t)shape.width;
     return (size_t)shape.channels > SIZE_MAX / plane ? 0 : (size_t)shape.channels * plane;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What the layers ask of the kernels
-// ---------------------------------------------------------------------------------------------------------------------
-// Nearly all time goes into the few functions of the table gfi_kernels, at this section's end. Each exists once for
-// every instruction set, see [GF:KERNEL]. What they compute is said here, by plain loops that are the tests' oracles:
-// gfi_matmul_naive, gfi_conv_forward_naive, gfi_conv_backward_naive, and gfi_act_eval in the next section. Read these
-// and pass over the rest.
+static size_t gfi_plane(gf_shape shape) { return (size_t)shape.height * (size_t)shape.width; }
 
-#define GFI_CAT2(a, b) a##b
-#define GFI_CAT(a, b) GFI_CAT2(a, b)
-#define GFI_TYPE_float 0
-#define GFI_TYPE_double 1
-#define GFI_REAL_IS_DOUBLE GFI_CAT(GFI_TYPE_, GF_REAL)
-#define GFI_ISA_plain 0
-#define GFI_ISA_neon 1
-#define GFI_ISA_avx2 2
-#define GFI_ISA_avx512 3
-
-#if !defined(GF_NO_SIMD) && defined(__GNUC__) && defined(__x86_64__)
-#define GFI_X86 1
-#include <immintrin.h>
-#elif !defined(GF_NO_SIMD) && defined(__GNUC__) && defined(__aarch64__)
-#define GFI_NEON 1
-#include <arm_neon.h>
-#endif
-
-#if defined(__GNUC__)
-#define GFI_PREFETCH(p) __builtin_prefetch(p)
-#else
-#define GFI_PREFETCH(p) ((void)(p))
-#endif
-
-#if GFI_REAL_IS_DOUBLE
-typedef int64_t gfi_lane;
-#else
-typedef int32_t gfi_lane;
-#endif
-
-static inline gfi_lane gfi_real_bits(gf_real x) {
-    gfi_lane bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static inline gf_real gfi_bits_real(gfi_lane bits) {
-    gf_real x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-// ---- matrix multiply -------------------------------------------------------------------------------
-// C[M,N] = A[M,K]·B[K,N], (+ C if accumulate), (+ bias[n] on every row if bias). Element A(m,k) is a[m*a_row +
-// k*a_col], B(k,n) is b[k*b_row + n*b_col], C(m,n) is c[m*c_row + n]: a transpose is two strides exchanged, nothing is
-// copied for it. C must overlap neither A nor B.
-typedef struct gfi_matmul {
-    int m, n, k;
-    const gf_real *a;
-    ptrdiff_t a_row, a_col;
-    const gf_real *b;
-    ptrdiff_t b_row, b_col;
-    gf_real *c;
-    ptrdiff_t c_row;
-    const gf_real *bias;
-    int accumulate;
-    int threads;
-    gf_real *workspace;  // gfi_matmul_workspace(threads) gf_reals
-} gfi_matmul;
-
-// The definition itself, which every fast version below is tested against. All of them add the products of one element
-// of C in this order, k = 0, 1, 2, …, so the result depends neither on tiles and blocks nor on the number of threads.
-static inline void gfi_matmul_naive(const gfi_matmul *job) {
-    for (int m = 0; m < job->m; m++) {
-        for (int n = 0; n < job->n; n++) {
-            gf_real *c = &job->c[m * job->c_row + n];
-            gf_real sum = job->accumulate ? *c : 0;
-            if (job->bias) sum += job->bias[n];
-            for (int k = 0; k < job->k; k++)
-                sum += job->a[m * job->a_row + k * job->a_col] * job->b[k * job->b_row + n * job->b_col];
-            *c = sum;
-        }
-    }
-}
-
-// Why the loops above reach 1 or 2 % of the machine, and how the rest is had. The numbers are a Zen 4 core's with
-// AVX-512.
-//
-// The limit. A core can start one fused multiply-add on 16 floats a cycle: 32 operations × 3.6 GHz = 115 GFLOP/s. Each
-// takes 4 cycles to finish, so at least 4 (8 with AVX2, which starts two) sums must be under way that do not wait for
-// one another. The naive loop has one sum of one number and fetches two numbers for every product.
-//
-// Tiles. Numbers once in registers must serve more than once. A tile of 8 rows × 48 columns of C stays in 24 of the 32
-// registers while k runs; a step of k loads 3 vectors of B and spreads 8 numbers of A over a vector each: 11 loads for
-// 24 multiply-adds, which are then the only bottleneck. gfi_tile_run is that loop, and nearly all time is spent there.
-//
-// Panels. The tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (the
-// forward pass multiplies by Wᵀ) or its rows are far apart, these columns are first copied next to one another, a
-// panel. Copying costs about 1 to 4 cycles a vector, which then takes part in M multiply-adds: a few per cent from M =
-// 64 on.
-//
-// Blocks. The level-2 cache of 1 MB brings half a vector a cycle or more, ten times what the tiles ask for. So B is
-// taken in blocks of 256 × 480 numbers (480 KB), and every tile row of A goes through the whole block before the next
-// block comes. A tile row of A itself, 8 × 256 numbers, stays in the level-1 cache meanwhile and needs no copying,
-// whatever its strides.
-//
-// Edges. What is left over below the last whole tile goes to tiles of 4, 2 and 1 rows (with AVX-512 also of 5: ten
-// classes make weight gradients of ten rows); columns are dealt out evenly, 4 vectors as 2 and 2. The last vector of a
-// row is masked.
-#define GFI_BLOCK_K 256
-#define GFI_BLOCK_BYTES 1920  // 480 floats: whole vectors and whole panels on every instruction set
-#define GFI_BLOCK_REALS (GFI_BLOCK_K * GFI_BLOCK_BYTES / (int)sizeof(gf_real))
-
-static size_t gfi_matmul_workspace(int threads) {
-    return (size_t)threads * GFI_BLOCK_REALS;
-}
-
-// Part i of count items dealt into parts that differ by at most one: its first item.
-static int gfi_share(int count, int parts, int i) {
-    return (int)((int64_t)count * i / parts);
-}
-
-static int gfi_ceil_div(int a, int b) {
-    return (a + b - 1) / b;
-}
-
-// The vectors of the next panel where so many are left for so many panels: 10 for 4 are dealt out as 2, 2, 3, 3.
-static inline int gfi_panel_vecs(int vecs, int panels) {
-    return vecs / panels;
-}
-
-// One thread's rectangle of C, rows m0 up to m1 and columns n0 up to n1.
-typedef void gfi_matmul_part(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block);
-
-// Deal C out to the threads: by columns, so that each packs another piece of B, or by rows where the columns, which
-// come in vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
-static void gfi_matmul_run(const gfi_matmul *job, gfi_matmul_part *part, int lanes) {
-    const int threads = (double)job->m * job->n * job->k < 5e5 ? 1 : job->threads;
-    const int vecs = gfi_ceil_div(job->n, lanes);
-    // vectors of C that the slowest thread gets, one way and the other
-    const int64_t by_columns = (int64_t)gfi_ceil_div(vecs, threads) * job->m;
-    const int64_t by_rows = (int64_t)gfi_ceil_div(job->m, threads) * vecs;
-    const int split_rows = by_columns > by_rows + by_rows / 16;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
-#endif
-    for (int t = 0; t < threads; t++) {
-        const int m0 = split_rows ? gfi_share(job->m, threads, t) : 0;
-        const int m1 = split_rows ? gfi_share(job->m, threads, t + 1) : job->m;
-        const int n0 = split_rows ? 0 : gfi_share(vecs, threads, t) * lanes;
-        const int n1 = split_rows ? job->n : gfi_share(vecs, threads, t + 1) * lanes;
-        part(job, m0, m1, n0, n1 < job->n ? n1 : job->n, job->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
-    }
-}
-
-// A piece of C = A·B for the innermost loops, whatever A, B and C are pieces of.
-typedef struct gfi_tile {
-    int depth, last_lanes;  // steps of k; columns in the last vector
-    int taps;               // a convolution: the steps of k are run once for each tap, elsewhere in A and B
-    const ptrdiff_t *a_tap, *b_tap;
-    const gf_real *a;
-    ptrdiff_t a_row, a_col;
-    const gf_real *b;
-    ptrdiff_t b_row;
-    const gf_real *start;  // what the sums start from: C itself, the bias or (NULL) zero
-    ptrdiff_t start_row;
-    gf_real *c;
-    ptrdiff_t c_row;
-} gfi_tile;
-
-// ---- convolution -----------------------------------------------------------------------------------
-// y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db. `accumulate`: y and dx are added to.
-typedef struct gfi_conv {
-    const struct gfi_kernels *kernels;
-    int batch, threads, accumulate;
-    gf_shape in, out;
-    gf_window window;
-    const gf_real *x, *w, *bias, *dy;  // bias may be NULL
-    gf_real *y, *dx, *dw, *db;         // dx, db may be NULL
-    gf_real *workspace;                // gfi_conv_workspace gf_reals
-} gfi_conv;
-
-// Where tap (i, j) of the window at output pixel (y, x) looks: the place in the input's plane, -1 outside the image.
-static inline ptrdiff_t gfi_conv_input(const gfi_conv *job, int y, int x, int i, int j) {
-    const int row = y * job->window.stride_h - job->window.padding_h + i,
-              column = x * job->window.stride_w - job->window.padding_w + j;
-    if (row < 0 || row >= job->in.height || column < 0 || column >= job->in.width) return -1;
-    return (ptrdiff_t)row * job->in.width + column;
-}
-
-// The definition: seven loops, and going back the same seven, since every product w·x of the sum gives one term to dw
-// and one to dx. All fast versions are tested against these.
-static inline void gfi_conv_forward_naive(const gfi_conv *job) {
-    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width,
-                    taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
-    gf_real *out = job->y;
-    for (int b = 0; b < job->batch; b++)
-        for (int o = 0; o < job->out.channels; o++)
-            for (int y = 0; y < job->out.height; y++)
-                for (int x = 0; x < job->out.width; x++, out++) {
-                    gf_real sum = job->bias ? job->bias[o] : 0;
-                    for (int c = 0; c < job->in.channels; c++)
-                        for (int i = 0; i < job->window.kernel_h; i++)
-                            for (int j = 0; j < job->window.kernel_w; j++) {
-                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j),
-                                                channel = (ptrdiff_t)o * job->in.channels + c;
-                                if (at < 0) continue;
-                                sum += job->w[channel * taps + i * job->window.kernel_w + j] *
-                                       job->x[((ptrdiff_t)b * job->in.channels + c) * plane + at];
-                            }
-                    *out = job->accumulate ? *out + sum : sum;
-                }
-}
-
-static inline void gfi_conv_backward_naive(const gfi_conv *job) {
-    const ptrdiff_t plane = (ptrdiff_t)job->in.height * job->in.width,
-                    taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
-    const size_t inputs = (size_t)job->batch * (size_t)job->in.channels * (size_t)plane;
-    const gf_real *dy = job->dy;
-    memset(job->dw, 0, (size_t)(taps * job->in.channels * job->out.channels) * sizeof(gf_real));
-    if (job->db) memset(job->db, 0, (size_t)job->out.channels * sizeof(gf_real));
-    if (job->dx && !job->accumulate) memset(job->dx, 0, inputs * sizeof(gf_real));
-    for (int b = 0; b < job->batch; b++)
-        for (int o = 0; o < job->out.channels; o++)
-            for (int y = 0; y < job->out.height; y++)
-                for (int x = 0; x < job->out.width; x++, dy++) {
-                    if (job->db) job->db[o] += *dy;
-                    for (int c = 0; c < job->in.channels; c++)
-                        for (int i = 0; i < job->window.kernel_h; i++)
-                            for (int j = 0; j < job->window.kernel_w; j++) {
-                                const ptrdiff_t at = gfi_conv_input(job, y, x, i, j),
-                                                channel = (ptrdiff_t)o * job->in.channels + c;
-                                const ptrdiff_t tap = channel * taps + i * job->window.kernel_w + j;
-                                const ptrdiff_t pixel = ((ptrdiff_t)b * job->in.channels + c) * plane + at;
-                                if (at < 0) continue;
-                                job->dw[tap] += *dy * job->x[pixel];
-                                if (job->dx) job->dx[pixel] += *dy * job->w[tap];
-                            }
-                }
-}
-
-// The fast versions work on blocks of a few images, turned so that the channels of a pixel lie together:
-// [pixel][image][channel]. An output pixel of a block is then a matrix multiply, images × taps·C × O, whose taps are
-// pieces of the block where they lie: no matrix of columns is ever written, and taps outside the image are not
-// multiplied by zero but left out.
-enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
-
-// 3×3 kernels with stride 1 can do with fewer multiplications than 9 a pixel: Winograd's trick (for networks: Lavin and
-// Gray 2015, F(4×4, 3×3)). In one dimension two polynomials p and g of degrees 3 and 2 have a product of degree 5, which
-// 6 of its values determine, and values just multiply: A·p and G·g are the values of p and g at six points, and a third
-// matrix takes the 6 products to the 6 coefficients, 6 multiplications instead of 4·3. Turned about (transposed), that
-// is a kernel of three over d0 … d5:
-//     y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], 4 outputs      in two dimensions y = Aᵀ[U ⊙ V]A, U = G·g·Gᵀ, V = Bᵀ·d·B
-// 4×4 outputs from 6×6 inputs take 36 products: 2.25 a pixel. Summed over the channels, each of the 36 is a matrix
-// multiply: tiles·images × C × O. By the chain rule
-//     ∂L/∂U = V ⊙ (A·dy·Aᵀ), summed over tiles and images    dw = Gᵀ·∂L/∂U·G
-// and dx is itself a 3×3 convolution, of dy by the kernel turned round. The points are 0, ±2/3, ±3/2 and ∞ (where a
-// polynomial's value is its highest coefficient): points near 1 round well (Barabasz et al. 2020), and with the usual 0,
-// ±1, ±2, ∞ errors are twice as large. They are 4 times those of the plain sum of 9·C products: in float 7e-7 of the
-// outputs' RMS. A NaN in the input reaches all of its tile.
-enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
-enum { GFI_WINO_TILES = 8, GFI_WINO_IN = 6, GFI_WINO_OUT = 4, GFI_WINO_PRODUCTS = GFI_WINO_IN * GFI_WINO_IN };
-
-static int gfi_wino_tiles_of(gf_shape shape) {
-    return gfi_ceil_div(shape.height, GFI_WINO_OUT) * gfi_ceil_div(shape.width, GFI_WINO_OUT);
-}
-
-// Whole vectors of channels on every machine, so that no transform has a remainder; and fewer products than without.
-static int gfi_conv_is_wino(const gfi_conv *job) {
-    const gf_window *w = &job->window;
-    return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->padding_h <= 2 &&
-           w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate &&
-           (double)GFI_WINO_PRODUCTS * gfi_wino_tiles_of(job->out) < 9.0 * job->out.height * job->out.width;
-}
-
-typedef struct gfi_conv_room {    // what one thread needs, n = GFI_CONV_IMAGES
-    gf_real *x, *y;               // [H·W][n][C], [OH·OW][n][O]
-    gf_real *pixels;              // [GFI_CONV_PIXELS][n][C or O]: results on their way out
-    gf_real *dw;                  // [KH·KW][C][O] of one chunk of images
-    double *db;                   // [O]
-    ptrdiff_t *a_tap, *b_tap;
-    gf_real *v, *m, *du;          // Winograd: V, [36][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [36][C][O]
-    gf_real *zeros, *unused;      // [n][C or O]: what stands outside the image, and what falls there
-    gf_real *bias;                // [n][O]
-} gfi_conv_room;
-
-static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
-
-static size_t gfi_conv_plane(gf_shape shape) { return (size_t)shape.height * (size_t)shape.width; }
-static size_t gfi_conv_taps(const gfi_conv *job) { return (size_t)job->window.kernel_h * (size_t)job->window.kernel_w; }
-static size_t gfi_conv_weights(const gfi_conv *job) {
-    return gfi_conv_taps(job) * (size_t)job->in.channels * (size_t)job->out.channels;
-}
-
-// Channels rounded up to whole vectors of the widest kind.
-static size_t gfi_conv_width(int channels) { return ((size_t)channels + 15) / 16 * 16; }
-
-// The next n gf_reals and a vector more, which a last load may touch.
-static gf_real *gfi_conv_take(gf_real *base, size_t *used, size_t n) {
-    gf_real *start = base ? base + *used : NULL;
-    *used += (n + 31) / 16 * 16;
-    return start;
-}
-
-// Shared by all threads: the packed weights [tap or Winograd's product][depth][width], the sum of dw over the chunks.
-static size_t gfi_conv_shared(const gfi_conv *job, gf_real **packed, gf_real **dw) {
-    const size_t forward = (size_t)job->in.channels * gfi_conv_width(job->out.channels);
-    const size_t backward = (size_t)job->out.channels * gfi_conv_width(job->in.channels);
-    const size_t taps = gfi_conv_is_wino(job) ? (size_t)GFI_WINO_PRODUCTS : gfi_conv_taps(job);
-    size_t used = 0;
-    *packed = gfi_conv_take(job->workspace, &used, taps * gfi_max_size(forward, backward));
-    *dw = gfi_conv_take(job->workspace, &used, gfi_conv_weights(job));
-    return used;
-}
-
-static size_t gfi_conv_room_at(const gfi_conv *job, gf_real *base, gfi_conv_room *room) {
-    const size_t n = GFI_CONV_IMAGES, C = (size_t)job->in.channels, O = (size_t)job->out.channels;
-    const size_t taps = gfi_max_size(gfi_conv_taps(job), gfi_max_size((size_t)job->out.width, GFI_CONV_RUN));
-    const size_t products = gfi_conv_is_wino(job) ? (size_t)GFI_WINO_PRODUCTS : 0, pixel = n * gfi_max_size(C, O);
-    size_t used = 0;
-    room->x = gfi_conv_take(base, &used, gfi_conv_plane(job->in) * n * C);
-    room->y = gfi_conv_take(base, &used, gfi_conv_plane(job->out) * n * O);
-    room->pixels = gfi_conv_take(base, &used, GFI_CONV_PIXELS * n * gfi_max_size(C, O));
-    room->dw = gfi_conv_take(base, &used, gfi_conv_weights(job));
-    room->db = (double *)gfi_conv_take(base, &used, O * sizeof(double) / sizeof(gf_real));
-    room->a_tap = (ptrdiff_t *)gfi_conv_take(base, &used, 2 * taps * sizeof(ptrdiff_t) / sizeof(gf_real));
-    room->b_tap = base ? room->a_tap + taps : NULL;
-    room->v = gfi_conv_take(base, &used, products * GFI_WINO_TILES * pixel);
-    room->m = gfi_conv_take(base, &used, products * GFI_WINO_TILES * pixel);
-    room->du = gfi_conv_take(base, &used, products * C * O);
-    room->zeros = gfi_conv_take(base, &used, pixel);
-    room->unused = gfi_conv_take(base, &used, pixel);
-    room->bias = gfi_conv_take(base, &used, n * O);
-    return used;
-}
-
-static size_t gfi_conv_workspace(const gfi_conv *job) {
-    gf_real *packed, *dw;
-    gfi_conv_room room;
-    return gfi_conv_shared(job, &packed, &dw) + (size_t)job->threads * gfi_conv_room_at(job, NULL, &room);
-}
-
-static gfi_conv_room gfi_conv_room_of(const gfi_conv *job, int thread) {
-    gf_real *packed, *dw;
-    gfi_conv_room room;
-    const size_t shared = gfi_conv_shared(job, &packed, &dw), each = gfi_conv_room_at(job, NULL, &room);
-    gfi_conv_room_at(job, job->workspace + shared + (size_t)thread * each, &room);
-    return room;
-}
-
-// The taps of output pixel (y, x) that lie inside the image: where their input stands in a block, and their weights.
-static int gfi_conv_taps_of_output(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
-    const ptrdiff_t a = (ptrdiff_t)images * job->in.channels,
-                    b = job->in.channels * (ptrdiff_t)gfi_conv_width(job->out.channels);
-    int count = 0;
-    for (int i = 0; i < job->window.kernel_h; i++)
-        for (int j = 0; j < job->window.kernel_w; j++) {
-            const ptrdiff_t at = gfi_conv_input(job, y, x, i, j);
-            if (at < 0) continue;
-            a_tap[count] = at * a, b_tap[count] = (i * job->window.kernel_w + j) * b;
-            count++;
-        }
-    return count;
-}
-
-// The output pixels that input pixel (y, x) went into, by which tap: the input gradient is a convolution too.
-static int gfi_conv_taps_of_input(const gfi_conv *job, int y, int x, int images, ptrdiff_t *a_tap, ptrdiff_t *b_tap) {
-    const ptrdiff_t a = (ptrdiff_t)images * job->out.channels,
-                    b = job->out.channels * (ptrdiff_t)gfi_conv_width(job->in.channels);
-    const gf_window *w = &job->window;
-    int count = 0;
-    for (int i = 0; i < w->kernel_h; i++) {
-        const int top = y + w->padding_h - i, row = top / w->stride_h;
-        if (top < 0 || top % w->stride_h != 0 || row >= job->out.height) continue;
-        for (int j = 0; j < w->kernel_w; j++) {
-            const int left = x + w->padding_w - j, column = left / w->stride_w;
-            if (left < 0 || left % w->stride_w != 0 || column >= job->out.width) continue;
-            a_tap[count] = ((ptrdiff_t)row * job->out.width + column) * a, b_tap[count] = (i * w->kernel_w + j) * b;
-            count++;
-        }
-    }
-    return count;
-}
-
-// All pairs (input pixel, output pixel) in output rows y0 … y1 that weight (i, j) joins.
-static int gfi_conv_pairs(const gfi_conv *job, int y0, int y1, int i, int j, int images, ptrdiff_t *a_tap,
-                          ptrdiff_t *b_tap) {
-    int count = 0;
-    for (int y = y0; y < y1; y++)
-        for (int x = 0; x < job->out.width; x++) {
-            const ptrdiff_t at = gfi_conv_input(job, y, x, i, j);
-            if (at < 0) continue;
-            a_tap[count] = at * images * job->in.channels;
-            b_tap[count] = ((ptrdiff_t)y * job->out.width + x) * images * job->out.channels;
-            count++;
-        }
-    return count;
-}
-
-// Where the pixels of a square with its corner at (y, x) stand in a block; `outside` for those that do not exist.
-static void gfi_wino_square(gf_shape shape, int y, int x, int size, gf_real *block, size_t pixel, gf_real *outside,
-                            gf_real **at) {
-    for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++) {
-            const int is_inside = y + i >= 0 && y + i < shape.height && x + j >= 0 && x + j < shape.width;
-            *at++ = is_inside ? block + ((size_t)(y + i) * (size_t)shape.width + (size_t)(x + j)) * pixel : outside;
-        }
-}
-
-// ---- norms and pools -------------------------------------------------------------------------------
-// A channel of x[B,C,S] is `rows` = B rows of n = S numbers, `step` = C·S apart.
-typedef struct gfi_channel {
-    const gf_real *x, *dy;
-    gf_real *out;
-    size_t rows, step, n;
-} gfi_channel;
-
-// ---- sums and updates ------------------------------------------------------------------------------
-typedef struct gfi_sums {
-    double sum, sum_abs, sum_squares, max_abs;  // NaN or infinity where x has them
-    size_t zeros, non_finite;
-} gfi_sums;
-
-enum { GFI_UPDATE_SGD, GFI_UPDATE_ADAM, GFI_UPDATE_RMSPROP };
-
-// One optimiser step as PyTorch documents it (torch.optim.SGD with dampening 0, Adam, AdamW, RMSprop not centered), for
-// n parameters that lie together. g is the gradient, w the parameter, t = 1, 2, … the step:
-//   all      g += weight_decay w;  AdamW (decoupled): w *= 1 - lr weight_decay instead
-//   SGD      m = momentum m + g;  w -= lr m,  Nesterov: w -= lr (g + momentum m)
-//   Adam     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
-//            w -= lr m̂ / (√v̂ + eps),  m̂ = m/(1 - beta1^t),  v̂ = v/(1 - beta2^t)
-//   RMSprop  v = alpha v + (1 - alpha) g²;  m = momentum m + g/(√v + eps);  w -= lr m
-typedef struct gfi_update {
-    int kind;
-    double lr, weight_decay, eps;
-    double momentum;  // SGD, RMSprop; Adam's beta1
-    double beta2;     // RMSprop's alpha
-    int nesterov, decoupled;
-    double step;      // t, counts this step
-} gfi_update;
-
-// The sums of the changes of w that a step made, for std(Δw).
-typedef struct gfi_change {
-    double sum, sum_squares;
-} gfi_change;
-
-#if GFI_REAL_IS_DOUBLE
-typedef uint64_t gfi_bits;
-#else
-typedef uint32_t gfi_bits;
-#endif
-#define GFI_TEXT_OF(x) #x
-#define GFI_TEXT(x) GFI_TEXT_OF(x)
-
-typedef struct gfi_kernels {
-    const char *name;  // "naive", "plain", "avx2", "avx512", "neon"
-    void (*matmul)(const gfi_matmul *job);
-    // h = φ(z) and, unless slope is NULL, slope = φ'(z)
-    void (*act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n);
-    // dz = dh·φ'(z), with the slope that forward stored or, where that is NULL, found again from z
-    void (*act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh, gf_real *dz, size_t n);
-    // p = softmax of each row of x[rows,K]: loss[row] = -ln p_label, dx = (p - onehot)·scale
-    void (*softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss, gf_real *dx, size_t rows,
-                         size_t classes);
-    void (*column_sums)(const gf_real *x, int rows, int columns, ptrdiff_t stride, gf_real *sums, int accumulate);
-    void (*axpy)(gf_real *y, double a, const gf_real *x, size_t n);  // y += a·x
-    void (*scale)(gf_real *x, double a, size_t n);                   // x *= a
-    double (*prelu_grad)(const gf_real *z, const gf_real *dh, size_t n);  // Σ dh·z over z < 0
-    double (*sum_squares)(const gf_real *x, size_t n);
-    void (*sums)(const gf_real *x, size_t n, gfi_sums *out);
-    void (*update)(const gfi_update *update, gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n,
-                   gfi_change *change);
-    void (*conv_forward)(const gfi_conv *job);
-    void (*conv_backward)(const gfi_conv *job);
-    // Of a channel: Σ(x - shift) and Σ(x - shift)²; Σ dy and Σ dy·(x - mean); out = (x - mean)·scale + shift; and
-    // out = dx as gfi_batch_norm_backward says
-    void (*channel_moments)(const gfi_channel *channel, double shift, double *sum, double *squares);
-    void (*channel_products)(const gfi_channel *channel, double mean, double *sum, double *products);
-    void (*channel_scale)(const gfi_channel *channel, double mean, double scale, double shift);
-    void (*channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy, double slope);
-    // One plane, windows of 2×2, stride 2; place = 0…3, where in its window the maximum stood
-    void (*max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *place);
-    void (*max_pool2_back)(const gf_real *dy, const gf_real *place, int height, int width, gf_real *dx);
-    // What convolutions are made of: C[m,n] by tiles; a matrix turned over; a transform of Winograd's for n squares
-    void (*tile_grid)(const gfi_tile *whole, int m, int n, int packed);
-    void (*flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst, ptrdiff_t dst_row,
-                 int whole);
-    void (*wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n);
-} gfi_kernels;
-
-// ---- convolution: from blocks of images to products of tiles ----------------------------------------
-// Images [C,H·W] into a block [H·W][image][C].
-static void gfi_conv_gather(const gfi_conv *job, const gf_real *x, gf_shape shape, int first, int images,
-                            gf_real *block) {
-    const int plane = shape.height * shape.width, C = shape.channels;
-    for (int i = 0; i < images; i++)
-        job->kernels->flip(x + ((ptrdiff_t)first + i) * C * plane, plane, C, plane, block + i * C,
-                           (ptrdiff_t)images * C, 0);
-}
-
-// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
-static void gfi_conv_sweep(const gfi_conv *job, int back, int first, int images,
-                           const gf_real *block, const gf_real *packed, const gfi_conv_room *room) {
-    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
-    const int plane = to.height * to.width, C = to.channels;
-    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
-    gfi_tile tile;
-    tile.depth = from.channels, tile.start = back ? NULL : job->bias, tile.start_row = 0;
-    tile.a = block, tile.a_row = from.channels, tile.a_col = 1, tile.a_tap = room->a_tap;
-    tile.b = packed, tile.b_row = (ptrdiff_t)gfi_conv_width(C), tile.b_tap = room->b_tap;
-    tile.c_row = C;
-    for (int start = 0; start < plane; start += GFI_CONV_PIXELS) {
-        const int count = plane - start < GFI_CONV_PIXELS ? plane - start : GFI_CONV_PIXELS;
-        for (int i = 0; i < images && job->accumulate; i++)
-            job->kernels->flip(out + (ptrdiff_t)i * C * plane + start, plane, C, count, room->pixels + i * C,
-                               (ptrdiff_t)images * C, 0);
-        for (int p = 0; p < count; p++) {
-            const int y = (start + p) / to.width, x = (start + p) % to.width;
-            tile.taps = back ? gfi_conv_taps_of_input(job, y, x, images, room->a_tap, room->b_tap)
-                             : gfi_conv_taps_of_output(job, y, x, images, room->a_tap, room->b_tap);
-            tile.c = room->pixels + (ptrdiff_t)p * images * C;
-            if (job->accumulate) tile.start = tile.c, tile.start_row = C;
-            job->kernels->tile_grid(&tile, images, C, 0);
-        }
-        for (int i = 0; i < images; i++)
-            job->kernels->flip(room->pixels + i * C, (ptrdiff_t)images * C, count, C,
-                               out + (ptrdiff_t)i * C * plane + start, plane, 0);
-    }
-}
-
-// Tiles start … start + count - 1 of a block of pixels: their 6×6 inputs to V, or their 4×4 dy to A·dy·Aᵀ.
-static void gfi_wino_tiles(const gfi_conv *job, int kind, int back, int start, int count, int images,
-                           gf_real *block, const gfi_conv_room *room, gf_real *result) {
-    const int is_input = kind == GFI_WINO_INPUT, turned = back || !is_input;
-    const gf_shape from = turned ? job->out : job->in, to = back ? job->in : job->out;
-    const int pad_h = is_input ? back ? 2 - job->window.padding_h : job->window.padding_h : 0;
-    const int pad_w = is_input ? back ? 2 - job->window.padding_w : job->window.padding_w : 0;
-    const int columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
-    const size_t pixel = (size_t)images * (size_t)from.channels;
-    memset(room->zeros, 0, pixel * sizeof(gf_real));
-    for (int t = start; t < start + count; t++) {
-        const int y = t / columns * GFI_WINO_OUT - pad_h, x = t % columns * GFI_WINO_OUT - pad_w;
-        gf_real *at[GFI_WINO_PRODUCTS], *out[GFI_WINO_PRODUCTS];
-        gfi_wino_square(from, y, x, is_input ? GFI_WINO_IN : GFI_WINO_OUT, block, pixel, room->zeros, at);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (size_t)(k * count + t - start) * pixel;
-        job->kernels->wino(kind, at, out, pixel);
-    }
-}
-
-// gfi_conv_sweep by Winograd's way, by way of a block of the results.
-static void gfi_wino_sweep(const gfi_conv *job, int back, int first, int images, gf_real *block,
-                           const gf_real *packed, gf_real *result, const gfi_conv_room *room) {
-    const gf_shape from = back ? job->out : job->in, to = back ? job->in : job->out;
-    const int columns = gfi_ceil_div(to.width, GFI_WINO_OUT), tiles = gfi_wino_tiles_of(to), C = to.channels;
-    const int plane = to.height * to.width;
-    const size_t pixel = (size_t)images * (size_t)C;
-    const ptrdiff_t nowhere = 0;
-    gf_real *const out = (back ? job->dx : job->y) + (ptrdiff_t)first * C * plane;
-    gfi_tile tile;
-    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
-    tile.depth = from.channels, tile.a_row = from.channels, tile.a_col = 1, tile.b_row = C, tile.c_row = C;
-    const gf_real *bias = back ? NULL : job->bias;
-    tile.start = NULL;
-    for (int i = 0; i < images && bias; i++) memcpy(room->bias + i * C, bias, (size_t)C * sizeof(gf_real));
-    for (int start = 0; start < tiles; start += GFI_WINO_TILES) {
-        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
-        gfi_wino_tiles(job, GFI_WINO_INPUT, back, start, count, images, block, room, room->v);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = room->v + (ptrdiff_t)k * count * images * from.channels;
-            tile.b = packed + (ptrdiff_t)k * from.channels * C, tile.c = room->m + (size_t)(k * count) * pixel;
-            job->kernels->tile_grid(&tile, count * images, C, 0);
-        }
-        for (int t = start; t < start + count; t++) {
-            gf_real *at[GFI_WINO_PRODUCTS + 1], *pixels[GFI_WINO_OUT * GFI_WINO_OUT];
-            gfi_wino_square(to, t / columns * GFI_WINO_OUT, t % columns * GFI_WINO_OUT, GFI_WINO_OUT, result, pixel,
-                            room->unused, pixels);
-            for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = room->m + (size_t)(k * count + t - start) * pixel;
-            at[GFI_WINO_PRODUCTS] = bias ? room->bias : NULL;
-            job->kernels->wino(GFI_WINO_OUTPUT, at, pixels, pixel);
-        }
-    }
-    for (int i = 0; i < images; i++)
-        job->kernels->flip(result + i * C, (ptrdiff_t)pixel, plane, C, out + (ptrdiff_t)i * C * plane, plane, 0);
-}
-
-// room->du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
-static void gfi_wino_kernel_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
-    const int C = job->in.channels, O = job->out.channels;
-    const int tiles = gfi_wino_tiles_of(job->out);
-    const ptrdiff_t nowhere = 0;
-    gfi_tile tile;
-    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
-    tile.a_row = 1, tile.a_col = C, tile.b_row = O, tile.c_row = O, tile.start_row = O;
-    for (int start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
-        const int count = tiles - start < GFI_WINO_TILES ? tiles - start : GFI_WINO_TILES;
-        gfi_wino_tiles(job, GFI_WINO_INPUT, 0, start, count, images, room->x, room, room->v);
-        gfi_wino_tiles(job, GFI_WINO_OUTPUT_BACK, 0, start, count, images, room->y, room, room->m);
-        tile.depth = count * images;
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = room->v + (ptrdiff_t)k * count * images * C, tile.b = room->m + (ptrdiff_t)k * count * images * O;
-            tile.c = room->du + (ptrdiff_t)k * C * O, tile.start = fresh ? NULL : tile.c;
-            job->kernels->tile_grid(&tile, C, O, 0);
-        }
-    }
-}
-
-// The kernels between [9][count] and [36][count]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
-static void gfi_wino_kernels(const gfi_conv *job, int kind, int turned, gf_real *nine, gf_real *products) {
-    const size_t count = (size_t)job->in.channels * (size_t)job->out.channels;
-    gf_real *small[9], *large[GFI_WINO_PRODUCTS];
-    for (int k = 0; k < 9; k++) small[k] = nine + (size_t)(turned ? 8 - k : k) * count;
-    for (int k = 0; k < GFI_WINO_PRODUCTS; k++) large[k] = products + (size_t)k * count;
-    job->kernels->wino(kind, kind == GFI_WINO_KERNEL ? small : large, kind == GFI_WINO_KERNEL ? large : small, count);
-}
-
-static void gfi_conv_forward_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
-        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
-        gfi_conv_gather(job, job->x, job->in, first + i, n, room->x);
-        if (gfi_conv_is_wino(job)) gfi_wino_sweep(job, 0, first + i, n, room->x, packed, room->y, room);
-        else gfi_conv_sweep(job, 0, first + i, n, room->x, packed, room);
-    }
-}
-
-// room->dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
-// at a time, so that they stay in the cache for all taps.
-static void gfi_conv_weight_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
-    const int C = job->in.channels, O = job->out.channels, width = job->out.width;
-    const int rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
-    gfi_tile tile;
-    tile.depth = images;
-    tile.a = room->x, tile.a_row = 1, tile.a_col = C, tile.a_tap = room->a_tap;
-    tile.b = room->y, tile.b_row = O, tile.b_tap = room->b_tap;
-    tile.c_row = O;
-    for (int y = 0; y < job->out.height; y += rows, fresh = 0) {
-        const int end = y + rows < job->out.height ? y + rows : job->out.height;
-        tile.start_row = fresh ? 0 : O, tile.c = room->dw;
-        for (int i = 0; i < job->window.kernel_h; i++)
-            for (int j = 0; j < job->window.kernel_w; j++, tile.c += (ptrdiff_t)C * O) {
-                tile.taps = gfi_conv_pairs(job, y, end, i, j, images, room->a_tap, room->b_tap);
-                tile.start = fresh ? NULL : tile.c;
-                job->kernels->tile_grid(&tile, C, O, 0);
-            }
-    }
-}
-
-// room->db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
-static void gfi_conv_bias_grad(const gfi_conv *job, int images, int fresh, const gfi_conv_room *room) {
-    const int O = job->out.channels, plane = job->out.height * job->out.width;
-    for (int start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
-        const int count = plane - start < GFI_CONV_RUN ? plane - start : GFI_CONV_RUN;
-        job->kernels->column_sums(room->y + (ptrdiff_t)start * images * O, count * images, O, O, room->pixels, 0);
-        for (int o = 0; o < O; o++) room->db[o] = (fresh ? 0 : room->db[o]) + (double)room->pixels[o];
-    }
-}
-
-static void gfi_conv_backward_part(const gfi_conv *job, int first, int images, const gfi_conv_room *room) {
-    const int wino = gfi_conv_is_wino(job);
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    for (int i = 0; i < images; i += GFI_CONV_IMAGES) {
-        const int n = images - i < GFI_CONV_IMAGES ? images - i : GFI_CONV_IMAGES;
-        gfi_conv_gather(job, job->dy, job->out, first + i, n, room->y);
-        if (job->dx && wino) gfi_wino_sweep(job, 1, first + i, n, room->y, packed, room->x, room);
-        else if (job->dx) gfi_conv_sweep(job, 1, first + i, n, room->y, packed, room);
-        gfi_conv_gather(job, job->x, job->in, first + i, n, room->x);
-        if (wino) gfi_wino_kernel_grad(job, n, i == 0, room);
-        else gfi_conv_weight_grad(job, n, i == 0, room);
-        if (job->db) gfi_conv_bias_grad(job, n, i == 0, room);
-    }
-    if (wino) gfi_wino_kernels(job, GFI_WINO_KERNEL_BACK, 0, room->dw, room->du);
-}
-
-// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
-// these, for which dw has room.
-static void gfi_conv_pack(const gfi_conv *job, int back) {
-    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
-    const ptrdiff_t width = (ptrdiff_t)gfi_conv_width(back ? C : O);
-    gf_real *packed, *dw, *result;
-    (void)gfi_conv_shared(job, &result, &dw);
-    packed = gfi_conv_is_wino(job) ? dw : result;
-    for (int k = 0; k < (back ? O : C); k++) {
-        if (back) job->kernels->flip(job->w + (ptrdiff_t)k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
-        else
-            job->kernels->flip(job->w + (ptrdiff_t)k * taps, (ptrdiff_t)C * taps, O, taps, packed + k * width,
-                               C * width, 0);
-    }
-    if (packed != result) gfi_wino_kernels(job, GFI_WINO_KERNEL, back, packed, result);
-}
-
-// One thread's images of a chunk: first … first + images, images ≤ GFI_CONV_CHUNK.
-static int gfi_conv_images(const gfi_conv *job, int first, int most) {
-    const int left = job->batch - first;
-    return left < 0 ? 0 : left < most ? left : most;
-}
-
-static void gfi_convolve(const gfi_conv *job) {
-    const int chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
-    gfi_conv_pack(job, 0);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-    for (int t = 0; t < job->threads; t++) {
-        const gfi_conv_room room = gfi_conv_room_of(job, t);
-        const int end = gfi_share(chunks, job->threads, t + 1);
-        for (int i = gfi_share(chunks, job->threads, t); i < end; i++)
-            gfi_conv_forward_part(job, i * GFI_CONV_CHUNK, gfi_conv_images(job, i * GFI_CONV_CHUNK, GFI_CONV_CHUNK),
-                                  &room);
-    }
-}
-
-// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is
-// summed alone and the chunks are then added in order: in every round each thread takes one chunk, then all add up a
-// share of dw.
-static void gfi_conv_sum_chunks(const gfi_conv *job, gf_real *dw) {
-    const size_t weights = gfi_conv_weights(job);
-    memset(dw, 0, weights * sizeof *dw);
-    for (int o = 0; job->db && o < job->out.channels; o++) job->db[o] = 0;
-    for (int start = 0; start < job->batch; start += job->threads * GFI_CONV_CHUNK) {
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-        for (int t = 0; t < job->threads; t++) {
-            const gfi_conv_room room = gfi_conv_room_of(job, t);
-            const int first = start + t * GFI_CONV_CHUNK, images = gfi_conv_images(job, first, GFI_CONV_CHUNK);
-            if (images > 0) gfi_conv_backward_part(job, first, images, &room);
-        }
-        const int done = gfi_ceil_div(gfi_conv_images(job, start, job->threads * GFI_CONV_CHUNK), GFI_CONV_CHUNK);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(job->threads) schedule(static, 1)
-#endif
-        for (int t = 0; t < job->threads; t++) {
-            const size_t from = weights * (size_t)t / (size_t)job->threads,
-                         to = weights * ((size_t)t + 1) / (size_t)job->threads;
-            for (int k = 0; k < done; k++)
-                job->kernels->axpy(dw + from, 1, gfi_conv_room_of(job, k).dw + from, to - from);
-        }
-        for (int k = 0; k < done && job->db; k++) {
-            const gfi_conv_room room = gfi_conv_room_of(job, k);
-            for (int o = 0; o < job->out.channels; o++) job->db[o] = (gf_real)((double)job->db[o] + room.db[o]);
-        }
-    }
-}
-
-static void gfi_convolve_back(const gfi_conv *job) {
-    const int taps = (int)gfi_conv_taps(job), C = job->in.channels, O = job->out.channels;
-    gf_real *packed, *dw;
-    (void)gfi_conv_shared(job, &packed, &dw);
-    if (job->dx) gfi_conv_pack(job, 1);
-    gfi_conv_sum_chunks(job, dw);
-    for (int c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
-        job->kernels->flip(dw + (ptrdiff_t)c * O, (ptrdiff_t)C * O, taps, O, job->dw + (ptrdiff_t)c * taps,
-                           (ptrdiff_t)C * taps, 0);
-}
-
-static const gfi_kernels *gfi_kernels_best(void);               // the fastest that this machine can run
-static const gfi_kernels *gfi_kernels_named(const char *name);  // NULL where this machine has none of that name
-
-// From here to the kernels code is long, and a training step spends next to no time in it: the loops that matter are
-// the kernels'. So, where optimisation is on at all, compiling it fast is worth more than optimising it hard.
-#if defined(__OPTIMIZE__) && defined(__clang__)
-#pragma clang attribute push(__attribute__((noinline)), apply_to = function)
-#elif defined(__OPTIMIZE__) && defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC optimize("O1")
-#endif
-
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:ACT] Activation functions
-// ---------------------------------------------------------------------------------------------------------------------
-// gfi_act_eval is all there is to know: one case an activation, value and derivative side by side. The fast versions
-// are in [GF:KERNEL]; the tests hold them against this one. Next to read: gfi_act_layer_backward, which uses φ'.
-
-#define GFI_SELU_ALPHA 1.6732632423543772848  // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
-#define GFI_SELU_SCALE 1.0507009873554804935
-
-static double gfi_act_sigmoid_of(double z) {  // e^-|z| cannot overflow
-    double e = exp(-fabs(z));
-    return z < 0 ? e / (1 + e) : 1 / (1 + e);
-}
-
-static double gfi_act_gated(double z, double gate) { return gate == 0 ? 0 : z * gate; }  // 0 at -∞, where -∞·0 is NaN
-
-// φ(z), and φ'(z) in *slope.
-static double gfi_act_eval(gf_act act, double z, double *slope) {
-    const double p = act.param;
-    double s, t;
-    *slope = z;
-    if (z != z) return z;  // NaN
-    switch (act.kind) {
-    case GF_ACT_IDENTITY: *slope = 1; return z;
-    case GF_ACT_SIGMOID:
-        s = gfi_act_sigmoid_of(z);
-        *slope = s * gfi_act_sigmoid_of(-z);  // σ(1 - σ), and 1 - σ(z) = σ(-z) has no cancellation
-        return s;
-    case GF_ACT_TANH:
-        t = cosh(z);
-        *slope = 1 / (t * t);  // 1 - tanh² without cancellation
-        return tanh(z);
-    case GF_ACT_RELU: *slope = z > 0 ? 1 : 0; return z > 0 ? z : 0;
-    case GF_ACT_LEAKY_RELU:
-    case GF_ACT_PRELU: *slope = z > 0 ? 1 : p; return z > 0 ? z : gfi_act_gated(z, p);
-    case GF_ACT_ELU: *slope = z > 0 ? 1 : p * exp(z); return z > 0 ? z : p * expm1(z);
-    case GF_ACT_SELU:
-        *slope = GFI_SELU_SCALE * (z > 0 ? 1 : GFI_SELU_ALPHA * exp(z));
-        return GFI_SELU_SCALE * (z > 0 ? z : GFI_SELU_ALPHA * expm1(z));
-    case GF_ACT_CELU: *slope = z > 0 ? 1 : exp(z / p); return z > 0 ? z : p * expm1(z / p);
-    case GF_ACT_SOFTPLUS: *slope = z > 20 ? 1 : gfi_act_sigmoid_of(z); return z > 20 ? z : log1p(exp(z));
-    case GF_ACT_SOFTSIGN:
-        t = 1 / (1 + fabs(z));
-        *slope = t * t;
-        return t == 0 ? copysign(1, z) : z * t;
-    case GF_ACT_ARCTAN: *slope = 1 / (1 + z * z); return atan(z);
-    case GF_ACT_GELU:
-        s = 0.5 * erfc(-z * 0.70710678118654752440);                                       // Φ(z)
-        *slope = s + gfi_act_gated(z, 0.39894228040143267794 * exp(-0.5 * z * z));         // N(z)
-        return gfi_act_gated(z, s);
-    case GF_ACT_GELU_TANH:
-        t = 0.79788456080286535588;                                                        // √(2/π)
-        s = gfi_act_sigmoid_of(2 * t * (z + 0.044715 * z * z * z));                        // ½(1 + tanh u) = σ(2u)
-        *slope = s + gfi_act_gated(z * 2 * t * (1 + 3 * 0.044715 * z * z), s * (1 - s));
-        return gfi_act_gated(z, s);
-    case GF_ACT_SILU:
-        s = gfi_act_sigmoid_of(p * z);
-        *slope = s + gfi_act_gated(p * z, s * gfi_act_sigmoid_of(-p * z));
-        return gfi_act_gated(z, s);
-    case GF_ACT_MISH:
-        t = tanh(z > 20 ? z : log1p(exp(z)));
-        *slope = t + gfi_act_gated(z, (1 - t * t) * gfi_act_sigmoid_of(z));
-        return gfi_act_gated(z, t);
-    case GF_ACT_TELU:
-        if (z > 10) {  // tanh(e^10) is 1; further on e^z overflows and ∞·0 is NaN
-            *slope = 1;
-            return z;
-        }
-        t = tanh(exp(z));
-        *slope = t + gfi_act_gated(z, exp(z) * (1 - t * t));
-        return gfi_act_gated(z, t);
-    case GF_ACT_HARD_SIGMOID:
-        *slope = z > -3 && z < 3 ? 1.0 / 6 : 0;
-        return z <= -3 ? 0 : z >= 3 ? 1 : (z + 3) / 6;
-    case GF_ACT_HARD_TANH:
-        *slope = z > -1 && z < 1 ? 1 : 0;
-        return z <= -1 ? -1 : z >= 1 ? 1 : z;
-    case GF_ACT_HARD_SWISH:
-        *slope = z < -3 ? 0 : z < 3 ? z / 3 + 0.5 : 1;
-        return z <= -3 ? 0 : z >= 3 ? z : z * (z + 3) / 6;
-    case GF_ACT_RELU6:
-        *slope = z > 0 && z < 6 ? 1 : 0;
-        return z <= 0 ? 0 : z >= 6 ? 6 : z;
-    case GF_ACT_CUSTOM:
-        if (!act.value || !act.derivative) break;
-        *slope = act.derivative(z);
-        return act.value(z);
-    case GF_ACT_COUNT: break;
-    }
-    gfi_fail(GF_ERROR_ARGUMENT, "gf_act_value: kind %d%s; take one of gf_act_kind or gf_act_custom with two functions",
-             (int)act.kind, act.kind == GF_ACT_CUSTOM ? " (custom) lacks a function" : " is no activation");
-    return *slope = NAN;
-}
-
-GFDEF double gf_act_value(gf_act act, double z) {
-    double slope;
-    return gfi_act_eval(act, z, &slope);
-}
-
-GFDEF double gf_act_derivative(gf_act act, double z) {
-    double slope;
-    (void)gfi_act_eval(act, z, &slope);
-    return slope;
-}
-
-GFDEF const gf_act_properties *gf_act_describe(gf_act_kind kind) {
-    static const gf_act_properties table[] = {
-#define GFI_ACT_ROW(kind, name, param, kinks, kink1, kink2, formula, derivative, source) \
-    {name, param, kinks, {kink1, kink2}, formula, derivative, source},
-        GF_ACT_LIST(GFI_ACT_ROW)
-#undef GFI_ACT_ROW
-        {"?", 0, 0, {0, 0}, "", "", ""}};
-    return &table[(int)kind >= 0 && kind < GF_ACT_COUNT ? kind : GF_ACT_COUNT];
-}
-
-GFDEF const char *gf_act_name(gf_act_kind kind) { return gf_act_describe(kind)->name; }
-GFDEF gf_act gf_act_default(gf_act_kind kind) { return gf_act_with(kind, gf_act_describe(kind)->param); }
-
-GFDEF gf_act gf_act_with(gf_act_kind kind, double param) {
-    gf_act act;
-    act.kind = kind, act.param = param;
-    act.value = act.derivative = NULL;
-    act.name = gf_act_name(kind);
-    return act;
-}
-
-GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z)) {
-    gf_act act = gf_act_default(GF_ACT_CUSTOM);
-    act.name = name ? name : act.name;
-    act.value = value, act.derivative = derivative;
-    return act;
-}
-
-// The names to choose from, for messages.
-#define GFI_ACT_LISTED(kind, name, param, kinks, kink1, kink2, formula, derivative, source) " " name
-static const char gfi_act_names[] = GF_ACT_LIST(GFI_ACT_LISTED) ", with a parameter like leaky_relu_0.2";
-#undef GFI_ACT_LISTED
-
-GFDEF int gf_act_from_name(const char *name, gf_act *out) {
-    size_t best = 0;
-    int i, negative, kind = -1;
-    double param;
-    if (!name || !out) return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
-    for (i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
-        const char *known = i < (int)GF_ACT_CUSTOM ? gf_act_name((gf_act_kind)i) : "swish";
-        size_t length = strlen(known);
-        if (length <= best || strncmp(name, known, length) != 0) continue;
-        if (name[length] != '\0' && name[length] != '_') continue;
-        best = length, kind = i < (int)GF_ACT_CUSTOM ? i : (int)GF_ACT_SILU;
-    }
-    if (kind < 0) return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
-    if (name[best] == '\0') {
-        *out = gf_act_default((gf_act_kind)kind);
-        return 1;
-    }
-    negative = name[best + 1] == '-';  // after the underscore
-    if (!gfi_parse_decimal(name + best + 1 + negative, &param))
-        return gfi_unknown("gf_act_from_name", name, out, gfi_act_names), 0;
-    *out = gf_act_with((gf_act_kind)kind, negative ? -param : param);
-    return 1;
-}
-
-GFDEF int gf_act_saturated(gf_act act, double z) {
-    double h = gf_act_value(act, z), start = gf_act_value(act, 0);
-    double limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
-    switch (act.kind) {
-    case GF_ACT_RELU:
-    case GF_ACT_LEAKY_RELU:
-    case GF_ACT_PRELU: return z <= 0;
-    case GF_ACT_RELU6: return z <= 0 || h > 0.95 * 6;
-    case GF_ACT_SIGMOID:
-    case GF_ACT_HARD_SIGMOID: return h < 0.05 || h > 0.95;
-    case GF_ACT_GELU:
-    case GF_ACT_GELU_TANH:
-    case GF_ACT_SILU:
-    case GF_ACT_MISH:
-    case GF_ACT_TELU:
-    case GF_ACT_HARD_SWISH: return z < 0 ? h > 0.05 * z : h < 0.05 * z;
-    default: return fabs(limit) < HUGE_VAL && fabs(h - start) > 0.95 * fabs(limit - start);
-    }
-}
-
-// The z at which gf_act_saturated turns true on one side (-1: left, +1: right); that side's infinity if it never does.
-static double gfi_act_threshold(gf_act act, double side) {
-    double out = side * 1e6, in = 1;
-    int i;
-    if (!gf_act_saturated(act, out)) return side * HUGE_VAL;
-    for (i = 0; i < 40 && gf_act_saturated(act, in); i++) in *= -0.5;  // 1, -1/2, 1/4, …: some z that is not
-    if (gf_act_saturated(act, in)) return 0;  // a step: saturated everywhere
-    for (i = 0; i < 100; i++) {
-        double middle = 0.5 * (in + out);
-        if (gf_act_saturated(act, middle)) out = middle;
-        else in = middle;
-    }
-    return fabs(out) < 1e-12 ? 0 : out;
-}
-
-static double gfi_act_search(gf_act act, double z, int what) {  // what is to be made large: 0: φ, 1: -φ, 2: |φ'|
-    return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
-}
-
-// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then golden section around it.
-static double gfi_act_maximum(gf_act act, int what, double *at) {
-    const double step = 1.0 / 64, golden = 0.61803398874989485;
-    double best = gfi_act_search(act, 0, what), low, high;
-    int i;
-    *at = 0;
-    for (i = 2; i < 2 * 1920 + 2; i++) {
-        double z = (i & 1 ? -step : step) * (i / 2), found = gfi_act_search(act, z, what);
-        if (found > best) best = found, *at = z;
-    }
-    low = *at - step, high = *at + step;
-    for (i = 0; i < 60; i++) {
-        double a = high - golden * (high - low), b = low + golden * (high - low);
-        if (gfi_act_search(act, a, what) > gfi_act_search(act, b, what)) high = b;
-        else low = a;
-    }
-    if (gfi_act_search(act, low, what) > best) *at = low, best = gfi_act_search(act, low, what);
-    return best;
-}
-
-GFDEF gf_act_info gf_act_measure(gf_act act) {
-    const gf_act_properties *properties = gf_act_describe(act.kind);
-    double left = gf_act_value(act, -HUGE_VAL), right = gf_act_value(act, HUGE_VAL), at;
-    gf_act_info info;
-    int i;
-    info.upper = gfi_act_maximum(act, 0, &at), info.lower = -gfi_act_maximum(act, 1, &at);
-    if (left < info.lower) info.lower = left;
-    if (left > info.upper) info.upper = left;
-    if (right < info.lower) info.lower = right;
-    if (right > info.upper) info.upper = right;
-    info.slope_max = gfi_act_maximum(act, 2, &info.slope_max_at);
-    info.smooth = info.monotone = info.zero_centred = 1;
-    for (i = 0; i < properties->kink_count; i++) {
-        double before = gf_act_derivative(act, properties->kinks[i] - 1e-9);
-        if (!(fabs(gf_act_derivative(act, properties->kinks[i] + 1e-9) - before) < 1e-6)) info.smooth = 0;
-    }
-    for (i = -1920; i <= 1920; i++) {
-        double z = i / 64.0, h = gf_act_value(act, z);
-        if (!(gf_act_derivative(act, z) >= 0)) info.monotone = 0;
-        if (!(fabs(gf_act_value(act, -z) + h) <= 1e-12 * (1 + fabs(h)))) info.zero_centred = 0;
-    }
-    info.saturates_left = fabs(left) < HUGE_VAL, info.saturates_right = fabs(right) < HUGE_VAL;
-    info.saturated_below = gfi_act_threshold(act, -1), info.saturated_above = gfi_act_threshold(act, 1);
-    return info;
-}
-
-GFDEF int gf_act_flat(gf_act act, const gf_act_info *info, double z) {
-    return info && fabs(gf_act_derivative(act, z)) < 0.01 * info->slope_max;
-}
-
-GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n) {
-    if (z && h) gfi_kernels_best()->act_forward(act, z, h, NULL, n);
-}
-
-GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n) {
-    if (z && dh && dz) gfi_kernels_best()->act_backward(act, z, NULL, dh, dz, n);
-}
-
-// Does forward hand φ' on to backward (1), or is it cheaper to find it from z again (0: piecewise linear)?
-static int gfi_act_stores_slope(gf_act_kind kind) {
-    switch (kind) {
-    case GF_ACT_IDENTITY:
-    case GF_ACT_RELU:
-    case GF_ACT_LEAKY_RELU:
-    case GF_ACT_PRELU:
-    case GF_ACT_RELU6:
-    case GF_ACT_HARD_TANH:
-    case GF_ACT_HARD_SIGMOID:
-    case GF_ACT_HARD_SWISH: return 0;
-    default: return 1;
-    }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:INIT] Initialisers
-// ---------------------------------------------------------------------------------------------------------------------
+// --- [GF:INIT] initialisers ---
 // Element i of tensor t is a function of (seed, t, i): two nets with one seed start from the same weights even when
 // their activations or norms differ, so that what is compared is the activation and not the luck of the draw.
 
-static const char *const gfi_init_names[GF_INIT_COUNT] = {
-    "default", "xavier", "xavier_uniform", "kaiming", "kaiming_uniform", "lecun", "orthogonal", "normal", "constant"};
-
 GFDEF gf_init gf_init_with(gf_init_kind kind, double gain) {
-    gf_init init;
-    init.kind = kind, init.gain = gain;
+    const gf_init init = {kind, gain};
     return init;
 }
 
-GFDEF gf_init gf_init_default(void) { return gf_init_with(GF_INIT_DEFAULT, 1); }
 GFDEF gf_init gf_init_kaiming(void) { return gf_init_with(GF_INIT_KAIMING_NORMAL, sqrt(2.0)); }
 GFDEF gf_init gf_init_xavier(double gain) { return gf_init_with(GF_INIT_XAVIER_NORMAL, gain); }
 GFDEF gf_init gf_init_zero(void) { return gf_init_with(GF_INIT_CONSTANT, 0); }
 
-GFDEF const char *gf_init_name(gf_init_kind kind) {
-    return (int)kind >= 0 && kind < GF_INIT_COUNT ? gfi_init_names[kind] : "?";
-}
-
-// The initialiser that a whole name stands for; 0 when it is none.
-static int gfi_init_parse(const char *name, gf_init *init) {
-    int kind, best = -1;
-    size_t best_length = 0;
-    for (kind = 0; kind < GF_INIT_COUNT; kind++) {  // the longest name that starts the text
-        size_t length = strlen(gfi_init_names[kind]);
-        if (length > best_length && strncmp(name, gfi_init_names[kind], length) == 0) best = kind, best_length = length;
-    }
-    if (best < 0) return 0;
-    name += best_length;
-    if (strncmp(name, "_normal", 7) == 0 && best != GF_INIT_NORMAL) name += 7;
-    *init = gf_init_with((gf_init_kind)best, 1);
-    if (best == GF_INIT_KAIMING_NORMAL || best == GF_INIT_KAIMING_UNIFORM) init->gain = sqrt(2.0);
-    return *name == '_' ? gfi_parse_decimal(name + 1, &init->gain) : *name == '\0';
-}
-
-GFDEF int gf_init_from_name(const char *name, gf_init *out) {
-    gf_init init;
-    if (!name || !out || !gfi_init_parse(name, &init)) {
-        gfi_unknown("gf_init_from_name", name, out,
-                    " default xavier xavier_uniform kaiming kaiming_uniform lecun orthogonal normal constant, with a "
-                    "gain like xavier_0.5");
-        return 0;
-    }
-    *out = init;
-    return 1;
+static int gfi_init_is_valid(gf_init init) {
+    return (int)init.kind >= 0 && init.kind < GF_INIT_COUNT && init.gain == init.gain;
 }
 
 // Make the rows of w[rows, cols], rows ≤ cols, orthonormal by Gram-Schmidt, each projected twice against rounding.
 // Element (r, c) stands at w[r·row_step + c·col_step].
-static void gfi_orthonormalise(gf_real *w, int rows, int cols, size_t row_step, size_t col_step) {
-    int r, q, c, pass;
-    for (r = 0; r < rows; r++) {
-        gf_real *row = w + (size_t)r * row_step;
-        double norm = 0;
-        for (pass = 0; pass < 2; pass++)
-            for (q = 0; q < r; q++) {
-                const gf_real *other = w + (size_t)q * row_step;
-                double dot = 0;
-                for (c = 0; c < cols; c++)
-                    dot += (double)row[(size_t)c * col_step] * (double)other[(size_t)c * col_step];
-                for (c = 0; c < cols; c++)
-                    row[(size_t)c * col_step] -= (gf_real)(dot * (double)other[(size_t)c * col_step]);
-            }
-        for (c = 0; c < cols; c++) norm += (double)row[(size_t)c * col_step] * (double)row[(size_t)c * col_step];
-        norm = sqrt(norm);
-        for (c = 0; c < cols; c++) row[(size_t)c * col_step] = (gf_real)((double)row[(size_t)c * col_step] / norm);
+static void gfi_orthonormalise(gf_real *w, size_t rows, size_t cols, size_t row_step, size_t col_step) {
+    for (size_t r = 0; r < rows; r++) {
+        gf_real *row = w + r * row_step;
+        for (size_t q = 0; q < 2 * r; q++) {
+            const gf_real *other = w + q % r * row_step;
+            double dot = 0;
+            for (size_t c = 0; c < cols; c++) dot += (double)row[c * col_step] * (double)other[c * col_step];
+            for (size_t c = 0; c < cols; c++) row[c * col_step] -= (gf_real)(dot * (double)other[c * col_step]);
+        }
+        double square = 0;
+        for (size_t c = 0; c < cols; c++) square += (double)row[c * col_step] * (double)row[c * col_step];
+        for (size_t c = 0; c < cols; c++) row[c * col_step] = (gf_real)((double)row[c * col_step] / sqrt(square));
     }
 }
 
 // The rows of w[rows, cols], or its columns where these are fewer, made orthonormal, times gain.
-static void gfi_init_orthogonal(gf_real *w, int rows, int cols, double gain) {
-    size_t i, n = (size_t)rows * (size_t)cols;
-    if (rows <= cols) gfi_orthonormalise(w, rows, cols, (size_t)cols, 1);
-    else gfi_orthonormalise(w, cols, rows, 1, (size_t)cols);
-    for (i = 0; i < n; i++) w[i] = (gf_real)((double)w[i] * gain);
+static void gfi_init_orthogonal(gf_real *w, size_t rows, size_t cols, double gain) {
+    if (rows <= cols) gfi_orthonormalise(w, rows, cols, cols, 1);
+    else gfi_orthonormalise(w, cols, rows, 1, cols);
+    for (size_t i = 0; i < rows * cols; i++) w[i] = (gf_real)((double)w[i] * gain);
 }
 
-// Standard deviation (normal kinds) that an initialiser asks for; its uniform twin has the bound √3 times that.
+// Standard deviation that an initialiser asks for (orthogonal: before orthonormalising); a uniform kind has the bound √3
+// times that.
 static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
     switch (init.kind) {
     case GF_INIT_DEFAULT: return init.gain * sqrt(1.0 / (3.0 * fan_in));
@@ -2238,162 +1607,27 @@ static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
     }
 }
 
-GFDEF gf_status gf_init_fill(gf_init init, gf_real *w, size_t n, int fan_in, int fan_out, uint64_t seed,
-                             uint64_t stream) {
-    int uniform =
+// Fill w[rows, n/rows]; a bias has one row.
+static void gfi_init_fill(gf_init init, gf_real *w, size_t n, size_t rows, int fan_in, int fan_out, uint64_t seed,
+                          uint64_t stream) {
+    const int uniform =
         init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
-    double std;
-    size_t i;
-    if (!w || fan_in < 1 || fan_out < 1 || (int)init.kind < 0 || init.kind >= GF_INIT_COUNT ||
-        init.gain != init.gain)
-        return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_init_fill: w is %s, fan_in %d, fan_out %d, kind %d, gain %g; needs an array, fans of at "
-                        "least 1, a kind of gf_init_kind and a gain that is a number",
-                        w ? "given" : "NULL", fan_in, fan_out, (int)init.kind, init.gain);
-    std = gfi_init_std(init, fan_in, fan_out);
-    for (i = 0; i < n; i++) {
+    const double std = init.kind == GF_INIT_ORTHOGONAL ? 1 : gfi_init_std(init, fan_in, fan_out);
+    for (size_t i = 0; i < n; i++) {
         if (init.kind == GF_INIT_CONSTANT) w[i] = (gf_real)init.gain;
         else if (uniform) w[i] = (gf_real)(std * sqrt(3.0) * (2 * gf_random_uniform(seed, stream, i) - 1));
-        else w[i] = (gf_real)((init.kind == GF_INIT_ORTHOGONAL ? 1 : std) * gf_random_normal(seed, stream, i));
+        else w[i] = (gf_real)(std * gf_random_normal(seed, stream, i));
     }
-    if (init.kind == GF_INIT_ORTHOGONAL && n == (size_t)fan_in * (size_t)fan_out)  // w[O,I]; a bias stays as drawn
-        gfi_init_orthogonal(w, fan_out, fan_in, init.gain);
-    return GF_OK;
+    if (init.kind == GF_INIT_ORTHOGONAL) gfi_init_orthogonal(w, rows, n / rows, init.gain);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:LAYER] Layers
-// ---------------------------------------------------------------------------------------------------------------------
-// Every kind of layer is four things that stand together below: forward, backward, their entry in a gfi_layer_kind, and
-// the public function that plans it: checks the input's shape, says the output's, declares parameters. The network's
-// core knows nothing else of it.
-// Backward is the chain rule read from right to left: a layer y = f(x; w) receives dy = ∂L/∂y and gives
-//     dx = (∂y/∂x)ᵀ·dy  to the layer before it      dw = (∂y/∂w)ᵀ·dy  to the optimiser.
-
-typedef struct gfi_layer gfi_layer;
-
-typedef struct gfi_layer_kind {
-    const char *name;                                     // layers are called name1, name2, …
-    void (*forward)(gf_net *net, gfi_layer *layer);       // x → y (and whatever backward will need into save)
-    void (*backward)(gf_net *net, gfi_layer *layer);      // dy → dx, unless dx is NULL, and the parameters' gradients
-    uint64_t (*branch)(gf_net *net, gfi_layer *layer);    // hash of the sides of kinks taken by the batch; NULL: smooth
-    int affine;                                           // 1: a z = W·h + b layer, one of the L that probes number
-} gfi_layer_kind;
-
-struct gfi_layer {
-    const gfi_layer_kind *kind;
-    char name[24];
-    gf_shape in, out;
-    size_t in_size, out_size;      // of one sample
-    int tensor, tensors;           // its parameters: the first one's index and their number
-    const gf_real *x;              // [B, in]   input: the output of the layer before
-    gf_real *y, *y_buffer;         // [B, out]  output; y may be x itself where a layer only passes on
-    gf_real *dy, *dx;              // [B, out], [B, in]   dx is the dy of the layer before
-    int in_place;                  // backward overwrites dy with dx
-    double squares;                // Σ dy², below 0 while nobody has asked
-    gf_real *save;                 // [B, save_size] kept for backward: φ'(z), dropout's mask, a skip's gradient
-    size_t save_size;
-    double *channel;               // [channel_size] per-channel (or per-sample) statistics of norms
-    size_t channel_size;
-    int saved;                     // save is valid for the last forward
-    int ordinal;                   // of affine layers, from 1: their stream of random weights
-    int mark;                      // index of the layer that a skip starts from
-    gf_window window;              // conv, pools; a projected skip's strides
-    gf_act act;                    // activation layers
-    gf_act_info act_info;          // when probed
-    double rate;                   // dropout's p
-    int normalised;                // batch norm: the batch's own statistics (1) or the running ones (0) made y
-    gf_init weight_init, bias_init;
-};
-
-typedef struct gfi_tensor {
-    gf_tensor view;
-    char name[40];
-    gf_init init;
-    int fan_in, fan_out, trained;      // trained 0: a running statistic
-    uint64_t stream;
-    double squares;                    // Σ grad², below 0 while nobody has asked
-} gfi_tensor;
-
-enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED };  // what has been called so far
-
-struct gf_net {
-    gf_shape input;
-    int max_batch, threads, want_input_grad, no_bias;
-    uint64_t seed;
-    gf_init weight_init, bias_init;    // for the affine layers to come
-    unsigned probe;                    // GF_PROBE_… bits
-    gf_status status;
-    char message[GFI_MESSAGE_SIZE];
-
-    gfi_layer *layers;
-    int layer_count, layer_capacity, affine_count;
-    gfi_tensor *tensors;
-    int tensor_count, tensor_capacity;
-    size_t param_count, state_count;   // trained parameters; running statistics
-
-    unsigned char *memory;             // the one allocation that everything below points into
-    size_t bytes;
-    gf_real *params, *grads, *state;
-    gf_real *input_grad, *sample;      // [B, I]: ∂L/∂x; the input of gf_net_evaluate
-    gf_real *workspace;                // of the matrix multiply and the convolution
-    double *row_loss;                  // [B]
-    const struct gfi_kernels *kernels;
-
-    int phase, batch, correct;
-    gf_mode mode;
-    int frozen;                        // gradient check: running statistics stay as they are
-    long step;
-
-    gf_layer_probe *probes;            // [affine_count]
-    gf_real *probe_scratch;            // [B · widest layer]
-    int measured;                      // the next step records update ratios
-    unsigned char *alive;              // [unit_count]: 1 where a unit (channel) of an affine layer was seen with z > 0
-    size_t unit_count;
-    int dead_counting, dead_seen;
-    gf_nonfinite nonfinite;
-};
-
-static void gfi_dead_count(gf_net *net);
-static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-
-// Keep the first error of a net, with its text.
-static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...) {
-    char message[GFI_MESSAGE_SIZE];
-    va_list args;
-    va_start(args, format);
-    gfi_vprint(message, sizeof message, format, args);
-    va_end(args);
-    gfi_fail(status, "%s", message);
-    if (net && net->status == GF_OK) {
-        net->status = status;
-        memcpy(net->message, message, sizeof message);
-    }
-    return status;
-}
-
-// May this call go on? Needs a net without an error that has got at least as far as `phase`.
-static int gfi_ready(gf_net *net, int phase, const char *function) {
-    static const char *const needs[] = {"", "gf_net_build", "gf_net_forward", "a loss (gf_loss_…)", "gf_net_backward"};
-    if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function), 0;
-    if (net->status != GF_OK) return 0;
-    if (net->phase < phase)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function,
-                            needs[net->phase + 1]),
-               0;
-    return 1;
-}
+// --- building a net ---
 
 // Make room for one more element of an array of `count`; NULL when memory is out (the array is then as it was).
 static void *gfi_grow(void *array, int count, int *capacity, size_t size) {
-    int wanted = *capacity ? 2 * *capacity : 16;
-    void *grown;
     if (count < *capacity) return array;
-    grown = (size_t)wanted > SIZE_MAX / size ? NULL : GF_REALLOC(array, (size_t)wanted * size);
+    const int wanted = *capacity ? 2 * *capacity : 16;
+    void *grown = (size_t)wanted > SIZE_MAX / size ? NULL : GF_REALLOC(array, (size_t)wanted * size);
     if (grown) *capacity = wanted;
     return grown;
 }
@@ -2402,890 +1636,157 @@ static gf_shape gfi_current_shape(const gf_net *net) {
     return net->layer_count ? net->layers[net->layer_count - 1].out : net->input;
 }
 
-// Append a layer whose output has the shape of its input; NULL, with the net's error set, when that is not possible.
-// `base` is its name without number.
-static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const char *base) {
-    gfi_layer *layer;
-    void *grown;
-    int i, number = 1;
-    size_t length = strlen(base);
-    if (!gfi_ready(net, GFI_NEW, base)) return NULL;
-    if (net->phase != GFI_NEW)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: added after gf_net_build; add all layers first", base),
-               (gfi_layer *)0;
-    grown = gfi_grow(net->layers, net->layer_count, &net->layer_capacity, sizeof *layer);
-    if (!grown)
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for layer %d", base, net->layer_count + 1),
-               (gfi_layer *)0;
+// Append a layer called name1, name2, … with this output; NULL and the net's error when memory is out. Its public
+// function has checked all else before, so that no half-made layer ever stands in a net.
+static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const char *name, gf_shape out) {
+    void *grown = gfi_grow(net->layers, net->layer_count, &net->layer_capacity, sizeof(gfi_layer));
+    if (!gfi_require(net, grown != NULL, GF_ERROR_MEMORY, "%s: out of memory for layer %d", name, net->layer_count + 1))
+        return NULL;
     net->layers = (gfi_layer *)grown;
-    for (i = 0; i < net->layer_count; i++)
-        if (strncmp(net->layers[i].name, base, length) == 0 && net->layers[i].name[length] <= '9') number++;
-    layer = &net->layers[net->layer_count];
+    int number = 1;
+    const size_t length = strlen(name);
+    for (int i = 0; i < net->layer_count; i++) {
+        const char *other = net->layers[i].name;
+        if (strncmp(other, name, length) == 0 && other[length] <= '9') number++;
+    }
+    gfi_layer *layer = &net->layers[net->layer_count];
     memset(layer, 0, sizeof *layer);
-    gfi_print(layer->name, sizeof layer->name, "%s%d", base, number);
+    gfi_print(layer->name, sizeof layer->name, "%s%d", name, number);
     layer->kind = kind;
-    layer->in = layer->out = gfi_current_shape(net);
-    layer->in_size = layer->out_size = gf_shape_size(layer->in);
-    layer->tensor = net->tensor_count;
-    layer->weight_init = net->weight_init, layer->bias_init = net->bias_init;
+    layer->in = gfi_current_shape(net);
+    layer->out = out;
+    layer->in_size = gfi_shape_size(layer->in);
+    layer->out_size = gfi_shape_size(out);
+    layer->first_tensor = net->tensor_count;
+    layer->weight_init = net->weight_init;
+    layer->bias_init = net->bias_init;
+    layer->squares = -1;
     net->layer_count++;
     return layer;
 }
 
-// A layer that failed its plan does not stay: the net keeps its shape and its error.
-static void gfi_drop_layer(gf_net *net) { net->layer_count--; }
-
-static void gfi_set_output(gfi_layer *layer, gf_shape out) {
-    layer->out = out;
-    layer->out_size = gf_shape_size(out);
-}
-
-// Declare a parameter tensor of the newest layer. `trained` 0: a running statistic, kept with the state.
+// Declare the next tensor of the newest layer. trained 0: a running statistic.
 static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int rank, const int *dims, int trained,
                         gf_init init, int fan_in, int fan_out, uint64_t stream) {
-    gfi_tensor *tensor;
-    size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
-    int i;
     if (net->status != GF_OK) return;
-    void *grown = gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof *tensor);
+    size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
+    void *grown = gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof(gfi_tensor));
     if (grown) net->tensors = (gfi_tensor *)grown;
-    for (i = 0; i < rank && size > 0; i++) size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
-    if (!grown || size == 0 || *total > SIZE_MAX / 16 - size) {
-        gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for its %s; make the layer smaller", layer->name, part);
+    for (int i = 0; i < rank && size > 0; i++)
+        size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
+    if (!gfi_require(net, grown && size > 0 && *total <= SIZE_MAX / 16 - size, GF_ERROR_MEMORY,
+                     "%s: out of memory for its %s; make the layer smaller", layer->name, part))
         return;
-    }
-    tensor = &net->tensors[net->tensor_count++];
+    gfi_tensor *tensor = &net->tensors[net->tensor_count++];
     memset(tensor, 0, sizeof *tensor);
     gfi_print(tensor->name, sizeof tensor->name, "%s.%s", layer->name, part);
     tensor->view.rank = rank;
-    for (i = 0; i < rank; i++) tensor->view.dims[i] = dims[i];
+    for (int i = 0; i < rank; i++) tensor->view.dims[i] = dims[i];
     tensor->view.size = size;
     tensor->view.offset = *total;
-    tensor->init = init, tensor->fan_in = fan_in, tensor->fan_out = fan_out, tensor->stream = stream;
+    tensor->init = init;
+    tensor->fan_in = fan_in;
+    tensor->fan_out = fan_out;
+    tensor->stream = stream;
     tensor->trained = trained;
+    tensor->squares = -1;
     *total += size;
-    layer->tensors++;
+    layer->tensor_count++;
 }
-
-static gf_tensor *gfi_param(gf_net *net, const gfi_layer *layer, int i) {
-    return &net->tensors[layer->tensor + i].view;
-}
-
-// A matrix [rows, cols] as data and two strides, so that a transpose costs nothing.
-typedef struct gfi_matrix {
-    const gf_real *data;
-    size_t rows, cols;
-    ptrdiff_t row_step, col_step;
-} gfi_matrix;
-
-static gfi_matrix gfi_view(const gf_real *data, size_t rows, size_t cols) {
-    gfi_matrix matrix;
-    matrix.data = data, matrix.rows = rows, matrix.cols = cols;
-    matrix.row_step = (ptrdiff_t)cols, matrix.col_step = 1;
-    return matrix;
-}
-
-static gfi_matrix gfi_transposed(gfi_matrix a) {
-    gfi_matrix t;
-    t.data = a.data, t.rows = a.cols, t.cols = a.rows, t.row_step = a.col_step, t.col_step = a.row_step;
-    return t;
-}
-
-// c[m,n] = a[m,k]·b[k,n] + bias[n] (bias may be NULL), or c += a·b
-static void gfi_product(gf_net *net, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *bias, int accumulate) {
-    gfi_matmul job;
-    GF_ASSERT(a.cols == b.rows);
-    memset(&job, 0, sizeof job);
-    job.m = (int)a.rows, job.n = (int)b.cols, job.k = (int)a.cols;
-    job.a = a.data, job.a_row = a.row_step, job.a_col = a.col_step;
-    job.b = b.data, job.b_row = b.row_step, job.b_col = b.col_step;
-    job.c = c, job.c_row = (ptrdiff_t)b.cols;
-    job.bias = bias, job.accumulate = accumulate;
-    job.threads = net->threads, job.workspace = net->workspace;
-    net->kernels->matmul(&job);
-}
-
-#define GFI_SLOPE_BYTES ((size_t)1 << 20)  // the most that an activation layer keeps of φ'(z) from forward to backward
-
-// Elementwise work is cut into pieces of one fixed length, so that the bits do not depend on the number of threads.
-enum { GFI_PIECE = 8192 };
-
-static size_t gfi_piece(size_t n, size_t start) { return n - start < GFI_PIECE ? n - start : (size_t)GFI_PIECE; }
-
-// --- dense: z[B,O] = h[B,I]·Wᵀ + b ---
-
-static void gfi_dense_forward(gf_net *net, gfi_layer *layer) {
-    const gf_real *w = gfi_param(net, layer, 0)->value,
-                  *b = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
-    size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
-    gfi_product(net, layer->y, gfi_view(layer->x, batch, I), gfi_transposed(gfi_view(w, O, I)), b, 0);
-}
-
-// z_bo = Σ_i h_bi·w_oi + b_o, so by the chain rule
-//     dw_oi = Σ_b dz_bo·h_bi        db_o = Σ_b dz_bo        dh_bi = Σ_o dz_bo·w_oi
-static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
-    gf_tensor *w = gfi_param(net, layer, 0);
-    size_t batch = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
-    gfi_matrix dz = gfi_view(layer->dy, batch, O);
-    gfi_product(net, w->grad, gfi_transposed(dz), gfi_view(layer->x, batch, I), NULL, 0);
-    if (layer->tensors > 1)
-        net->kernels->column_sums(layer->dy, net->batch, (int)O, (ptrdiff_t)O, gfi_param(net, layer, 1)->grad, 0);
-    if (layer->dx) gfi_product(net, layer->dx, dz, gfi_view(w->value, O, I), NULL, 0);
-}
-
-static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, NULL, 1};
 
 // Weight [out, fan…] and bias [out] of an affine layer, with its ordinal's streams of random numbers.
 static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const int *dims, int fan_in, int fan_out) {
-    uint64_t stream;
     layer->ordinal = ++net->affine_count;
-    stream = 256 * (uint64_t)layer->ordinal;
-    gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, fan_in, fan_out, stream + GF_STREAM_WEIGHT);
+    const uint64_t stream = 256 * (uint64_t)layer->ordinal;
+    gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, fan_in, fan_out, stream + GFI_STREAM_WEIGHT);
     if (!net->no_bias)
-        gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GF_STREAM_BIAS);
+        gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GFI_STREAM_BIAS);
 }
 
 GFDEF void gf_net_dense(gf_net *net, int outputs) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_dense, "dense");
-    int dims[2];
+    if (!gfi_settable(net, "gf_net_dense")) return;
+    const size_t inputs = gfi_shape_size(gfi_current_shape(net));
+    const int number = net->layer_count + 1;
+    if (!gfi_require(net, outputs >= 1, GF_ERROR_ARGUMENT, "layer %d dense: %d outputs; needs at least 1", number,
+                     outputs))
+        return;
+    if (!gfi_require(net, inputs <= INT32_MAX, GF_ERROR_SHAPE,
+                     "layer %d dense: an input of %zu values is too large; pool or crop before it", number, inputs))
+        return;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_dense, "dense", gf_vector(outputs));
     if (!layer) return;
-    if (outputs < 1) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d dense: %d outputs; needs at least 1", net->layer_count, outputs);
-        gfi_drop_layer(net);
-        return;
-    }
-    if (layer->in_size > INT32_MAX) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d dense: an input of %lu values is too large; pool or crop before it",
-                     net->layer_count, (unsigned long)layer->in_size);
-        gfi_drop_layer(net);
-        return;
-    }
-    gfi_set_output(layer, gf_vector(outputs));
-    dims[0] = outputs, dims[1] = (int)layer->in_size;
+    const int dims[2] = {outputs, (int)inputs};
     gfi_declare_affine(net, layer, 2, dims, dims[1], outputs);
 }
 
-// --- activation: h = φ(z) elementwise, so dz = dh·φ'(z) ---
+static const char *gfi_act_label(gf_act act) { return act.name ? act.name : gf_act_default(act.kind).name; }
 
-static const char *gfi_act_label(gf_act act) {
-    return act.kind == GF_ACT_CUSTOM && act.name ? act.name : gf_act_name(act.kind);
-}
+static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer);
 
-static gf_act gfi_layer_act(gf_net *net, const gfi_layer *layer) {
-    gf_act act = layer->act;
-    if (act.kind == GF_ACT_PRELU) act.param = (double)gfi_param(net, layer, 0)->value[0];
-    return act;
-}
+static const gfi_layer_kind gfi_activation = {"act", gfi_act_forward, gfi_act_backward, 0, gfi_act_branch, NULL};
 
-static void gfi_act_layer_forward(gf_net *net, gfi_layer *layer) {
-    gf_act act = gfi_layer_act(net, layer);
-    size_t n = (size_t)net->batch * layer->out_size;
-    long piece, pieces = (long)((n + GFI_PIECE - 1) / GFI_PIECE);
-    layer->saved = layer->save && net->mode == GF_TRAIN;  // φ' is nearly free while e^z is at hand
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static) if (pieces > 1)
-#endif
-    for (piece = 0; piece < pieces; piece++) {
-        size_t start = (size_t)piece * GFI_PIECE;
-        net->kernels->act_forward(act, layer->x + start, layer->y + start, layer->saved ? layer->save + start : NULL,
-                                  gfi_piece(n, start));
-    }
-}
+// An activation layer keeps φ'(z) from forward to backward where that is less than this: a φ' that has left the cache by
+// then costs more than finding it again.
+#define GFI_SLOPE_BYTES ((size_t)1 << 20)
 
-static void gfi_act_layer_backward(gf_net *net, gfi_layer *layer) {
-    gf_act act = gfi_layer_act(net, layer);
-    size_t n = (size_t)net->batch * layer->out_size;
-    long piece, pieces = (long)((n + GFI_PIECE - 1) / GFI_PIECE);
-    if (act.kind == GF_ACT_PRELU)  // h = a·z where z < 0: da = Σ dh·z over those
-        gfi_param(net, layer, 0)->grad[0] = (gf_real)net->kernels->prelu_grad(layer->x, layer->dy, n);
-    if (!layer->dx) return;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static) if (pieces > 1)
-#endif
-    for (piece = 0; piece < pieces; piece++) {
-        size_t start = (size_t)piece * GFI_PIECE;
-        net->kernels->act_backward(act, layer->x + start, layer->saved ? layer->save + start : NULL, layer->dy + start,
-                                   layer->dx + start, gfi_piece(n, start));
-    }
-}
-
-// Mix one more fact into a hash of branches taken.
-static uint64_t gfi_branch_mix(uint64_t hash, uint64_t fact) { return gf_random_bits(hash, fact, 0); }
-
-static uint64_t gfi_act_layer_branch(gf_net *net, gfi_layer *layer) {
-    const gf_act_properties *properties = gf_act_describe(layer->act.kind);
-    size_t i, n = (size_t)net->batch * layer->out_size;
-    uint64_t hash = 0;
-    int k, side;
-    for (i = 0; i < n; i++) {
-        for (k = side = 0; k < properties->kink_count; k++) side += (double)layer->x[i] > properties->kinks[k];
-        hash = hash * 3 + (uint64_t)side;
-        if (i % 32 == 31) hash = gfi_branch_mix(hash, i);
-    }
-    return gfi_branch_mix(hash, n);
-}
-
-static const gfi_layer_kind gfi_activation = {"act", gfi_act_layer_forward, gfi_act_layer_backward,
-                                              gfi_act_layer_branch, 0};
-
-GFDEF void gf_net_activation(gf_net *net, gf_act act) {
-    gfi_layer *layer;
-    int one = 1;
-    if ((int)act.kind < 0 || act.kind >= GF_ACT_COUNT) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_activation: kind %d is not one of gf_act_kind's 0..%d",
-                     (int)act.kind, GF_ACT_COUNT - 1);
+GFDEF void gf_net_act_with(gf_net *net, gf_act act) {
+    if (!gfi_settable(net, "gf_net_act_with")) return;
+    if (!gfi_require(net, (int)act.kind >= 0 && act.kind < GF_ACT_COUNT, GF_ERROR_ARGUMENT,
+                     "gf_net_act_with: kind %d is not one of gf_act_kind's 0..%d", (int)act.kind, GF_ACT_COUNT - 1))
         return;
-    }
-    if (act.kind == GF_ACT_CUSTOM && (!act.value || !act.derivative)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_activation: a custom activation needs both functions; make it with gf_act_custom");
+    if (!gfi_require(net, act.kind != GF_ACT_CUSTOM || (act.value && act.derivative), GF_ERROR_ARGUMENT,
+                     "gf_net_act_with: a custom activation needs both functions; make it with gf_act_custom"))
         return;
-    }
-    if (!(fabs(act.param) <= DBL_MAX) || (act.kind == GF_ACT_CELU && act.param == 0)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_activation: %s with parameter %g; needs a finite one, and celu's not 0",
-                     gfi_act_label(act), act.param);
+    if (!gfi_require(net, fabs(act.param) <= DBL_MAX && (act.kind != GF_ACT_CELU || act.param != 0), GF_ERROR_ARGUMENT,
+                     "gf_net_act_with: %s with parameter %g; needs a finite one, and celu's not 0", gfi_act_label(act),
+                     act.param))
         return;
-    }
-    layer = gfi_add_layer(net, &gfi_activation, act.kind == GF_ACT_PRELU ? "prelu" : "act");
+    const int is_prelu = act.kind == GF_ACT_PRELU, one = 1;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_activation, is_prelu ? "prelu" : "act", gfi_current_shape(net));
     if (!layer) return;
     layer->act = act;
-    // A stored φ' that is gone from the cache by the time backward wants it saves nothing: large images do without.
     if (gfi_act_stores_slope(act.kind) && layer->out_size <= GFI_SLOPE_BYTES / sizeof(gf_real) / (size_t)net->max_batch)
         layer->save_size = layer->out_size;
-    if (act.kind == GF_ACT_PRELU)
-        gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
+    if (is_prelu) gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
 }
 
-GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_activation(net, gf_act_default(kind)); }
+GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_act_with(net, gf_act_default(kind)); }
 
-// --- convolution (LeCun et al. 1989): one small dense layer, the same at every place of the image ---
+static const gfi_fast *gfi_fast_best(void);                          // the best that this machine can run; NULL: plain
+static const gfi_fast *gfi_fast_named(const char *name, int *found); // *found 0 where this machine has none
+static size_t gfi_fast_workspace(int threads);                       // gf_reals that matrix multiplies work in
 
-GFDEF gf_window gf_window_square(int kernel, int stride, int padding) {
-    gf_window window;
-    window.kernel_h = window.kernel_w = kernel, window.stride_h = window.stride_w = stride,
-    window.padding_h = window.padding_w = padding;
-    return window;
+// Who computes for functions that have no net.
+static gfi_engine gfi_engine_best(void) {
+    const gfi_engine engine = {gfi_fast_best(), 1, NULL};
+    return engine;
 }
 
-// Output shape of a window that slides over the layer's input; 0, with the net's error set, when it does not fit.
-static int gfi_window_fits(gf_net *net, const gfi_layer *layer, const char *kind, gf_window w, int channels,
-                           gf_shape *out) {
-    const int most = 1 << 15;
-    const gf_shape in = layer->in;
-    if (channels < 1 || w.kernel_h < 1 || w.kernel_w < 1 || w.stride_h < 1 || w.stride_w < 1 || w.padding_h < 0 ||
-        w.padding_w < 0 || channels > 1 << 24 || w.kernel_h > most || w.kernel_w > most || w.stride_h > most ||
-        w.stride_w > most || w.padding_h > most || w.padding_w > most || in.height > 1 << 24 || in.width > 1 << 24)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                            "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and "
-                            "stride must be at least 1, padding at least 0, none above %d",
-                            net->layer_count, kind, channels, w.kernel_h, w.kernel_w, w.stride_h, w.stride_w,
-                            w.padding_h, w.padding_w, most),
-               0;
-    if (w.kernel_h > in.height + 2 * w.padding_h || w.kernel_w > in.width + 2 * w.padding_w)
-        return gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s",
-                            net->layer_count, kind, w.kernel_h, w.kernel_w, in.height, in.width,
-                            in.height == 1 && in.width == 1 && net->layer_count == 1
-                                ? "create the net with gf_image(channels, height, width)"
-                                : "add padding or drop a pool"),
-               0;
-    *out = gf_image(channels, (in.height + 2 * w.padding_h - w.kernel_h) / w.stride_h + 1,
-                    (in.width + 2 * w.padding_w - w.kernel_w) / w.stride_w + 1);
-    if (gf_shape_size(*out) == 0)
-        return gfi_net_fail(net, GF_ERROR_SHAPE,
-                            "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride",
-                            net->layer_count, kind, out->channels, out->height, out->width),
-               0;
-    return 1;
-}
-
-static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
-    gfi_conv job;
-    memset(&job, 0, sizeof job);
-    job.kernels = net->kernels, job.batch = net->batch, job.threads = net->threads, job.workspace = net->workspace;
-    job.in = layer->in, job.out = layer->out, job.window = layer->window;
-    return job;
-}
-
-static void gfi_conv_forward(gf_net *net, gfi_layer *layer) {
-    gfi_conv job = gfi_conv_of(net, layer);
-    job.x = layer->x, job.y = layer->y;
-    job.w = gfi_param(net, layer, 0)->value, job.bias = layer->tensors > 1 ? gfi_param(net, layer, 1)->value : NULL;
-    net->kernels->conv_forward(&job);
-}
-
-// Each product w·h in z gives dw += dz·h and dh += dz·w, at every place that the weight was used: see
-// gfi_conv_backward_naive.
-static void gfi_conv_backward(gf_net *net, gfi_layer *layer) {
-    gfi_conv job = gfi_conv_of(net, layer);
-    job.x = layer->x, job.dy = layer->dy, job.dx = layer->dx;
-    job.w = gfi_param(net, layer, 0)->value, job.dw = gfi_param(net, layer, 0)->grad;
-    job.db = layer->tensors > 1 ? gfi_param(net, layer, 1)->grad : NULL;
-    net->kernels->conv_backward(&job);
-}
-
-static const gfi_layer_kind gfi_conv2d = {"conv", gfi_conv_forward, gfi_conv_backward, NULL, 1};
-
-GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_conv2d, "conv");
-    gf_shape out;
-    int dims[4];
-    double fan_in, fan_out;
-    if (!layer) return;
-    if (!gfi_window_fits(net, layer, "conv2d", window, out_channels, &out)) {
-        gfi_drop_layer(net);
-        return;
-    }
-    dims[0] = out_channels, dims[1] = layer->in.channels, dims[2] = window.kernel_h, dims[3] = window.kernel_w;
-    fan_in = (double)dims[1] * dims[2] * dims[3], fan_out = (double)dims[0] * dims[2] * dims[3];
-    if (fan_in > INT32_MAX || fan_out > INT32_MAX) {
+static int gfi_input_fits(gf_net *net, const char *function) {
+    const gf_shape in = net->input;
+    if (gfi_shape_size(in) == 0)
         gfi_net_fail(net, GF_ERROR_SHAPE,
-                     "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
-                     net->layer_count, fan_in, fan_out);
-        gfi_drop_layer(net);
-        return;
-    }
-    layer->window = window;
-    gfi_set_output(layer, out);
-    gfi_declare_affine(net, layer, 4, dims, (int)fan_in, (int)fan_out);
+                     "%s: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory", function,
+                     in.channels, in.height, in.width);
+    else if (net->max_batch < 1)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: max_batch is %d; needs at least 1", function, net->max_batch);
+    return net->status == GF_OK;
 }
-
-GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding) {
-    gf_net_conv2d_window(net, out_channels, gf_window_square(kernel, stride, padding));
-}
-
-// --- pools: each output is the maximum or the mean of a window; the gradient goes back where the value came from ---
-
-static int gfi_pool_is_2x2(const gfi_layer *layer) {
-    const gf_window *w = &layer->window;
-    return w->kernel_h == 2 && w->kernel_w == 2 && w->stride_h == 2 && w->stride_w == 2;
-}
-
-// y and place[OH,OW] of one plane; place = i·KW + j of the maximum.
-static void gfi_max_pool_plane(const gfi_layer *layer, const gf_real *x, gf_real *y, gf_real *place) {
-    const gf_window *w = &layer->window;
-    int r, c, i, j;
-    for (r = 0; r < layer->out.height; r++)
-        for (c = 0; c < layer->out.width; c++, y++, place++) {
-            const gf_real *corner = x + (size_t)(r * w->stride_h) * (size_t)layer->in.width + c * w->stride_w;
-            *y = *corner, *place = 0;
-            for (i = 0; i < w->kernel_h; i++)
-                for (j = 0; j < w->kernel_w; j++) {
-                    gf_real value = corner[(size_t)i * (size_t)layer->in.width + (size_t)j];
-                    if (value > *y || value != value) *y = value, *place = (gf_real)(i * w->kernel_w + j);
-                }
-        }
-}
-
-static void gfi_max_pool_plane_back(const gfi_layer *layer, const gf_real *dy, const gf_real *place, gf_real *dx) {
-    const gf_window *w = &layer->window;
-    int r, c;
-    memset(dx, 0, gfi_conv_plane(layer->in) * sizeof *dx);
-    for (r = 0; r < layer->out.height; r++)
-        for (c = 0; c < layer->out.width; c++, dy++, place++) {
-            int i = (int)*place / w->kernel_w, j = (int)*place % w->kernel_w;
-            dx[(size_t)(r * w->stride_h + i) * (size_t)layer->in.width + (size_t)(c * w->stride_w + j)] += *dy;
-        }
-}
-
-static void gfi_max_pool_forward(gf_net *net, gfi_layer *layer) {
-    const size_t in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
-    long plane, planes = (long)net->batch * layer->in.channels;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (plane = 0; plane < planes; plane++) {
-        const gf_real *x = layer->x + (size_t)plane * in;
-        gf_real *y = layer->y + (size_t)plane * out, *place = layer->save + (size_t)plane * out;
-        if (gfi_pool_is_2x2(layer)) net->kernels->max_pool2(x, layer->in.height, layer->in.width, y, place);
-        else gfi_max_pool_plane(layer, x, y, place);
-    }
-}
-
-static void gfi_max_pool_backward(gf_net *net, gfi_layer *layer) {
-    const size_t in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
-    long plane, planes = layer->dx ? (long)net->batch * layer->in.channels : 0;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (plane = 0; plane < planes; plane++) {
-        const gf_real *dy = layer->dy + (size_t)plane * out, *place = layer->save + (size_t)plane * out;
-        gf_real *dx = layer->dx + (size_t)plane * in;
-        if (gfi_pool_is_2x2(layer)) net->kernels->max_pool2_back(dy, place, layer->in.height, layer->in.width, dx);
-        else gfi_max_pool_plane_back(layer, dy, place, dx);
-    }
-}
-
-// Which value of each window won: where another wins, the maximum has a kink.
-static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
-    size_t i, n = (size_t)net->batch * layer->out_size;
-    uint64_t hash = 0;
-    for (i = 0; i < n; i++) hash = gfi_branch_mix(hash, (uint64_t)layer->save[i]);
-    return hash;
-}
-
-static const gfi_layer_kind gfi_max_pool = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward,
-                                            gfi_max_pool_branch, 0};
-
-static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
-    const gf_window *w = &layer->window;
-    const size_t width = (size_t)layer->in.width, in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
-    const double area = (double)w->kernel_h * w->kernel_w;
-    long plane, planes = (long)net->batch * layer->in.channels;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (plane = 0; plane < planes; plane++) {
-        gf_real *y = layer->y + (size_t)plane * out;
-        int r, c, i, j;
-        for (r = 0; r < layer->out.height; r++)
-            for (c = 0; c < layer->out.width; c++) {
-                const gf_real *corner =
-                    layer->x + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
-                double sum = 0;
-                for (i = 0; i < w->kernel_h; i++)
-                    for (j = 0; j < w->kernel_w; j++) sum += (double)corner[(size_t)i * width + (size_t)j];
-                *y++ = (gf_real)(sum / area);
-            }
-    }
-}
-
-static void gfi_avg_pool_backward(gf_net *net, gfi_layer *layer) {
-    const gf_window *w = &layer->window;
-    const size_t width = (size_t)layer->in.width, in = gfi_conv_plane(layer->in), out = gfi_conv_plane(layer->out);
-    const gf_real share = (gf_real)(1 / ((double)w->kernel_h * w->kernel_w));
-    long plane, planes = layer->dx ? (long)net->batch * layer->in.channels : 0;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (plane = 0; plane < planes; plane++) {
-        const gf_real *dy = layer->dy + (size_t)plane * out;
-        int r, c, i, j;
-        memset(layer->dx + (size_t)plane * in, 0, in * sizeof(gf_real));
-        for (r = 0; r < layer->out.height; r++)
-            for (c = 0; c < layer->out.width; c++, dy++) {
-                gf_real *corner =
-                    layer->dx + (size_t)plane * in + (size_t)(r * w->stride_h) * width + (size_t)(c * w->stride_w);
-                for (i = 0; i < w->kernel_h; i++)
-                    for (j = 0; j < w->kernel_w; j++) corner[(size_t)i * width + (size_t)j] += *dy * share;
-            }
-    }
-}
-
-static const gfi_layer_kind gfi_avg_pool = {"avg_pool", gfi_avg_pool_forward, gfi_avg_pool_backward, NULL, 0};
-
-static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *label, gf_window window) {
-    gfi_layer *layer = gfi_add_layer(net, kind, kind->name);
-    gf_shape out;
-    if (!layer) return;
-    if (!gfi_window_fits(net, layer, label, window, layer->in.channels, &out)) {
-        gfi_drop_layer(net);
-        return;
-    }
-    layer->window = window;
-    if (kind == &gfi_max_pool) layer->save_size = gf_shape_size(out);  // the place of each maximum
-    gfi_set_output(layer, out);
-}
-
-GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride) {
-    gfi_add_pool(net, &gfi_max_pool, "max_pool2d", gf_window_square(kernel, stride, 0));
-}
-
-GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride) {
-    gfi_add_pool(net, &gfi_avg_pool, "avg_pool2d", gf_window_square(kernel, stride, 0));
-}
-
-GFDEF void gf_net_global_avg_pool(gf_net *net) {
-    gf_window window = gf_window_square(1, 1, 0);
-    if (net) window.kernel_h = gfi_current_shape(net).height, window.kernel_w = gfi_current_shape(net).width;
-    gfi_add_pool(net, &gfi_avg_pool, "global_avg_pool", window);
-}
-
-// --- dropout: y = x·m, m = 0 with probability p, else 1/(1-p), so that E[y] = x and evaluation needs no scaling ---
-
-static void gfi_dropout_forward(gf_net *net, gfi_layer *layer) {
-    size_t i, n = (size_t)net->batch * layer->out_size;
-    uint64_t index = (uint64_t)(layer - net->layers);
-    uint64_t key = gfi_random_key(net->seed, GF_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step));
-    gf_real keep = (gf_real)(1 / (1 - layer->rate));
-    layer->saved = net->mode == GF_TRAIN;
-    layer->y = layer->saved ? layer->y_buffer : (gf_real *)layer->x;
-    if (!layer->saved) return;
-    for (i = 0; i < n; i++) {
-        layer->save[i] = gfi_random_unit(gfi_random_at(key, i)) < layer->rate ? 0 : keep;
-        layer->y[i] = layer->x[i] * layer->save[i];
-    }
-}
-
-static void gfi_dropout_backward(gf_net *net, gfi_layer *layer) {
-    size_t i, n = (size_t)net->batch * layer->out_size;
-    if (!layer->dx) return;
-    for (i = 0; i < n; i++) layer->dx[i] = layer->saved ? layer->dy[i] * layer->save[i] : layer->dy[i];
-}
-
-static const gfi_layer_kind gfi_dropout = {"dropout", gfi_dropout_forward, gfi_dropout_backward, NULL, 0};
-
-GFDEF void gf_net_dropout(gf_net *net, double p) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_dropout, "dropout");
-    if (!layer) return;
-    if (!(p >= 0 && p < 1)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "layer %d dropout: p = %g; needs 0 ≤ p < 1", net->layer_count, p);
-        gfi_drop_layer(net);
-        return;
-    }
-    layer->rate = p;
-    layer->save_size = layer->out_size;
-}
-
-// --- normalisation: y = γ·x̂ + β with x̂ = (x - mean)/√(var + ε) ---
-// Batch norm (Ioffe, Szegedy 2015) takes mean and variance of each channel over the batch, layer norm (Ba et al. 2016)
-// of each sample over its features. Both see x as groups; a group is `count` values whose mean and variance are shared:
-//     dx = 1/√(var + ε) · (g - mean(g) - x̂·mean(g·x̂))  with g = dy·γ; mean and variance depend on x: two more terms
-#define GFI_NORM_EPS 1e-5
-#define GFI_NORM_MOMENTUM 0.1
-
-// Batch norm walks through its images as they lie in memory, all channels of one after the other: the rows of a single
-// channel are far apart, and no cache sees the next one coming. A part is one channel of an image, or of as many as make
-// GFI_NORM_BLOCK values. What the parts sum up is added in their order, so the bits do not depend on the threads.
-enum { GFI_NORM_BLOCK = 256 };
-
-static size_t gfi_norm_images(const gfi_layer *layer) {
-    const size_t plane = gfi_conv_plane(layer->in);
-    return plane < GFI_NORM_BLOCK ? GFI_NORM_BLOCK / plane : 1;
-}
-
-static size_t gfi_norm_parts(const gfi_layer *layer, int batch) {
-    const size_t images = gfi_norm_images(layer);
-    return ((size_t)batch + images - 1) / images * (size_t)layer->in.channels;
-}
-
-// sums[parts][2]: each channel's two totals, into its first part's place.
-static void gfi_norm_totals(double *sums, long channels, long parts) {
-    for (long p = channels; p < parts; p++) {
-        const long c = p % channels;
-        sums[2 * c] += sums[2 * p], sums[2 * c + 1] += sums[2 * p + 1];
-    }
-}
-
-// Part p of the layer's x[B,C,S], dy and out; its channel is p mod C.
-static gfi_channel gfi_norm_part(const gf_net *net, const gfi_layer *layer, long p, gf_real *out) {
-    const size_t C = (size_t)layer->in.channels, images = gfi_norm_images(layer), first = (size_t)p / C * images;
-    const size_t at = first * layer->in_size + (size_t)p % C * gfi_conv_plane(layer->in);
-    gfi_channel part;
-    part.rows = (size_t)net->batch - first < images ? (size_t)net->batch - first : images;
-    part.step = layer->in_size, part.n = gfi_conv_plane(layer->in);
-    part.x = layer->x + at, part.dy = layer->dy + at, part.out = out ? out + at : NULL;
-    return part;
-}
-
-// Mean and variance (divided by count, not count - 1) from the sums of x - shift and its squares. With a shift like x
-// there is no cancellation when the mean is large.
-static void gfi_moments(double shift, double sum, double squares, double count, double *mean, double *var) {
-    *mean = shift + sum / count;
-    *var = squares / count - sum / count * (sum / count);
-    if (*var < 0) *var = 0;  // rounding
-}
-
-// Mean and 1/std of channel c for the batch that comes: its own, from the sums' totals, or the running ones.
-static void gfi_batch_statistics(gf_net *net, gfi_layer *layer, int c) {
-    const int C = layer->in.channels;
-    gf_real *running_mean = gfi_param(net, layer, 2)->value, *running_var = gfi_param(net, layer, 3)->value;
-    double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
-    double count = (double)net->batch * (double)gfi_conv_plane(layer->in), var = (double)running_var[c];
-    mean[c] = (double)running_mean[c];
-    if (layer->normalised)
-        gfi_moments((double)layer->x[(size_t)c * gfi_conv_plane(layer->in)], sums[2 * c], sums[2 * c + 1], count,
-                    &mean[c], &var);
-    inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
-    if (!layer->normalised || net->frozen) return;  // PyTorch keeps the unbiased variance
-    running_mean[c] = (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_mean[c] + GFI_NORM_MOMENTUM * mean[c]);
-    running_var[c] =
-        (gf_real)((1 - GFI_NORM_MOMENTUM) * (double)running_var[c] + GFI_NORM_MOMENTUM * var * count / (count - 1));
-}
-
-static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
-    const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
-    const int C = layer->in.channels;
-    const long parts = (long)gfi_norm_parts(layer, net->batch);
-    const double *mean = layer->channel, *inverse_std = mean + C;
-    double *sums = layer->channel + 2 * C;
-    long p;
-    layer->normalised = net->mode == GF_TRAIN;
-    if (layer->normalised && (double)net->batch * (double)gfi_conv_plane(layer->in) < 2) {
-        gfi_net_fail(net, GF_ERROR_SHAPE,
-                     "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name);
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (p = 0; p < (layer->normalised ? parts : 0); p++) {
-        gfi_channel part = gfi_norm_part(net, layer, p, NULL);
-        const double shift = (double)layer->x[(size_t)(p % C) * part.n];
-        net->kernels->channel_moments(&part, shift, &sums[2 * p], &sums[2 * p + 1]);
-    }
-    if (layer->normalised) gfi_norm_totals(sums, C, parts);
-    for (int c = 0; c < C; c++) gfi_batch_statistics(net, layer, c);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (p = 0; p < parts; p++) {
-        gfi_channel part = gfi_norm_part(net, layer, p, layer->y);
-        const long c = p % C;
-        net->kernels->channel_scale(&part, mean[c], (double)gamma[c] * inverse_std[c], (double)beta[c]);
-    }
-}
-
-// dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N), σ = √(var + ε); running statistics are constants: γ/σ·dy
-static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
-    gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
-    const int C = layer->in.channels;
-    const long parts = (long)gfi_norm_parts(layer, net->batch);
-    double *mean = layer->channel, *inverse_std = mean + C, *sums = mean + 2 * C;
-    const double count = (double)net->batch * (double)gfi_conv_plane(layer->in);
-    long p;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (p = 0; p < parts; p++) {
-        gfi_channel part = gfi_norm_part(net, layer, p, NULL);
-        net->kernels->channel_products(&part, mean[p % C], &sums[2 * p], &sums[2 * p + 1]);
-    }
-    gfi_norm_totals(sums, C, parts);
-    for (int c = 0; c < C; c++) {
-        beta->grad[c] = (gf_real)sums[2 * c], gamma->grad[c] = (gf_real)(sums[2 * c + 1] * inverse_std[c]);
-        if (!layer->normalised) sums[2 * c] = sums[2 * c + 1] = 0;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (p = 0; p < (layer->dx ? parts : 0); p++) {
-        gfi_channel part = gfi_norm_part(net, layer, p, layer->dx);
-        const long c = p % C;
-        const double s = inverse_std[c];
-        net->kernels->channel_back(&part, mean[c], (double)gamma->value[c] * s, sums[2 * c] / count,
-                                   sums[2 * c + 1] * s * s / count);
-    }
-}
-
-static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward, gfi_batch_norm_backward, NULL, 0};
-
-GFDEF void gf_net_batch_norm(gf_net *net) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_batch_norm, "batch_norm");
-    gf_init one = gf_init_with(GF_INIT_CONSTANT, 1);
-    int channels;
-    if (!layer) return;
-    channels = layer->in.channels;
-    layer->channel_size = 2 * (size_t)channels + 2 * gfi_norm_parts(layer, net->max_batch);  // mean, 1/std, sums
-    gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
-    gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
-    gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
-    gfi_declare(net, layer, "running_var", 1, &channels, 0, one, 1, 1, 0);
-}
-
-static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
-    const gf_real *gamma = gfi_param(net, layer, 0)->value, *beta = gfi_param(net, layer, 1)->value;
-    size_t batch = (size_t)net->batch, n = layer->in_size, b, i;
-    double *mean = layer->channel, *inverse_std = mean + net->max_batch;
-    for (b = 0; b < batch; b++) {
-        const gf_real *x = layer->x + b * n;
-        double sum, squares, var;
-        gfi_channel row;
-        memset(&row, 0, sizeof row);
-        row.x = x, row.rows = 1, row.n = n;
-        net->kernels->channel_moments(&row, (double)x[0], &sum, &squares);
-        gfi_moments((double)x[0], sum, squares, (double)n, &mean[b], &var);
-        inverse_std[b] = 1 / sqrt(var + GFI_NORM_EPS);
-        for (i = 0; i < n; i++)
-            layer->y[b * n + i] =
-                (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
-    }
-}
-
-static void gfi_layer_norm_backward(gf_net *net, gfi_layer *layer) {
-    gf_tensor *gamma = gfi_param(net, layer, 0), *beta = gfi_param(net, layer, 1);
-    size_t batch = (size_t)net->batch, n = layer->in_size, b, i;
-    double *mean = layer->channel, *inverse_std = mean + net->max_batch;
-    memset(gamma->grad, 0, n * sizeof(gf_real));
-    memset(beta->grad, 0, n * sizeof(gf_real));
-    for (b = 0; b < batch; b++) {
-        const gf_real *x = layer->x + b * n, *dy = layer->dy + b * n;
-        double mean_g = 0, mean_g_xhat = 0;
-        for (i = 0; i < n; i++) {
-            double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma->value[i];
-            gamma->grad[i] = (gf_real)((double)gamma->grad[i] + (double)dy[i] * xhat);
-            beta->grad[i] += dy[i];
-            mean_g += g / (double)n;
-            mean_g_xhat += g * xhat / (double)n;
-        }
-        for (i = 0; i < n && layer->dx; i++) {
-            double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma->value[i];
-            layer->dx[b * n + i] = (gf_real)(inverse_std[b] * (g - mean_g - xhat * mean_g_xhat));
-        }
-    }
-}
-
-static const gfi_layer_kind gfi_layer_norm = {"layer_norm", gfi_layer_norm_forward, gfi_layer_norm_backward, NULL, 0};
-
-GFDEF void gf_net_layer_norm(gf_net *net) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_layer_norm, "layer_norm");
-    int features;
-    if (!layer) return;
-    if (layer->in_size < 2 || layer->in_size > INT32_MAX) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "layer %d layer_norm: %lu features have no variance; needs at least 2",
-                     net->layer_count, (unsigned long)layer->in_size);
-        gfi_drop_layer(net);
-        return;
-    }
-    features = (int)layer->in_size;
-    layer->channel_size = 2 * (size_t)net->max_batch;  // mean and 1/std of every sample
-    gfi_declare(net, layer, "gamma", 1, &features, 1, gf_init_with(GF_INIT_CONSTANT, 1), 1, 1, 0);
-    gfi_declare(net, layer, "beta", 1, &features, 1, gf_init_zero(), 1, 1, 0);
-}
-
-// --- skip connections (He et al. 2016): mark remembers h, add gives y = x + h_mark or x + P·h_mark ---
-// A value used twice gets the sum of both gradients: add leaves its share in the mark's save, mark adds it to its own.
-
-static void gfi_mark_forward(gf_net *net, gfi_layer *layer) {
-    (void)net;
-    layer->y = (gf_real *)layer->x;  // passes on, copies nothing
-}
-
-static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
-    size_t i, n = (size_t)net->batch * layer->out_size;
-    for (i = 0; i < n && layer->dx; i++) layer->dx[i] = layer->dy[i] + layer->save[i];
-}
-
-static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, NULL, 0};
-
-static void gfi_add_backward(gf_net *net, gfi_layer *layer);
-
-// A projection of images is a convolution, one of vectors a matrix multiply.
-static int gfi_add_convolves(const gf_net *net, const gfi_layer *layer) {
-    return layer->kind->backward == gfi_add_backward && layer->tensors &&
-           gfi_conv_plane(net->layers[layer->mark].out) > 1;
-}
-
-static gfi_conv gfi_add_conv(const gf_net *net, const gfi_layer *layer) {
-    gfi_conv job = gfi_conv_of(net, layer);
-    job.in = net->layers[layer->mark].out;
-    job.accumulate = 1;
-    return job;
-}
-
-static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
-    const gfi_layer *mark = &net->layers[layer->mark];
-    size_t batch = (size_t)net->batch, n = batch * layer->out_size;
-    memcpy(layer->y, layer->x, n * sizeof(gf_real));
-    if (gfi_add_convolves(net, layer)) {  // y += P·h_mark, with the same P[O,I] for every pixel
-        gfi_conv job = gfi_add_conv(net, layer);
-        job.x = mark->y, job.w = gfi_param(net, layer, 0)->value, job.y = layer->y;
-        net->kernels->conv_forward(&job);
-    } else if (layer->tensors) {
-        gfi_matrix p = gfi_view(gfi_param(net, layer, 0)->value, layer->out_size, mark->out_size);
-        gfi_product(net, layer->y, gfi_view(mark->y, batch, mark->out_size), gfi_transposed(p), NULL, 1);
-    } else {
-        net->kernels->axpy(layer->y, 1, mark->y, n);
-    }
-}
-
-// dx = dy, dh_mark += dy or Pᵀ·dy, dP = Σ_b dy_b·h_bᵀ
-static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
-    gfi_layer *mark = &net->layers[layer->mark];
-    size_t batch = (size_t)net->batch, n = batch * layer->out_size;
-    if (layer->dx) memcpy(layer->dx, layer->dy, n * sizeof(gf_real));
-    if (gfi_add_convolves(net, layer)) {
-        gfi_conv job = gfi_add_conv(net, layer);
-        job.x = mark->y, job.w = gfi_param(net, layer, 0)->value, job.dy = layer->dy;
-        job.dw = gfi_param(net, layer, 0)->grad, job.dx = mark->save;
-        net->kernels->conv_backward(&job);
-    } else if (layer->tensors) {
-        gf_tensor *weight = gfi_param(net, layer, 0);
-        gfi_matrix dy = gfi_view(layer->dy, batch, layer->out_size), h = gfi_view(mark->y, batch, mark->out_size);
-        gfi_product(net, weight->grad, gfi_transposed(dy), h, NULL, 0);
-        gfi_product(net, mark->save, dy, gfi_view(weight->value, layer->out_size, mark->out_size), NULL, 1);
-    } else {
-        net->kernels->axpy(mark->save, 1, layer->dy, n);
-    }
-}
-
-static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, NULL, 0};
-
-GFDEF int gf_net_mark(gf_net *net) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_mark, "mark");
-    if (!layer) return 0;
-    layer->save_size = layer->out_size;
-    return net->layer_count;
-}
-
-// The stride that takes a side of `from` pixels to one of `to`, as a 1×1 convolution does; 0 when there is none.
-static int gfi_skip_stride(int from, int to) {
-    int stride = 1;
-    while (stride < from && (from - 1) / stride + 1 > to) stride++;
-    return (from - 1) / stride + 1 == to ? stride : 0;
-}
-
-static void gfi_add_skip(gf_net *net, int mark, int projected) {
-    gfi_layer *layer = gfi_add_layer(net, &gfi_add, "add");
-    const gfi_layer *from;
-    if (!layer) return;
-    if (mark < 1 || mark >= net->layer_count || net->layers[mark - 1].kind != &gfi_mark) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned",
-                     layer->name, mark);
-        gfi_drop_layer(net);
-        return;
-    }
-    from = &net->layers[mark - 1];
-    layer->window = gf_window_square(1, 1, 0);
-    if (projected) {
-        layer->window.stride_h = gfi_skip_stride(from->out.height, layer->in.height);
-        layer->window.stride_w = gfi_skip_stride(from->out.width, layer->in.width);
-    }
-    if ((!projected && (from->out.height != layer->in.height || from->out.width != layer->in.width ||
-                        from->out.channels != layer->in.channels)) ||
-        layer->window.stride_h == 0 || layer->window.stride_w == 0) {
-        gfi_net_fail(net, GF_ERROR_SHAPE, "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", layer->name,
-                     from->name, from->out.channels, from->out.height, from->out.width, layer->in.channels,
-                     layer->in.height, layer->in.width,
-                     projected ? "heights and widths must agree, or come from it by one stride"
-                               : "make them equal or use gf_net_add_projected");
-        gfi_drop_layer(net);
-        return;
-    }
-    layer->mark = mark - 1;
-    if (projected) {
-        int dims[4], vector = gfi_conv_plane(from->out) == 1;
-        dims[0] = layer->in.channels, dims[1] = from->out.channels, dims[2] = dims[3] = 1;
-        gfi_declare(net, layer, "weight", vector ? 2 : 4, dims, 1, layer->weight_init, dims[1], dims[0],
-                    GF_STREAM_PROJECTION + 256 * (uint64_t)net->layer_count);
-    }
-}
-
-GFDEF void gf_net_add_from(gf_net *net, int mark) { gfi_add_skip(net, mark, 0); }
-GFDEF void gf_net_add_projected(gf_net *net, int mark) { gfi_add_skip(net, mark, 1); }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:NET] The network
-// ---------------------------------------------------------------------------------------------------------------------
-// The whole of backpropagation is gf_net_forward, a loop over the layers, and gf_net_backward, the same loop the other
-// way round: each layer turns dy = ∂L/∂y into dx = ∂L/∂x, which is the dy of the layer before it. What the layers do
-// stands above; what starts the second loop, ∂L/∂output, stands below in the losses. gf_net_build lays everything out
-// in one allocation: gfi_lay_out runs twice, first to count the bytes, then to hand them out.
 
 GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
     gf_net *net = (gf_net *)gfi_alloc(1, sizeof *net);
-    if (!net) return gfi_fail(GF_ERROR_MEMORY, "gf_net_create: out of memory"), (gf_net *)0;
+    if (!net) {
+        gfi_fail(GF_ERROR_MEMORY, "gf_net_create: out of memory");
+        return NULL;
+    }
     memset(net, 0, sizeof *net);
-    net->input = input, net->max_batch = max_batch, net->seed = seed;
-    net->threads = 1;
-    net->weight_init = net->bias_init = gf_init_default();
-    net->kernels = gfi_kernels_best();
-    if (gf_shape_size(input) == 0)
-        gfi_net_fail(net, GF_ERROR_SHAPE,
-                     "gf_net_create: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory",
-                     input.channels, input.height, input.width);
-    else if (max_batch < 1)
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_create: max_batch is %d; needs at least 1", max_batch);
+    net->input = input;
+    net->max_batch = max_batch;
+    net->seed = seed;
+    net->engine = gfi_engine_best();
+    net->weight_init = gf_init_with(GF_INIT_DEFAULT, 1);
+    net->bias_init = net->weight_init;
+    gfi_input_fits(net, "gf_net_create");
     return net;
 }
 
@@ -3297,55 +1798,52 @@ GFDEF void gf_net_free(gf_net *net) {
     GF_FREE(net);
 }
 
-// Settings that must come before build.
-static int gfi_settable(gf_net *net, const char *function) {
-    if (!gfi_ready(net, GFI_NEW, function)) return 0;
-    if (net->phase != GFI_NEW)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function), 0;
-    return 1;
-}
-
-GFDEF void gf_net_init(gf_net *net, gf_init weight, gf_init bias) {
-    if (!gfi_settable(net, "gf_net_init")) return;
-    if ((int)weight.kind < 0 || weight.kind >= GF_INIT_COUNT || (int)bias.kind < 0 || bias.kind >= GF_INIT_COUNT ||
-        weight.gain != weight.gain || bias.gain != bias.gain) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_init: weight kind %d gain %g, bias kind %d gain %g; gains must be numbers, the kinds "
+GFDEF void gf_net_set_init(gf_net *net, gf_init weight, gf_init bias) {
+    if (!gfi_settable(net, "gf_net_set_init")) return;
+    if (!gfi_require(net, gfi_init_is_valid(weight) && gfi_init_is_valid(bias), GF_ERROR_ARGUMENT,
+                     "gf_net_set_init: weight kind %d gain %g, bias kind %d gain %g; gains must be numbers, the kinds "
                      "those of gf_init_kaiming() and the like",
-                     (int)weight.kind, weight.gain, (int)bias.kind, bias.gain);
+                     (int)weight.kind, weight.gain, (int)bias.kind, bias.gain))
         return;
-    }
-    net->weight_init = weight, net->bias_init = bias;
+    net->weight_init = weight;
+    net->bias_init = bias;
 }
 
-GFDEF void gf_net_no_bias(gf_net *net, int no_bias) {
-    if (gfi_settable(net, "gf_net_no_bias")) net->no_bias = no_bias != 0;
+GFDEF void gf_net_set_bias(gf_net *net, int wanted) {
+    if (gfi_settable(net, "gf_net_set_bias")) net->no_bias = !wanted;
 }
 
-GFDEF void gf_net_input_grad(gf_net *net, int wanted) {
-    if (gfi_settable(net, "gf_net_input_grad")) net->want_input_grad = wanted != 0;
+GFDEF void gf_net_set_input_grad(gf_net *net, int wanted) {
+    if (gfi_settable(net, "gf_net_set_input_grad")) net->want_input_grad = wanted != 0;
 }
 
-GFDEF void gf_net_threads(gf_net *net, int threads) {
-    if (!gfi_settable(net, "gf_net_threads")) return;
-    if (threads < 1 || threads > 1024) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_threads: %d threads; needs 1 to 1024", threads);
+GFDEF void gf_net_set_threads(gf_net *net, int threads) {
+    if (!gfi_settable(net, "gf_net_set_threads")) return;
+    if (!gfi_require(net, threads >= 1 && threads <= 1024, GF_ERROR_ARGUMENT,
+                     "gf_net_set_threads: %d threads; needs 1 to 1024", threads))
         return;
-    }
 #ifdef _OPENMP
-    net->threads = threads;
+    net->engine.threads = threads;
 #else
     if (threads > 1)
         gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp", threads);
+                     "gf_net_set_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp",
+                     threads);
 #endif
 }
 
-GFDEF void gf_net_probe(gf_net *net, unsigned what) {
-    if (!gfi_settable(net, "gf_net_probe")) return;
-    if (what & ~(unsigned)(GF_PROBE_ALL | GF_PROBE_NORMS))
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
-    else net->probe = what;
+GFDEF gf_status gf_net_set_backend(gf_net *net, const char *name) {
+    if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_net_set_backend: net is NULL; make one with gf_net_create");
+    int found = 0;
+    const gfi_fast *fast = name ? gfi_fast_named(name, &found) : NULL;
+    if (!found) {
+        const gfi_fast *best = gfi_fast_best();
+        return gfi_net_fail(net, GF_ERROR_NOT_FOUND,
+                            "gf_net_set_backend: no \"%s\" here; plain is always there, the best is %s",
+                            name ? name : "(NULL)", best ? best->name : "plain");
+    }
+    net->engine.fast = fast;
+    return GF_OK;
 }
 
 // Hands out pieces of one allocation, each aligned to 64 bytes. The first round, without memory, only counts.
@@ -3356,7 +1854,7 @@ typedef struct gfi_arena {
 } gfi_arena;
 
 static void *gfi_take(gfi_arena *arena, size_t count, size_t size) {
-    size_t start = arena->used;
+    const size_t start = arena->used;
     if (count > (SIZE_MAX - 128 - start) / size) {
         arena->overflow = 1;
         return NULL;
@@ -3366,500 +1864,203 @@ static void *gfi_take(gfi_arena *arena, size_t count, size_t size) {
 }
 
 static gf_real *gfi_take_reals(gfi_arena *arena, size_t batch, size_t each) {
-    if (each != 0 && batch > SIZE_MAX / each) arena->overflow = 1, each = 0;
+    if (each != 0 && batch > SIZE_MAX / each) {
+        arena->overflow = 1;
+        return NULL;
+    }
     return (gf_real *)gfi_take(arena, batch * each, sizeof(gf_real));
 }
 
-// gf_reals that the largest matrix multiply or convolution works in.
-static size_t gfi_workspace_size(const gf_net *net) {
-    size_t most = gfi_matmul_workspace(net->threads);
-    int i;
-    for (i = 0; i < net->layer_count; i++) {
-        const gfi_layer *layer = &net->layers[i];
-        if (layer->kind == &gfi_conv2d || gfi_add_convolves(net, layer)) {
-            gfi_conv job = layer->kind == &gfi_conv2d ? gfi_conv_of(net, layer) : gfi_add_conv(net, layer);
-            most = gfi_max_size(most, gfi_conv_workspace(&job));
-        }
-    }
-    return most;
-}
+static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-// Probed nets have large scratch; batch norms make up for it by working in place where the activation behind them can
-// find their dy again (gfi_layer_dy).
-static int gfi_works_in_place(const gf_net *net, int i) {
-    const gfi_layer *layer = &net->layers[i];
-    return net->probe && i > 0 && i + 1 < net->layer_count && layer->kind == &gfi_batch_norm &&
-           layer[1].kind == &gfi_activation && layer[1].act.kind != GF_ACT_PRELU;
-}
+static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena); // what instruments need, and their gf_reals of scratch
+static void gfi_probe_attach(gf_net *net);
 
-// Point everything a net needs into the arena: parameters, gradients, what layers keep, probes.
+// Point everything a net needs into the arena: parameters, gradients, what layers keep, instruments.
 static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
-    size_t batch = (size_t)net->max_batch, widest = gf_shape_size(net->input);
-    net->unit_count = 0;
-    gf_real *dx;
-    int i;
+    const size_t batch = (size_t)net->max_batch, inputs = gfi_shape_size(net->input);
     net->params = gfi_take_reals(arena, 1, net->param_count);
     net->grads = gfi_take_reals(arena, 1, net->param_count);
     net->state = gfi_take_reals(arena, 1, net->state_count);
-    net->input_grad = dx = net->want_input_grad ? gfi_take_reals(arena, batch, widest) : NULL;
-    net->sample = gfi_take_reals(arena, batch, widest);
-    net->workspace = gfi_take_reals(arena, 1, gfi_workspace_size(net));
+    net->input_grad = net->want_input_grad ? gfi_take_reals(arena, batch, inputs) : NULL;
+    net->sample = gfi_take_reals(arena, batch, inputs);
     net->row_loss = (double *)gfi_take(arena, batch, sizeof(double));
-    for (i = 0; i < net->layer_count; i++) {
+    size_t workspace = gfi_fast_workspace(net->engine.threads);
+    gf_real *dx = net->input_grad;
+    for (int i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         layer->dx = dx;
-        layer->in_place = gfi_works_in_place(net, i);
-        layer->dy = dx = layer->in_place ? dx : gfi_take_reals(arena, batch, layer->out_size);
-        if (layer->kind != &gfi_mark) layer->y_buffer = layer->y = gfi_take_reals(arena, batch, layer->out_size);
-        if (layer->save_size) layer->save = gfi_take_reals(arena, batch, layer->save_size);
-        if (layer->channel_size) layer->channel = (double *)gfi_take(arena, layer->channel_size, sizeof(double));
-        if (layer->kind->affine) net->unit_count += (size_t)layer->out.channels;
-        if (layer->out_size > widest) widest = layer->out_size;
+        layer->dy = gfi_take_reals(arena, batch, layer->out_size);
+        layer->y = gfi_take_reals(arena, batch, layer->out_size);
+        layer->save = layer->save_size ? gfi_take_reals(arena, batch, layer->save_size) : NULL;
+        layer->stats = layer->stats_size ? (double *)gfi_take(arena, layer->stats_size, sizeof(double)) : NULL;
+        if (layer->kind->workspace) workspace = gfi_max_size(workspace, layer->kind->workspace(net, layer));
+        dx = layer->dy;
     }
-    if (net->probe) {
-        net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
-        net->probe_scratch = gfi_take_reals(arena, batch, widest);
-        net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
+    if (net->probe) workspace = gfi_max_size(workspace, gfi_probe_lay_out(net, arena));
+    net->engine.workspace = gfi_take_reals(arena, 1, workspace);
+    net->scratch = net->engine.workspace; // instruments work between the layers, never inside one
+}
+
+// Point the tensors into the arrays, and the layers to their tensors.
+static void gfi_bind_tensors(gf_net *net) {
+    for (int i = 0; i < net->tensor_count; i++) {
+        gfi_tensor *tensor = &net->tensors[i];
+        tensor->view.name = tensor->name;
+        tensor->view.value = (tensor->trained ? net->params : net->state) + tensor->view.offset;
+        tensor->view.grad = tensor->trained ? net->grads + tensor->view.offset : NULL;
     }
-    for (i = 0; i < net->tensor_count; i++) {
-        gf_tensor *view = &net->tensors[i].view;
-        int trained = net->tensors[i].trained;
-        view->name = net->tensors[i].name;
-        if (!arena->base) continue;
-        view->value = (trained ? net->params : net->state) + view->offset;
-        view->grad = trained ? net->grads + view->offset : NULL;
+    for (int i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        gf_tensor **const places[4] = {&layer->w, &layer->b, &layer->running_mean, &layer->running_var};
+        for (int t = 0; t < layer->tensor_count; t++) *places[t] = &net->tensors[layer->first_tensor + t].view;
     }
 }
 
 GFDEF gf_status gf_net_build(gf_net *net) {
-    gfi_arena arena;
-    int i;
     if (!gfi_settable(net, "gf_net_build")) return gf_net_status(net);
+    if (!gfi_input_fits(net, "gf_net_build")) return net->status;
     if (net->layer_count == 0)
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
-    memset(&arena, 0, sizeof arena);
-    gfi_lay_out(net, &arena);
+    gfi_arena arena = {NULL, 0, 0};
+    gfi_lay_out(net, &arena); // counts the bytes
     net->bytes = arena.used;
     net->memory = arena.overflow ? NULL : (unsigned char *)gfi_alloc(arena.used + 64, 1);
     if (!net->memory)
         return gfi_net_fail(net, GF_ERROR_MEMORY,
-                            "gf_net_build: out of memory for %lu MB; use smaller layers or a smaller batch than %d",
-                            (unsigned long)(arena.used >> 20), net->max_batch);
+                            "gf_net_build: out of memory for %zu MB; use smaller layers or a smaller batch than %d",
+                            arena.used >> 20, net->max_batch);
     memset(net->memory, 0, arena.used + 64);
     arena.base = net->memory + (64 - (uintptr_t)net->memory % 64) % 64;
     arena.used = 0;
-    gfi_lay_out(net, &arena);
-    for (i = 0; i < net->tensor_count; i++) {
+    gfi_lay_out(net, &arena); // hands them out
+    gfi_bind_tensors(net);
+    for (int i = 0; i < net->tensor_count; i++) {
         gfi_tensor *tensor = &net->tensors[i];
-        gf_status status = gf_init_fill(tensor->init, tensor->view.value, tensor->view.size, tensor->fan_in,
-                                        tensor->fan_out, net->seed, tensor->stream);
-        if (status != GF_OK) return gfi_net_fail(net, status, "%s", gf_last_error());
-        if (tensor->init.kind == GF_INIT_ORTHOGONAL && tensor->view.rank == 4 &&  // a filter is a row
-            tensor->view.size != (size_t)tensor->fan_in * (size_t)tensor->fan_out)
-            gfi_init_orthogonal(tensor->view.value, tensor->view.dims[0], tensor->fan_in, tensor->init.gain);
+        const size_t rows = tensor->view.rank > 1 ? (size_t)tensor->view.dims[0] : 1; // a unit's or filter's weights
+        gfi_init_fill(tensor->init, tensor->view.value, tensor->view.size, rows, tensor->fan_in, tensor->fan_out,
+                      net->seed, tensor->stream);
     }
-    for (i = 0; i < net->layer_count && net->probe; i++)
-        if (net->layers[i].kind == &gfi_activation) net->layers[i].act_info = gf_act_measure(net->layers[i].act);
+    if (net->probe) gfi_probe_attach(net);
     net->phase = GFI_BUILT;
     return GF_OK;
 }
 
-GFDEF gf_status gf_net_status(const gf_net *net) { return net ? net->status : GF_ERROR_ARGUMENT; }
+// --- looking at a net ---
 
-GFDEF const char *gf_net_error(const gf_net *net) {
-    if (!net) return "the net is NULL: gf_net_create was not called or found no memory";
-    return net->status == GF_OK ? gf_status_text(GF_OK) : net->message;
+GFDEF gf_net_info gf_net_describe(const gf_net *net) {
+    gf_net_info info;
+    memset(&info, 0, sizeof info);
+    if (!net) return info;
+    info.layer_count = net->layer_count;
+    info.affine_count = net->affine_count;
+    info.tensor_count = net->tensor_count;
+    info.param_count = net->phase >= GFI_BUILT ? net->param_count : 0;
+    info.params = net->params;
+    info.grads = net->grads;
+    info.input_grad = net->phase >= GFI_BACKWARDED ? net->input_grad : NULL;
+    info.batch = net->batch;
+    info.step = net->step;
+    info.bytes = net->bytes;
+    info.backend = net->engine.fast ? net->engine.fast->name : "plain";
+    info.nonfinite = net->nonfinite;
+    return info;
 }
 
-GFDEF void gf_net_clear_error(gf_net *net) {
-    if (net) net->status = GF_OK;
-}
-
-GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf_mode mode) {
-    int i;
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_forward")) return NULL;
-    if (!x || batch < 1 || batch > net->max_batch || (mode != GF_TRAIN && mode != GF_EVAL)) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
-                     "gf_net_create), GF_TRAIN or GF_EVAL",
-                     x ? "given" : "NULL", batch, (int)mode, net->max_batch);
-        return NULL;
+GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
+    gf_layer view;
+    memset(&view, 0, sizeof view);
+    if (!net || index < 0 || index >= net->layer_count) {
+        gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_layer: layer %d of %s; it has layers 0 to %d", index,
+                 net ? "this net" : "NULL", net ? net->layer_count - 1 : -1);
+        return view;
     }
-    net->batch = batch, net->mode = mode;
-    net->phase = GFI_BUILT;  // should a layer refuse: nothing of the step before may be taken for this one's
-    for (i = 0; i < net->layer_count; i++) {
-        gfi_layer *layer = &net->layers[i];
-        layer->x = i == 0 ? x : net->layers[i - 1].y;
-        layer->kind->forward(net, layer);
-    }
-    if (net->status != GF_OK) return NULL;
-    net->phase = GFI_FORWARDED;
-    if (net->dead_counting && mode == GF_EVAL) gfi_dead_count(net);
-    return net->layers[net->layer_count - 1].y;
+    const gfi_layer *layer = &net->layers[index];
+    view.name = layer->name;
+    view.shape = layer->out;
+    view.output = net->phase >= GFI_FORWARDED ? layer->y : NULL;
+    view.grad = net->phase >= GFI_BACKWARDED ? layer->dy : NULL;
+    return view;
 }
-
-// ∂L/∂y after backward; where it has been overwritten the layer behind finds it again, in the probes' scratch.
-static const gf_real *gfi_layer_dy(gf_net *net, const gfi_layer *layer) {
-    gfi_layer behind;
-    if (!layer->in_place) return layer->dy;
-    behind = layer[1];
-    behind.dx = net->probe_scratch;
-    behind.kind->backward(net, &behind);
-    return net->probe_scratch;
-}
-
-// Σ x²; of a large array in parts that depend on its size alone, added up in order.
-static double gfi_squares(const gf_net *net, const gf_real *x, size_t n) {
-    enum { PARTS = 32, SMALL = 65536 };
-    const size_t each = n / PARTS;
-    double part[PARTS], sum = 0;
-    int i;
-    if (n < SMALL) return net->kernels->sum_squares(x, n);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-    for (i = 0; i < PARTS; i++)
-        part[i] = net->kernels->sum_squares(x + (size_t)i * each, i + 1 < PARTS ? each : n - (size_t)i * each);
-    for (i = 0; i < PARTS; i++) sum += part[i];
-    return sum;
-}
-
-// Σ dy² and Σ grad² are summed once, by whoever asks first.
-static double gfi_layer_squares(gf_net *net, gfi_layer *layer) {
-    if (layer->squares < 0)
-        layer->squares = gfi_squares(net, gfi_layer_dy(net, layer), (size_t)net->batch * layer->out_size);
-    return layer->squares;
-}
-
-static double gfi_tensor_squares(const gf_net *net, gfi_tensor *tensor) {
-    if (tensor->squares < 0 && tensor->trained)
-        tensor->squares = gfi_squares(net, tensor->view.grad, tensor->view.size);
-    return tensor->trained ? tensor->squares : 0;
-}
-
-GFDEF gf_status gf_net_backward(gf_net *net) {
-    int i, t, in_passing;
-    if (!gfi_ready(net, GFI_LOSS_TAKEN, "gf_net_backward")) return gf_net_status(net);
-    in_passing = (net->probe & GF_PROBE_NORMS) != 0;
-    for (i = 0; i < net->layer_count; i++)  // skips add to these
-        if (net->layers[i].kind == &gfi_mark)
-            memset(net->layers[i].save, 0, (size_t)net->batch * net->layers[i].out_size * sizeof(gf_real));
-    for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
-    for (i = net->layer_count - 1; i >= 0; i--) {
-        gfi_layer *layer = &net->layers[i];
-        layer->squares = in_passing ? gfi_squares(net, layer->dy, (size_t)net->batch * layer->out_size) : -1;
-        layer->kind->backward(net, layer);
-        for (t = 0; t < layer->tensors && in_passing; t++) gfi_tensor_squares(net, &net->tensors[layer->tensor + t]);
-    }
-    net->phase = GFI_BACKWARDED;
-    return net->status;
-}
-
-GFDEF double gf_net_grad_norm(gf_net *net) {
-    double sum = 0;
-    int i;
-    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_grad_norm")) return NAN;
-    for (i = 0; i < net->tensor_count; i++) sum += gfi_tensor_squares(net, &net->tensors[i]);
-    return sqrt(sum);
-}
-
-GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
-    double norm = gf_net_grad_norm(net);
-    int i;
-    if (!net || net->status != GF_OK) return NAN;
-    if (!(max_norm > 0))
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
-                            max_norm),
-               NAN;
-    if (norm > max_norm && norm <= DBL_MAX) {
-        net->kernels->scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below max_norm
-        for (i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
-    }
-    return norm;
-}
-
-static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n);
-static void gfi_find_nonfinite(gf_net *net);
-
-// Index of the largest of y[0..K), the first of equals.
-static size_t gfi_argmax(const gf_real *y, size_t K) {
-    size_t k, best = 0;
-    for (k = 1; k < K; k++)
-        if (y[k] > y[best]) best = k;
-    return best;
-}
-
-GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
-    const gf_real *y = gf_net_forward(net, x, 1, GF_EVAL);
-    size_t k, K, best;
-    double sum = 0;
-    if (!y) return -1;
-    K = net->layers[net->layer_count - 1].out_size;
-    best = gfi_argmax(y, K);
-    if (gfi_has_nonfinite(net, y, K)) {
-        gfi_find_nonfinite(net);
-        gfi_net_fail(net, GF_ERROR_NONFINITE,
-                     "gf_net_predict: the output is not finite; the first NaN or infinity is in %s: check the sample x "
-                     "and the weights", net->nonfinite.layer);
-        return -1;
-    }
-    for (k = 0; k < K; k++) sum += exp((double)y[k] - (double)y[best]);
-    for (k = 0; k < K && probabilities; k++) probabilities[k] = exp((double)y[k] - (double)y[best]) / sum;
-    return (int)best;
-}
-
-GFDEF size_t gf_net_param_count(const gf_net *net) { return net && net->phase >= GFI_BUILT ? net->param_count : 0; }
-GFDEF gf_real *gf_net_params(gf_net *net) { return net ? net->params : NULL; }
-GFDEF gf_real *gf_net_grads(gf_net *net) { return net ? net->grads : NULL; }
-GFDEF int gf_net_tensor_count(const gf_net *net) { return net ? net->tensor_count : 0; }
-GFDEF int gf_net_layer_count(const gf_net *net) { return net ? net->layer_count : 0; }
-GFDEF int gf_net_affine_count(const gf_net *net) { return net ? net->affine_count : 0; }
-GFDEF int gf_net_batch(const gf_net *net) { return net ? net->batch : 0; }
-GFDEF long gf_net_step_count(const gf_net *net) { return net ? net->step : 0; }
-GFDEF size_t gf_net_bytes(const gf_net *net) { return net ? net->bytes : 0; }
-GFDEF const char *gf_net_kernels(const gf_net *net) { return net ? net->kernels->name : "none"; }
 
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
     if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at")) return NULL;
-    if (index < 0 || index >= net->tensor_count)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index,
-                            net->tensor_count - 1),
-               (gf_tensor *)0;
-    return &net->tensors[index].view;
+    if (index >= 0 && index < net->tensor_count) return &net->tensors[index].view;
+    gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index,
+                 net->tensor_count - 1);
+    return NULL;
 }
 
 GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
-    char names[200] = "";
-    int i;
     if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor")) return NULL;
-    for (i = 0; i < net->tensor_count && name; i++)
+    for (int i = 0; i < net->tensor_count && name; i++)
         if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
-    for (i = 0; i < net->tensor_count && strlen(names) + sizeof net->tensors[i].name < sizeof names; i++)
-        strcat(strcat(names, i ? ", " : ""), net->tensors[i].name);
-    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%s\"; there are %s%s", name ? name : "(NULL)",
+    char names[200] = "";
+    int i = 0;
+    for (; i < net->tensor_count && strlen(names) + sizeof net->tensors[i].name < sizeof names; i++) {
+        if (i > 0) strcat(names, ", ");
+        strcat(names, net->tensors[i].name);
+    }
+    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%.60s\"; there are %s%s", name ? name : "(NULL)",
                  names, i < net->tensor_count ? ", …" : "");
     return NULL;
 }
 
-static const gfi_layer *gfi_layer_at(const gf_net *net, int layer) {
-    if (net && layer >= 0 && layer < net->layer_count) return &net->layers[layer];
-    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_layer: layer %d of %s; it has layers 0 to %d", layer,
-             net ? "this net" : "NULL", gf_net_layer_count(net) - 1);
-    return NULL;
-}
-
-// What a layer holds once this phase is reached; too early it is NULL, which is no error of the net.
-static const gf_real *gfi_layer_array(const gf_net *net, const gf_real *array, int phase) {
-    if (net->phase >= phase) return array;
-    gfi_fail(GF_ERROR_ORDER, "gf_net_layer: not there before %s; call that first",
-             phase == GFI_FORWARDED ? "gf_net_forward" : "gf_net_backward");
-    return NULL;
-}
-
-GFDEF const char *gf_net_layer_name(const gf_net *net, int layer) {
-    const gfi_layer *at = gfi_layer_at(net, layer);
-    return at ? at->name : NULL;
-}
-
-GFDEF gf_shape gf_net_layer_shape(const gf_net *net, int layer) {
-    const gfi_layer *at = gfi_layer_at(net, layer);
-    return at ? at->out : gf_image(0, 0, 0);
-}
-
-GFDEF const gf_real *gf_net_layer_output(gf_net *net, int layer) {
-    const gfi_layer *at = gfi_layer_at(net, layer);
-    return at ? gfi_layer_array(net, at->y, GFI_FORWARDED) : NULL;
-}
-
-GFDEF const gf_real *gf_net_layer_grad(gf_net *net, int layer) {
-    const gfi_layer *at = gfi_layer_at(net, layer);
-    const gf_real *dy = at ? gfi_layer_array(net, at->dy, GFI_BACKWARDED) : NULL;
-    return dy ? gfi_layer_dy(net, at) : NULL;
-}
-
-GFDEF const gf_real *gf_net_input_gradient(gf_net *net) {
-    return net && net->phase >= GFI_BACKWARDED ? net->input_grad : NULL;
-}
-
-GFDEF gf_status gf_net_force_kernels(gf_net *net, const char *name) {
-    const gfi_kernels *kernels = name ? gfi_kernels_named(name) : NULL;
-    if (!net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_net_force_kernels: net is NULL; make one with gf_net_create");
-    if (!kernels)
-        return gfi_net_fail(net, GF_ERROR_NOT_FOUND,
-                            "gf_net_force_kernels: no kernels \"%s\" here; plain is always there, the best is %s",
-                            name ? name : "(NULL)", gfi_kernels_best()->name);
-    net->kernels = kernels;
-    return GF_OK;
-}
-
 #ifndef GF_NO_STDIO
 GFDEF void gf_net_summary(const gf_net *net) {
-    int i, t;
     if (!net) return;
     printf("%-14s %-14s %12s\n", "layer", "output", "parameters");
     printf("%-14s %dx%dx%d\n", "input", net->input.channels, net->input.height, net->input.width);
-    for (i = 0; i < net->layer_count; i++) {
+    for (int i = 0; i < net->layer_count; i++) {
         const gfi_layer *layer = &net->layers[i];
+        const gf_shape out = layer->out;
         char shape[40];
         size_t params = 0;
-        for (t = 0; t < layer->tensors; t++)
-            if (net->tensors[layer->tensor + t].trained) params += net->tensors[layer->tensor + t].view.size;
-        if (layer->out.height == 1 && layer->out.width == 1) gfi_print(shape, sizeof shape, "%d", layer->out.channels);
-        else gfi_print(shape, sizeof shape, "%dx%dx%d", layer->out.channels, layer->out.height, layer->out.width);
-        printf("%-14s %-14s %12lu  %s\n", layer->name, shape, (unsigned long)params,
+        for (int t = 0; t < layer->tensor_count; t++) {
+            const gfi_tensor *tensor = &net->tensors[layer->first_tensor + t];
+            if (tensor->trained) params += tensor->view.size;
+        }
+        if (gfi_plane(out) == 1) gfi_print(shape, sizeof shape, "%d", out.channels);
+        else gfi_print(shape, sizeof shape, "%dx%dx%d", out.channels, out.height, out.width);
+        printf("%-14s %-14s %12zu  %s\n", layer->name, shape, params,
                layer->kind == &gfi_activation ? gfi_act_label(layer->act) : "");
     }
-    printf("%lu parameters, %.1f MB for batches of %d, %s kernels, %d thread%s\n", (unsigned long)net->param_count,
-           (double)net->bytes / 1048576, net->max_batch, net->kernels->name, net->threads,
-           net->threads == 1 ? "" : "s");
+    printf("%zu parameters, %.1f MB for batches of %d, %s loops, %d thread%s\n", net->param_count,
+           (double)net->bytes / 1048576, net->max_batch, gf_net_describe(net).backend, net->engine.threads,
+           net->engine.threads == 1 ? "" : "s");
 }
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:LOSS] Losses
-// ---------------------------------------------------------------------------------------------------------------------
-// A loss is where backpropagation begins: it leaves ∂L/∂y in the output layer's dy. Softmax and sigmoid are part of
-// their losses because the derivatives then collapse to p - t, which neither overflows nor vanishes. Sums are double. A
-// loss that is not finite sends gfi_find_nonfinite to look for the layer that it came from.
+static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n);
 
-static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n) {
-    gfi_sums sums;
-    net->kernels->sums(x, n, &sums);
-    return sums.non_finite != 0;
-}
-
-static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
-
-// Where has the first NaN or infinity come from? Forward first, from the input on; then backward, from the output.
-static void gfi_find_nonfinite(gf_net *net) {
-    gf_nonfinite *bad = &net->nonfinite;
-    size_t batch = (size_t)net->batch;
-    int i, t;
-    if (bad->found) return;
-    bad->found = 1, bad->step = net->step, bad->layer = "loss", bad->backward = 0;
-    if (gfi_has_nonfinite(net, net->layers[0].x, batch * net->layers[0].in_size)) {
-        bad->layer = "input";
-        return;
+GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
+    const gf_real *y = gf_net_forward(net, x, 1, GF_EVAL);
+    if (!y) return -1;
+    const size_t K = gfi_output(net)->out_size, best = gfi_argmax(y, K);
+    if (gfi_has_nonfinite(net, y, K)) {
+        gfi_find_nonfinite(net);
+        gfi_net_fail(net, GF_ERROR_NONFINITE,
+                     "gf_net_predict: the output is not finite; the first NaN or infinity is in %s: check the sample x "
+                     "and the weights",
+                     net->nonfinite.layer);
+        return -1;
     }
-    for (i = 0; i < net->layer_count; i++)
-        if (gfi_has_nonfinite(net, net->layers[i].y, batch * net->layers[i].out_size)) {
-            bad->layer = net->layers[i].name;
-            return;
-        }
-    if (net->phase < GFI_BACKWARDED) return;
-    bad->backward = 1;
-    if (gfi_has_nonfinite(net, gfi_output(net)->dy, batch * gfi_output(net)->out_size)) return;
-    for (i = net->layer_count - 1; i >= 0; i--) {  // a layer that received finite gradients and passes others on
-        const gfi_layer *layer = &net->layers[i];
-        const gf_real *dx = i > 0 ? gfi_layer_dy(net, layer - 1) : layer->dx;
-        int found = dx && gfi_has_nonfinite(net, dx, batch * layer->in_size);
-        for (t = 0; t < layer->tensors && !found; t++) {
-            const gf_tensor *tensor = &net->tensors[layer->tensor + t].view;
-            found = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
-        }
-        if (found) {
-            bad->layer = layer->name;
-            return;
-        }
-    }
-}
-
-// Common end of the losses: the mean over `count`, the phase, and a look for the culprit when it is not finite.
-static double gfi_loss_taken(gf_net *net, double sum, size_t count) {
-    double loss = sum / (double)count;
-    net->phase = GFI_LOSS_TAKEN;
-    if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
-    return loss;
-}
-
-// L = mean_b(-ln p_label) with p = softmax(y); its derivative is as simple as it gets: ∂L/∂y = (p - onehot)/B
-GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
-    gfi_layer *out;
-    size_t b, batch, K;
     double sum = 0;
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_cross_entropy")) return NAN;
-    out = gfi_output(net), batch = (size_t)net->batch, K = out->out_size;
-    for (b = 0; b < batch; b++)
-        if (!labels || labels[b] < 0 || (size_t)labels[b] >= K) {
-            if (!labels)
-                gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                             "gf_loss_cross_entropy: labels is NULL; needs one class for each sample");
-            else
-                gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                             "gf_loss_cross_entropy: label %d of sample %lu; the net's output has classes 0..%lu",
-                             labels[b], (unsigned long)b, (unsigned long)(K - 1));
-            return NAN;
-        }
-    net->kernels->softmax_rows(out->y, labels, (gf_real)(1.0 / (double)batch), net->row_loss, out->dy, batch, K);
-    net->correct = 0;
-    for (b = 0; b < batch; b++) {
-        net->correct += net->row_loss[b] == net->row_loss[b] && (int)gfi_argmax(out->y + b * K, K) == labels[b];
-        sum += net->row_loss[b];
-    }
-    return gfi_loss_taken(net, sum, batch);
+    for (size_t k = 0; k < K; k++) sum += exp((double)y[k] - (double)y[best]);
+    for (size_t k = 0; k < K && probabilities; k++) probabilities[k] = exp((double)y[k] - (double)y[best]) / sum;
+    return (int)best;
 }
 
-// With p = σ(y): L = mean(-t·ln p - (1-t)·ln(1-p)) = mean(max(y,0) - y·t + ln(1 + e^-|y|)), ∂L/∂y = (p - t)/(B·O)
-GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
-    gfi_layer *out;
-    size_t i, n;
-    double sum = 0;
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_bce")) return NAN;
-    out = gfi_output(net), n = (size_t)net->batch * out->out_size;
-    for (i = 0; i < n; i++)
-        if (!targets || !(targets[i] >= 0 && targets[i] <= 1)) {
-            if (!targets)
-                gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: targets is NULL; needs one for each output");
-            else
-                gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %lu is %g; needs 0 to 1", (unsigned long)i,
-                             (double)targets[i]);
-            return NAN;
-        }
-    // dy is room first for ln(1 + e^-|y|), then for p
-    for (i = 0; i < n; i++) out->dy[i] = (gf_real)-fabs((double)out->y[i]);
-    net->kernels->act_forward(gf_act_default(GF_ACT_SOFTPLUS), out->dy, out->dy, NULL, n);
-    net->correct = 0;
-    for (i = 0; i < n; i++) {
-        double y = (double)out->y[i], t = (double)targets[i];
-        sum += (y > 0 ? y : 0) - y * t + (double)out->dy[i];
-        net->correct += (y >= 0) == (t >= 0.5);
-    }
-    net->kernels->act_forward(gf_act_default(GF_ACT_SIGMOID), out->y, out->dy, NULL, n);
-    for (i = 0; i < n; i++) out->dy[i] = (gf_real)(((double)out->dy[i] - (double)targets[i]) / (double)n);
-    return gfi_loss_taken(net, sum, n);
-}
-
-// L = mean((y - t)²), ∂L/∂y = 2(y - t)/(B·O)
-GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
-    gfi_layer *out;
-    size_t i, n;
-    double sum = 0;
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_mse")) return NAN;
-    if (!targets)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_mse: targets is NULL; needs one for each output"), NAN;
-    out = gfi_output(net), n = (size_t)net->batch * out->out_size;
-    for (i = 0; i < n; i++) {
-        double difference = (double)out->y[i] - (double)targets[i];
-        sum += difference * difference;
-        out->dy[i] = (gf_real)(2 * difference / (double)n);
-    }
-    net->correct = 0;
-    return gfi_loss_taken(net, sum, n);
-}
-
-GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:OPTIM] SGD, Adam, clipping, schedules
-// ---------------------------------------------------------------------------------------------------------------------
-// The formulas stand at gfi_update, before the kernels that compute them. Here: defaults, the moments' memory, and the
-// step itself, which runs over all parameters in pieces of fixed length or, when gf_net_measure asked for the ratio
-// std(ΔW)/std(W), tensor by tensor.
+// --- [GF:OPTIM] optimisers' defaults and memory, schedules ---
 
 static gf_optim_config gfi_optim_config(gf_optim_kind kind, double lr, double beta2) {
     gf_optim_config config;
     memset(&config, 0, sizeof config);
-    config.kind = kind, config.lr = lr, config.beta1 = 0.9, config.beta2 = beta2, config.eps = 1e-8;
+    config.kind = kind;
+    config.lr = lr;
+    config.beta1 = 0.9;
+    config.beta2 = beta2;
+    config.eps = 1e-8;
     return config;
 }
 
@@ -3873,30 +2074,16 @@ GFDEF gf_optim_config gf_adamw(double lr) {
     return config;
 }
 
-static const char *const gfi_optim_names[GF_OPTIM_COUNT] = {"sgd", "adam", "adamw", "rmsprop"};
-
-GFDEF const char *gf_optim_name(gf_optim_kind kind) {
-    return (int)kind >= 0 && kind < GF_OPTIM_COUNT ? gfi_optim_names[kind] : "?";
+static const char *gfi_optim_name(gf_optim_kind kind) {
+    static const char *const names[GF_OPTIM_COUNT] = {"sgd", "adam", "adamw", "rmsprop"};
+    return (int)kind >= 0 && kind < GF_OPTIM_COUNT ? names[kind] : "?";
 }
 
-GFDEF int gf_optim_from_name(const char *name, double lr, gf_optim_config *out) {
-    static const char known[] = " sgd momentum adam adamw rmsprop";
-    if (!name || !out) return gfi_unknown("gf_optim_from_name", name, out, known), 0;
-    if (strcmp(name, "sgd") == 0) *out = gf_sgd(lr);
-    else if (strcmp(name, "momentum") == 0) *out = gf_sgd(lr), out->momentum = 0.9;
-    else if (strcmp(name, "adam") == 0) *out = gf_adam(lr);
-    else if (strcmp(name, "adamw") == 0) *out = gf_adamw(lr);
-    else if (strcmp(name, "rmsprop") == 0) *out = gf_rmsprop(lr);
-    else return gfi_unknown("gf_optim_from_name", name, out, known), 0;
-    return 1;
-}
-
-// GF_OK, or what is wrong with a configuration: it may have been changed since the last step.
 static gf_status gfi_optim_config_check(gf_net *net, const char *function, const gf_optim_config *c) {
-    if ((int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT && c->lr >= 0 && c->lr <= DBL_MAX && c->weight_decay >= 0 &&
-        c->weight_decay <= DBL_MAX && c->momentum >= 0 && c->momentum <= DBL_MAX && c->beta1 >= 0 && c->beta1 < 1 &&
-        c->beta2 >= 0 && c->beta2 < 1 && c->eps >= 0 && c->eps <= DBL_MAX)
-        return GF_OK;
+    const double rest[4] = {c->lr, c->weight_decay, c->momentum, c->eps};
+    int valid = (int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT;
+    for (int i = 0; i < 4; i++) valid = valid && rest[i] >= 0 && rest[i] <= DBL_MAX;
+    if (valid && c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1) return GF_OK;
     return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                         "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
                         "at least 0 and finite, betas below 1, the kind one of gf_optim_kind",
@@ -3910,821 +2097,1858 @@ static int gfi_optim_needs_m(const gf_optim_config *config) {
 
 static int gfi_optim_needs_v(const gf_optim_config *config) { return config->kind != GF_SGD; }
 
-// A moment for n parameters, zero, `at` bytes after the start of a page. A step walks through w, g, m and v side by side;
-// where they lie alike in their pages they push one another out of the level-1 cache, and it takes up to 2.6 times as
-// long. (The w of a large net begins where a page does.)
-static gf_real *gfi_moment(void **memory, size_t n, size_t at) {
-    const size_t page = 4096;
-    unsigned char *base = (unsigned char *)gfi_alloc(n + 2 * page / sizeof(gf_real), sizeof(gf_real));
-    *memory = base;
-    if (!base) return NULL;
-    base += page - (uintptr_t)base % page + at;
-    memset(base, 0, n * sizeof(gf_real));
-    return (gf_real *)(void *)base;
+static gf_status gfi_optim_check(gf_net *net, const char *function, const gf_optim *optim) {
+    if (!optim || optim->size != net->param_count)
+        return gfi_net_fail(net, GF_ERROR_ORDER,
+                            "%s: optimiser for %zu parameters, net has %zu; call gf_optim_init with this net", function,
+                            optim ? optim->size : 0, net->param_count);
+    const gf_optim_config *config = &optim->config;
+    if (gfi_optim_config_check(net, function, config) != GF_OK) return net->status;
+    if ((!gfi_optim_needs_m(config) || optim->m) && (!gfi_optim_needs_v(config) || optim->v)) return GF_OK;
+    return gfi_net_fail(net, GF_ERROR_ORDER,
+                        "%s: %s with momentum %g lacks its moments; set kind and momentum before gf_optim_init",
+                        function, gfi_optim_name(config->kind), config->momentum);
 }
 
+// A step walks through w, g, m and v side by side; gfi_apart keeps them from lying alike in their pages, which is slow:
+// the first place from `at` on that lies so many quarters of a page behind w, page for page. It moves up by < GFI_APART.
+enum { GFI_APART = 4096 / sizeof(gf_real) };
+static gf_real *gfi_apart(gf_real *at, const gf_real *w, int quarter);
+
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config) {
-    int needs_m, needs_v;
     if (!optim)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: optim is NULL; pass the address of a gf_optim");
     memset(optim, 0, sizeof *optim);
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
     if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
-    optim->config = config, optim->size = net->param_count;
-    needs_m = gfi_optim_needs_m(&config), needs_v = gfi_optim_needs_v(&config);
-    if (needs_m) optim->m = gfi_moment(&optim->memory[0], optim->size, 1024);
-    if (needs_v) optim->v = gfi_moment(&optim->memory[1], optim->size, 3072);
-    if ((needs_m && !optim->m) || (needs_v && !optim->v)) {
-        gf_optim_free(optim);
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_optim_init: out of memory for the moments of %lu parameters",
-                            (unsigned long)net->param_count);
-    }
+    optim->config = config;
+    optim->size = net->param_count;
+    const int needs_m = gfi_optim_needs_m(&config), needs_v = gfi_optim_needs_v(&config);
+    if (!needs_m && !needs_v) return GF_OK;
+    const size_t each = optim->size + GFI_APART;
+    gf_real *memory = (gf_real *)gfi_alloc((size_t)(needs_m + needs_v) * each, sizeof(gf_real));
+    if (!memory)
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_optim_init: out of memory for the moments of %zu parameters",
+                            net->param_count);
+    memset(memory, 0, (size_t)(needs_m + needs_v) * each * sizeof(gf_real));
+    optim->memory = memory;
+    if (needs_m) optim->m = gfi_apart(memory, net->params, 1);
+    if (needs_v) optim->v = gfi_apart(memory + (needs_m ? each : 0), net->params, 3);
     return GF_OK;
 }
 
 GFDEF void gf_optim_free(gf_optim *optim) {
     if (!optim) return;
-    GF_FREE(optim->memory[0]);
-    GF_FREE(optim->memory[1]);
+    GF_FREE(optim->memory);
     memset(optim, 0, sizeof *optim);
 }
 
-// Update parameters start..start+n with what the optimiser keeps of them; change, if given, receives Σ Δw and Σ Δw².
-static void gfi_update_range(gf_net *net, gf_optim *optim, size_t start, size_t n, gfi_change *change) {
-    const gf_optim_config *config = &optim->config;
-    int adam = config->kind == GF_ADAM || config->kind == GF_ADAMW;
-    gfi_update update;
-    update.kind = adam ? GFI_UPDATE_ADAM : config->kind == GF_RMSPROP ? GFI_UPDATE_RMSPROP : GFI_UPDATE_SGD;
-    update.lr = config->lr, update.weight_decay = config->weight_decay, update.eps = config->eps;
-    update.momentum = adam ? config->beta1 : config->momentum, update.beta2 = config->beta2;
-    update.nesterov = config->nesterov, update.decoupled = config->kind == GF_ADAMW;
-    update.step = (double)optim->step;
-    net->kernels->update(&update, net->params + start, net->grads + start, optim->m ? optim->m + start : NULL,
-                         optim->v ? optim->v + start : NULL, n, change);
-}
-
-// Share of a tensor's elements whose √v̂ = √(v/(1 - β2^t)) lies below ε; NaN for an optimiser that is not Adam.
-static double gfi_adam_starved(const gf_optim *optim, const gf_tensor *tensor) {
-    const gf_optim_config *config = &optim->config;
-    double limit = config->eps * config->eps * (1 - pow(config->beta2, (double)optim->step));
-    size_t i, below = 0;
-    if (config->kind != GF_ADAM && config->kind != GF_ADAMW) return NAN;
-    for (i = 0; i < tensor->size; i++) below += (double)optim->v[tensor->offset + i] < limit;
-    return (double)below / (double)tensor->size;
-}
-
-// The same step tensor by tensor, recording std(ΔW)/std(W) of every affine layer's weight.
-static void gfi_update_measured(gf_net *net, gf_optim *optim) {
-    int i, t;
-    for (i = 0; i < net->layer_count; i++)
-        for (t = 0; t < net->layers[i].tensors; t++) {
-            const gf_tensor *tensor = gfi_param(net, &net->layers[i], t);
-            gf_stats before;
-            gfi_change change = {0, 0};
-            gf_layer_probe *probe =
-                net->layers[i].kind->affine && t == 0 ? &net->probes[net->layers[i].ordinal - 1] : NULL;
-            double mean, n = (double)tensor->size;
-            if (!tensor->grad) continue;
-            before = gf_stats_of(tensor->value, tensor->size);
-            gfi_update_range(net, optim, tensor->offset, tensor->size, &change);
-            mean = change.sum / n;
-            if (!probe) continue;
-            probe->update_ratio = sqrt(fmax(0, change.sum_squares / n - mean * mean) /
-                                       (before.rms * before.rms - before.mean * before.mean));
-            probe->adam_starved = gfi_adam_starved(optim, tensor);
-        }
-    net->measured = 0;
-}
-
-GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
-    double norm;
-    long piece, pieces;
-    if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
-    if (!optim || optim->size != net->param_count)
-        return gfi_net_fail(
-            net, GF_ERROR_ORDER,
-            "gf_optim_step: optimiser for %lu parameters, net has %lu; call gf_optim_init with this net",
-            (unsigned long)(optim ? optim->size : 0), (unsigned long)net->param_count);
-    if (gfi_optim_config_check(net, "gf_optim_step", &optim->config) != GF_OK) return net->status;
-    if (net->param_count > 0 && ((gfi_optim_needs_m(&optim->config) && !optim->m) ||
-                                 (gfi_optim_needs_v(&optim->config) && !optim->v)))
-        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_optim_step: %s with momentum %g lacks its moments; set kind and "
-                            "momentum before gf_optim_init", gf_optim_name(optim->config.kind), optim->config.momentum);
-    norm = gf_net_grad_norm(net);
-    if (!(norm <= DBL_MAX)) {
-        gfi_find_nonfinite(net);
-        return gfi_net_fail(net, GF_ERROR_NONFINITE,
-                            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
-                            "%s; no parameter was changed: lower the learning rate, clip, or initialise smaller",
-                            norm, net->nonfinite.step, net->nonfinite.layer,
-                            net->nonfinite.backward ? "backward" : "forward");
-    }
-    optim->step++;
-    if (net->measured) {
-        gfi_update_measured(net, optim);
-    } else {
-        pieces = (long)((net->param_count + GFI_PIECE - 1) / GFI_PIECE);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(net->threads) schedule(static)
-#endif
-        for (piece = 0; piece < pieces; piece++) {
-            size_t start = (size_t)piece * GFI_PIECE;
-            gfi_update_range(net, optim, start, gfi_piece(net->param_count, start), NULL);
-        }
-    }
-    net->step++;
-    return GF_OK;
-}
-
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor) {
-    if (every < 1 || epoch < 0)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_step: epoch %ld, every %ld; needs an epoch of 0 or more, every of 1 "
-                        "or more", epoch, every),
-               NAN;
+    if (every < 1 || epoch < 0) {
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_step: epoch %ld, every %ld; needs an epoch of 0 or more, every of 1 or more",
+                 epoch, every);
+        return NAN;
+    }
     return lr * pow(factor, (double)(epoch / every));
 }
 
 GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
-    if (steps < 1 || step < 0)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_cosine: step %ld of %ld; needs a step of 0 or more, steps of 1 or "
-                        "more", step, steps),
-               NAN;
+    if (steps < 1 || step < 0) {
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_cosine: step %ld of %ld; needs a step of 0 or more, steps of 1 or more",
+                 step, steps);
+        return NAN;
+    }
     if (step > steps) step = steps;
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Files: put together in memory, then written whole or not at all
+// [GF:LAYER] More layers: norms, dropout, convolution, pools, skips
 // ---------------------------------------------------------------------------------------------------------------------
-// For gf_recorder_csv and the checkpoints: gfi_put appends to a buffer, gfi_write_file replaces the file by it.
+// A layer is four things that stand together: forward, backward, their gfi_layer_kind, and the public function that
+// checks the input's shape, says the output's and declares the parameters. To add a layer, write these four here.
 
-#ifndef GF_NO_STDIO
-typedef struct gfi_bytes {  // a growing buffer to write, or a whole file to read
-    unsigned char *data;
-    size_t size, capacity, at;
-    int failed;             // out of memory, or read past the end
-} gfi_bytes;
+// --- layer norm (Ba et al. 2016): y = γ·x̂ + β with x̂ = (x - mean)/√(var + ε), mean and variance of each sample ---
+// mean and var depend on x, which gives the derivative two more terms: with g = dy·γ
+//     dx = 1/√(var + ε)·(g - mean(g) - x̂·mean(g·x̂))        dγ = Σ_b dy·x̂        dβ = Σ_b dy
 
-// Room for n bytes more.
-static void gfi_reserve(gfi_bytes *bytes, size_t n) {
-    if (bytes->failed || n <= bytes->capacity - bytes->size) return;
-    size_t wanted = bytes->capacity > SIZE_MAX / 2 - n ? SIZE_MAX : 2 * bytes->capacity + n;
-    unsigned char *grown = (unsigned char *)GF_REALLOC(bytes->data, wanted);
-    bytes->failed = grown == NULL;
-    if (grown) bytes->data = grown, bytes->capacity = wanted;
+#define GFI_NORM_EPS 1e-5
+#define GFI_NORM_MOMENTUM 0.1
+
+static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
+    const gf_real *gamma = layer->w->value, *beta = layer->b->value;
+    const size_t n = layer->in_size;
+    double *mean = layer->stats, *inverse_std = mean + net->max_batch;
+    for (size_t b = 0; b < (size_t)net->batch; b++) {
+        const gf_real *x = layer->x + b * n;
+        gf_real *y = layer->y + b * n;
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < n; i++) sum += (double)x[i] - (double)x[0]; // from x[0] on: no digits are lost where
+        mean[b] = (double)x[0] + sum / (double)n;                          // the mean is large and the spread small
+        for (size_t i = 0; i < n; i++) squares += ((double)x[i] - mean[b]) * ((double)x[i] - mean[b]);
+        inverse_std[b] = 1 / sqrt(squares / (double)n + GFI_NORM_EPS);
+        for (size_t i = 0; i < n; i++)
+            y[i] = (gf_real)(((double)x[i] - mean[b]) * inverse_std[b] * (double)gamma[i] + (double)beta[i]);
+    }
 }
 
-static void gfi_put(gfi_bytes *bytes, const void *from, size_t n) {
-    gfi_reserve(bytes, n);
-    if (bytes->failed) return;
-    memcpy(bytes->data + bytes->size, from, n);
-    bytes->size += n;
+static void gfi_layer_norm_backward(gf_net *net, gfi_layer *layer) {
+    const gf_real *gamma = layer->w->value;
+    gf_real *dgamma = layer->w->grad, *dbeta = layer->b->grad;
+    const size_t n = layer->in_size;
+    const double *mean = layer->stats, *inverse_std = mean + net->max_batch;
+    memset(dgamma, 0, n * sizeof(gf_real));
+    memset(dbeta, 0, n * sizeof(gf_real));
+    for (size_t b = 0; b < (size_t)net->batch; b++) {
+        const gf_real *x = layer->x + b * n, *dy = layer->dy + b * n;
+        double mean_g = 0, mean_g_xhat = 0;
+        for (size_t i = 0; i < n; i++) {
+            const double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma[i];
+            dgamma[i] = (gf_real)((double)dgamma[i] + (double)dy[i] * xhat);
+            dbeta[i] += dy[i];
+            mean_g += g / (double)n;
+            mean_g_xhat += g * xhat / (double)n;
+        }
+        for (size_t i = 0; i < n && layer->dx; i++) {
+            const double xhat = ((double)x[i] - mean[b]) * inverse_std[b], g = (double)dy[i] * (double)gamma[i];
+            layer->dx[b * n + i] = (gf_real)(inverse_std[b] * (g - mean_g - xhat * mean_g_xhat));
+        }
+    }
 }
 
-// Write to path.tmp, flush, check, then rename over path: what stands at path is always whole.
-static gf_status gfi_write_file(const char *path, const unsigned char *data, size_t n) {
-    char temporary[1024];
-    FILE *file;
-    int written;
-    if (gfi_print(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes; use a shorter one", path,
-                        (int)sizeof temporary - 5);
-    file = fopen(temporary, "wb");
-    if (!file)
-        return gfi_fail(GF_ERROR_IO, "%s: cannot be created; does the folder exist, may it be written to?", temporary);
-    written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
-    written = fclose(file) == 0 && written;
-#ifdef _WIN32
-    if (written) remove(path);
+static const gfi_layer_kind gfi_layer_norm = {"layer_norm", gfi_layer_norm_forward, gfi_layer_norm_backward, 0, NULL,
+                                              NULL};
+
+GFDEF void gf_net_layer_norm(gf_net *net) {
+    if (!gfi_settable(net, "gf_net_layer_norm")) return;
+    const gf_shape shape = gfi_current_shape(net);
+    const size_t size = gfi_shape_size(shape);
+    if (!gfi_require(net, size >= 2 && size <= INT32_MAX, GF_ERROR_SHAPE,
+                     "layer %d layer_norm: %zu features have no variance; needs at least 2", net->layer_count + 1,
+                     size))
+        return;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_layer_norm, "layer_norm", shape);
+    if (!layer) return;
+    const int features = (int)size;
+    layer->stats_size = 2 * (size_t)net->max_batch; // mean and 1/√(var + ε) of every sample
+    gfi_declare(net, layer, "gamma", 1, &features, 1, gf_init_with(GF_INIT_CONSTANT, 1), 1, 1, 0);
+    gfi_declare(net, layer, "beta", 1, &features, 1, gf_init_zero(), 1, 1, 0);
+}
+
+// --- batch norm (Ioffe, Szegedy 2015): the same formulas, with mean and variance of each channel over the batch ---
+// The four loops over the images have tuned twins. A channel's count is N = B·S, S pixels an image.
+
+typedef struct gfi_channels { // x[B,C,S] and what lies like it
+    size_t batch, channels, plane;
+    const gf_real *x, *dy;
+    gf_real *out;
+} gfi_channels;
+
+typedef struct gfi_fast_norm {
+    void (*moments)(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares);
+    void (*products)(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum,
+                     double *products);
+    void (*normalise)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *factor,
+                      const double *shift);
+    void (*back)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
+                 const double *mean_dy, const double *slope);
+} gfi_fast_norm;
+
+static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast); // NULL where fast is NULL
+static size_t gfi_fast_norm_workspace(const gfi_channels *v);       // in gf_reals
+
+// Σ(x - x_0) and Σ(x - x_0)² of each channel, where x_0 is its first value: no digits are lost where the mean is large.
+static void gfi_channel_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
+    if (engine->fast) {
+        gfi_fast_norm_of(engine->fast)->moments(engine, v, sum, squares);
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
+        sum[c] = squares[c] = 0;
+        for (size_t b = 0; b < v->batch; b++) {
+            const gf_real *x = v->x + (b * v->channels + (size_t)c) * v->plane;
+            for (size_t i = 0; i < v->plane; i++) {
+                const double d = (double)x[i] - (double)v->x[(size_t)c * v->plane];
+                sum[c] += d;
+                squares[c] += d * d;
+            }
+        }
+    }
+}
+
+// Σ dy and Σ dy·(x - mean) of each channel.
+static void gfi_channel_products(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum,
+                                 double *products) {
+    if (engine->fast) {
+        gfi_fast_norm_of(engine->fast)->products(engine, v, mean, sum, products);
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
+        sum[c] = products[c] = 0;
+        for (size_t b = 0; b < v->batch; b++) {
+            const size_t at = (b * v->channels + (size_t)c) * v->plane;
+            for (size_t i = at; i < at + v->plane; i++) {
+                sum[c] += (double)v->dy[i];
+                products[c] += (double)v->dy[i] * ((double)v->x[i] - mean[c]);
+            }
+        }
+    }
+}
+
+// out = (x - mean)·factor + shift
+static void gfi_channel_normalise(const gfi_engine *engine, const gfi_channels *v, const double *mean,
+                                  const double *factor, const double *shift) {
+    if (engine->fast) {
+        gfi_fast_norm_of(engine->fast)->normalise(engine, v, mean, factor, shift);
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
+        const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
+        for (size_t i = at; i < at + v->plane; i++)
+            v->out[i] = (gf_real)(((double)v->x[i] - mean[c]) * factor[c] + shift[c]);
+    }
+}
+
+// out = scale·(dy - mean_dy - (x - mean)·slope). In double: out then sums to zero over a channel, so that a bias before
+// a batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of rounding errors.
+static void gfi_channel_back(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
+                             const double *mean_dy, const double *slope) {
+    if (engine->fast) {
+        gfi_fast_norm_of(engine->fast)->back(engine, v, mean, scale, mean_dy, slope);
+        return;
+    }
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
+        const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
+        for (size_t i = at; i < at + v->plane; i++) {
+            const double line = ((double)v->x[i] - mean[c]) * slope[c];
+            v->out[i] = (gf_real)(scale[c] * ((double)v->dy[i] - mean_dy[c] - line));
+        }
+    }
+}
+
+static gfi_channels gfi_channels_of(const gfi_layer *layer, int batch, gf_real *out) {
+    const gfi_channels v = {(size_t)batch, (size_t)layer->in.channels, gfi_plane(layer->in), layer->x, layer->dy, out};
+    return v;
+}
+
+// Running statistics after a batch with this mean and variance; PyTorch keeps the unbiased variance.
+static void gfi_batch_norm_remember(gfi_layer *layer, size_t c, double mean, double var, double count) {
+    gf_real *running_mean = &layer->running_mean->value[c], *running_var = &layer->running_var->value[c];
+    const double m = GFI_NORM_MOMENTUM;
+    *running_mean = (gf_real)((1 - m) * (double)*running_mean + m * mean);
+    *running_var = (gf_real)((1 - m) * (double)*running_var + m * var * count / (count - 1));
+}
+
+static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
+    const gf_real *gamma = layer->w->value, *beta = layer->b->value;
+    const gfi_channels v = gfi_channels_of(layer, net->batch, layer->y);
+    const size_t C = v.channels;
+    const double N = (double)v.batch * (double)v.plane;
+    double *mean = layer->stats, *inverse_std = mean + C, *sum = mean + 2 * C, *squares = mean + 3 * C;
+    layer->normalised = net->mode == GF_TRAIN;
+    if (!gfi_require(net, !layer->normalised || N >= 2, GF_ERROR_SHAPE,
+                     "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name))
+        return;
+    if (layer->normalised) gfi_channel_moments(&net->engine, &v, sum, squares);
+    for (size_t c = 0; c < C; c++) {
+        double var = (double)layer->running_var->value[c];
+        mean[c] = (double)layer->running_mean->value[c];
+        if (layer->normalised) {
+            const double d = sum[c] / N;
+            mean[c] = (double)v.x[c * v.plane] + d;
+            var = fmax(0, squares[c] / N - d * d);
+            if (!net->frozen) gfi_batch_norm_remember(layer, c, mean[c], var, N);
+        }
+        inverse_std[c] = 1 / sqrt(var + GFI_NORM_EPS);
+        sum[c] = (double)gamma[c] * inverse_std[c];
+        squares[c] = (double)beta[c];
+    }
+    gfi_channel_normalise(&net->engine, &v, mean, sum, squares);
+}
+
+// dx = γ/σ·(dy - Σdy/N - x̂·Σ(dy·x̂)/N), σ = √(var + ε). Running statistics do not depend on x: then dx = γ/σ·dy.
+static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_channels v = gfi_channels_of(layer, net->batch, layer->dx);
+    const size_t C = v.channels;
+    const double N = (double)v.batch * (double)v.plane;
+    double *mean = layer->stats, *inverse_std = mean + C, *sum = mean + 2 * C, *products = mean + 3 * C;
+    double *scale = mean + 4 * C;
+    gfi_channel_products(&net->engine, &v, mean, sum, products);
+    for (size_t c = 0; c < C; c++) {
+        layer->b->grad[c] = (gf_real)sum[c];
+        layer->w->grad[c] = (gf_real)(products[c] * inverse_std[c]);
+        scale[c] = (double)layer->w->value[c] * inverse_std[c];
+        sum[c] = layer->normalised ? sum[c] / N : 0;
+        products[c] = layer->normalised ? products[c] * inverse_std[c] * inverse_std[c] / N : 0;
+    }
+    if (layer->dx) gfi_channel_back(&net->engine, &v, mean, scale, sum, products);
+}
+
+static size_t gfi_batch_norm_workspace(const gf_net *net, const gfi_layer *layer) {
+    const gfi_channels v = gfi_channels_of(layer, net->max_batch, NULL);
+    return gfi_fast_norm_workspace(&v);
+}
+
+static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward,  gfi_batch_norm_backward, 0,
+                                              NULL,         gfi_batch_norm_workspace};
+
+GFDEF void gf_net_batch_norm(gf_net *net) {
+    if (!gfi_settable(net, "gf_net_batch_norm")) return;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_batch_norm, "batch_norm", gfi_current_shape(net));
+    if (!layer) return;
+    const gf_init one = gf_init_with(GF_INIT_CONSTANT, 1);
+    const int channels = layer->in.channels;
+    layer->stats_size = 5 * (size_t)channels; // mean, 1/σ, and three rows to work in
+    gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
+    gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
+    gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
+    gfi_declare(net, layer, "running_var", 1, &channels, 0, one, 1, 1, 0);
+}
+
+// --- dropout: y = x·m, m = 0 with probability p, else 1/(1-p), so that E[y] = x and evaluation needs no scaling ---
+
+static void gfi_dropout_forward(gf_net *net, gfi_layer *layer) {
+    const size_t n = (size_t)net->batch * layer->out_size;
+    layer->saved = net->mode == GF_TRAIN;
+    if (!layer->saved) {
+        memcpy(layer->y, layer->x, n * sizeof(gf_real));
+        return;
+    }
+    const uint64_t index = (uint64_t)(layer - net->layers);
+    const uint64_t key = gfi_random_key(net->seed, GFI_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step));
+    const gf_real keep = (gf_real)(1 / (1 - layer->rate));
+    for (size_t i = 0; i < n; i++) {
+        layer->save[i] = gfi_random_unit(gfi_random_at(key, i)) < layer->rate ? 0 : keep;
+        layer->y[i] = layer->x[i] * layer->save[i];
+    }
+}
+
+static void gfi_dropout_backward(gf_net *net, gfi_layer *layer) {
+    const size_t n = (size_t)net->batch * layer->out_size;
+    for (size_t i = 0; i < n && layer->dx; i++)
+        layer->dx[i] = layer->saved ? layer->dy[i] * layer->save[i] : layer->dy[i];
+}
+
+static const gfi_layer_kind gfi_dropout = {"dropout", gfi_dropout_forward, gfi_dropout_backward, 0, NULL, NULL};
+
+GFDEF void gf_net_dropout(gf_net *net, double p) {
+    if (!gfi_settable(net, "gf_net_dropout")) return;
+    if (!gfi_require(net, p >= 0 && p < 1, GF_ERROR_ARGUMENT, "layer %d dropout: p = %g; needs 0 ≤ p < 1",
+                     net->layer_count + 1, p))
+        return;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_dropout, "dropout", gfi_current_shape(net));
+    if (!layer) return;
+    layer->rate = p;
+    layer->save_size = layer->out_size;
+}
+
+// --- convolution (LeCun et al. 1989): one small dense layer, the same at every place of the image ---
+
+typedef struct gfi_conv {  // y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db
+    int batch, accumulate; // accumulate: y and dx are added to
+    gf_shape in, out;
+    gf_window window;
+    const gf_real *x, *w, *bias, *dy; // bias may be NULL
+    gf_real *y, *dx, *dw, *db;        // dx and db may be NULL
+} gfi_conv;
+
+typedef struct gfi_fast_conv {
+    void (*forward)(const gfi_engine *engine, const gfi_conv *job);
+    void (*backward)(const gfi_engine *engine, const gfi_conv *job);
+} gfi_fast_conv;
+
+static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast);      // NULL where fast is NULL
+static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads); // in gf_reals
+
+// The window of output pixel (y, x), [C,KH,KW], read from one image [C,H,W]; zero outside of it.
+static void gfi_window_read(const gfi_conv *job, const gf_real *image, int y, int x, gf_real *window) {
+    const int top = y * job->window.stride_h - job->window.padding_h;
+    const int left = x * job->window.stride_w - job->window.padding_w, H = job->in.height, W = job->in.width;
+    for (int c = 0; c < job->in.channels; c++, image += H * W)
+        for (int row = top; row < top + job->window.kernel_h; row++)
+            for (int column = left; column < left + job->window.kernel_w; column++) {
+                const int inside = row >= 0 && row < H && column >= 0 && column < W;
+                *window++ = inside ? image[row * W + column] : 0;
+            }
+}
+
+// The way back: each number of the window is added to the pixel that it was read from.
+static void gfi_window_add(const gfi_conv *job, const gf_real *window, int y, int x, gf_real *image) {
+    const int top = y * job->window.stride_h - job->window.padding_h;
+    const int left = x * job->window.stride_w - job->window.padding_w, H = job->in.height, W = job->in.width;
+    for (int c = 0; c < job->in.channels; c++, image += H * W)
+        for (int row = top; row < top + job->window.kernel_h; row++)
+            for (int column = left; column < left + job->window.kernel_w; column++, window++)
+                if (row >= 0 && row < H && column >= 0 && column < W) image[row * W + column] += *window;
+}
+
+static size_t gfi_conv_fan_in(const gfi_conv *job) {
+    return (size_t)job->in.channels * (size_t)job->window.kernel_h * (size_t)job->window.kernel_w;
+}
+
+// y_boyx = bias_o + Σ_k w_ok·window_k, k = (c, i, j). Seven loops: b, y, x, then c, i, j in reading the window and again
+// as k, and o. o runs inside, along a copy of w that is turned over, so that all sums of a pixel grow together.
+static void gfi_conv_forward(const gfi_engine *engine, const gfi_conv *job) {
+    if (engine->fast) {
+        gfi_fast_conv_of(engine->fast)->forward(engine, job);
+        return;
+    }
+    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels, plane = gfi_plane(job->out);
+    const size_t in_size = gfi_shape_size(job->in);
+    gf_real *turned = engine->workspace, *room = turned + K * O; // [K,O]; a window and the sums of a pixel, per image
+    for (size_t k = 0; k < K; k++)
+        for (size_t o = 0; o < O; o++) turned[k * O + o] = job->w[o * K + k];
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t b = 0; b < job->batch; b++) {
+        gf_real *window = room + (size_t)b * (K + O), *sum = window + K, *y = job->y + (size_t)b * O * plane;
+        for (size_t p = 0; p < plane; p++) {
+            gfi_window_read(job, job->x + (size_t)b * in_size, (int)p / job->out.width, (int)p % job->out.width,
+                            window);
+            for (size_t o = 0; o < O; o++) sum[o] = job->bias ? job->bias[o] : 0;
+            for (size_t k = 0; k < K; k++) {
+                const gf_real x = window[k], *w = turned + k * O;
+                for (size_t o = 0; o < O; o++) sum[o] += x * w[o];
+            }
+            for (size_t o = 0; o < O; o++) y[o * plane + p] = job->accumulate ? y[o * plane + p] + sum[o] : sum[o];
+        }
+    }
+}
+
+// Going back, every product w·x of a sum gives one term to dw and one to dx:
+//     dw_ok = Σ_byx dy_boyx·window_k        dwindow_k = Σ_o dy_boyx·w_ok, added to dx where the window was read
+static void gfi_conv_backward(const gfi_engine *engine, const gfi_conv *job) {
+    if (engine->fast) {
+        gfi_fast_conv_of(engine->fast)->backward(engine, job);
+        return;
+    }
+    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels, plane = gfi_plane(job->out);
+    const size_t in_size = gfi_shape_size(job->in);
+    gf_real *window = engine->workspace, *dwindow = window + K;
+    memset(job->dw, 0, K * O * sizeof(gf_real));
+    if (job->db) memset(job->db, 0, O * sizeof(gf_real));
+    if (job->dx && !job->accumulate) memset(job->dx, 0, (size_t)job->batch * in_size * sizeof(gf_real));
+    for (size_t b = 0; b < (size_t)job->batch; b++)
+        for (size_t p = 0; p < plane; p++) {
+            const int y = (int)p / job->out.width, x = (int)p % job->out.width;
+            gfi_window_read(job, job->x + b * in_size, y, x, window);
+            memset(dwindow, 0, K * sizeof(gf_real));
+            for (size_t o = 0; o < O; o++) {
+                const gf_real dy = job->dy[(b * O + o) * plane + p], *w = job->w + o * K;
+                gf_real *dw = job->dw + o * K;
+                if (job->db) job->db[o] += dy;
+                for (size_t k = 0; k < K; k++) dw[k] += dy * window[k];
+                for (size_t k = 0; k < K; k++) dwindow[k] += dy * w[k];
+            }
+            if (job->dx) gfi_window_add(job, dwindow, y, x, job->dx + b * in_size);
+        }
+}
+
+// What both need, in the plain loops or in the tuned ones.
+static size_t gfi_conv_workspace(const gfi_conv *job, size_t max_batch, int threads) {
+    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels;
+    return gfi_max_size(K * O + max_batch * (K + O), gfi_fast_conv_workspace(job, threads));
+}
+
+static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
+    gfi_conv job;
+    memset(&job, 0, sizeof job);
+    job.batch = net->batch;
+    job.in = layer->in;
+    job.out = layer->out;
+    job.window = layer->window;
+    job.x = layer->x;
+    job.y = layer->y;
+    job.dy = layer->dy;
+    job.dx = layer->dx;
+    if (!layer->w) return job; // before build
+    job.w = layer->w->value;
+    job.dw = layer->w->grad;
+    if (!layer->b) return job;
+    job.bias = layer->b->value;
+    job.db = layer->b->grad;
+    return job;
+}
+
+static void gfi_conv_layer_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_conv job = gfi_conv_of(net, layer);
+    gfi_conv_forward(&net->engine, &job);
+}
+
+static void gfi_conv_layer_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_conv job = gfi_conv_of(net, layer);
+    gfi_conv_backward(&net->engine, &job);
+}
+
+static size_t gfi_conv_layer_workspace(const gf_net *net, const gfi_layer *layer) {
+    const gfi_conv job = gfi_conv_of(net, layer);
+    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads);
+}
+
+static const gfi_layer_kind gfi_conv2d = {"conv", gfi_conv_layer_forward,  gfi_conv_layer_backward, 1,
+                                          NULL,   gfi_conv_layer_workspace};
+
+static gf_window gfi_window_square(int kernel, int stride, int padding) {
+    const gf_window window = {kernel, kernel, stride, stride, padding, padding};
+    return window;
+}
+
+// The output's shape of a window that slides over the newest layer's output; 0 and the net's error when it does not fit.
+static int gfi_window_fits(gf_net *net, const char *kind, gf_window w, int channels, gf_shape *out) {
+    const int most = 1 << 15, number = net->layer_count + 1;
+    const gf_shape in = gfi_current_shape(net);
+    if (!gfi_require(net,
+                     channels >= 1 && w.kernel_h >= 1 && w.kernel_w >= 1 && w.stride_h >= 1 && w.stride_w >= 1 &&
+                         w.padding_h >= 0 && w.padding_w >= 0 && channels <= 1 << 24 && w.kernel_h <= most &&
+                         w.kernel_w <= most && w.stride_h <= most && w.stride_w <= most && w.padding_h <= most &&
+                         w.padding_w <= most && in.height <= 1 << 24 && in.width <= 1 << 24,
+                     GF_ERROR_ARGUMENT,
+                     "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and stride "
+                     "must be at least 1, padding at least 0, none above %d",
+                     number, kind, channels, w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.padding_h, w.padding_w,
+                     most))
+        return 0;
+    if (!gfi_require(net, w.kernel_h <= in.height + 2 * w.padding_h && w.kernel_w <= in.width + 2 * w.padding_w,
+                     GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s", number, kind,
+                     w.kernel_h, w.kernel_w, in.height, in.width,
+                     in.height == 1 && in.width == 1 && number == 1
+                         ? "create the net with gf_image(channels, height, width)"
+                         : "add padding or drop a pool"))
+        return 0;
+    *out = gf_image(channels, (in.height + 2 * w.padding_h - w.kernel_h) / w.stride_h + 1,
+                    (in.width + 2 * w.padding_w - w.kernel_w) / w.stride_w + 1);
+    if (gfi_shape_size(*out) > 0) return 1;
+    gfi_net_fail(net, GF_ERROR_SHAPE,
+                 "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride", number, kind,
+                 out->channels, out->height, out->width);
+    return 0;
+}
+
+GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window) {
+    gf_shape out;
+    if (!gfi_settable(net, "gf_net_conv2d") || !gfi_window_fits(net, "conv2d", window, out_channels, &out)) return;
+    const int dims[4] = {out_channels, gfi_current_shape(net).channels, window.kernel_h, window.kernel_w};
+    const double taps = (double)dims[2] * dims[3], fan_in = dims[1] * taps, fan_out = dims[0] * taps;
+    if (!gfi_require(net, fan_in <= INT32_MAX && fan_out <= INT32_MAX, GF_ERROR_SHAPE,
+                     "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
+                     net->layer_count + 1, fan_in, fan_out))
+        return;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_conv2d, "conv", out);
+    if (!layer) return;
+    layer->window = window;
+    gfi_declare_affine(net, layer, 4, dims, (int)fan_in, (int)fan_out);
+}
+
+GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding) {
+    gf_net_conv2d_window(net, out_channels, gfi_window_square(kernel, stride, padding));
+}
+
+// --- pools: each output is the maximum or the mean of a window; the gradient goes back where the value came from ---
+
+typedef struct gfi_pool {
+    int batch;
+    gf_shape in, out;
+    gf_window window;
+    const gf_real *x, *dy;
+    gf_real *y, *dx, *place; // place[B,C,OH,OW] = i·KW + j of each maximum in its window
+} gfi_pool;
+
+typedef struct gfi_fast_pool { // windows of 2×2, stride 2
+    void (*forward)(const gfi_engine *engine, const gfi_pool *job);
+    void (*backward)(const gfi_engine *engine, const gfi_pool *job);
+} gfi_fast_pool;
+
+static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast); // NULL where fast is NULL
+
+static gfi_pool gfi_pool_of(const gf_net *net, const gfi_layer *layer) {
+    const gfi_pool job = {net->batch, layer->in, layer->out, layer->window, layer->x,
+                          layer->dy,  layer->y,  layer->dx,  layer->save};
+    return job;
+}
+
+static int gfi_pool_is_2x2(const gfi_pool *job) {
+    const gf_window *w = &job->window;
+    return w->kernel_h == 2 && w->kernel_w == 2 && w->stride_h == 2 && w->stride_w == 2;
+}
+
+// Where the window of output pixel (y, x) of plane p begins in the input.
+static size_t gfi_pool_corner(const gfi_pool *job, ptrdiff_t p, int y, int x) {
+    const size_t row = (size_t)(y * job->window.stride_h), column = (size_t)(x * job->window.stride_w);
+    return (size_t)p * gfi_plane(job->in) + row * (size_t)job->in.width + column;
+}
+
+static void gfi_max_pool(const gfi_engine *engine, const gfi_pool *job) {
+    if (engine->fast && gfi_pool_is_2x2(job)) {
+        gfi_fast_pool_of(engine->fast)->forward(engine, job);
+        return;
+    }
+    const int KH = job->window.kernel_h, KW = job->window.kernel_w;
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++) {
+        size_t out = (size_t)p * gfi_plane(job->out);
+        for (int y = 0; y < job->out.height; y++)
+            for (int x = 0; x < job->out.width; x++, out++) {
+                const gf_real *corner = job->x + gfi_pool_corner(job, p, y, x);
+                gf_real best = *corner;
+                int place = 0;
+                for (int k = 1; k < KH * KW; k++) {
+                    const gf_real value = corner[(size_t)(k / KW) * (size_t)job->in.width + (size_t)(k % KW)];
+                    if (value > best || value != value) { // the first of equals; NaN wins
+                        best = value;
+                        place = k;
+                    }
+                }
+                job->y[out] = best;
+                job->place[out] = (gf_real)place;
+            }
+    }
+}
+
+static void gfi_max_pool_back(const gfi_engine *engine, const gfi_pool *job) {
+    if (engine->fast && gfi_pool_is_2x2(job)) {
+        gfi_fast_pool_of(engine->fast)->backward(engine, job);
+        return;
+    }
+    const size_t plane = gfi_plane(job->in);
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++) {
+        size_t out = (size_t)p * gfi_plane(job->out);
+        memset(job->dx + (size_t)p * plane, 0, plane * sizeof(gf_real));
+        for (int y = 0; y < job->out.height; y++)
+            for (int x = 0; x < job->out.width; x++, out++) {
+                const size_t i = (size_t)job->place[out] / (size_t)job->window.kernel_w;
+                const size_t j = (size_t)job->place[out] % (size_t)job->window.kernel_w;
+                job->dx[gfi_pool_corner(job, p, y, x) + i * (size_t)job->in.width + j] += job->dy[out];
+            }
+    }
+}
+
+static void gfi_max_pool_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_pool job = gfi_pool_of(net, layer);
+    gfi_max_pool(&net->engine, &job);
+}
+
+static void gfi_max_pool_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_pool job = gfi_pool_of(net, layer);
+    if (layer->dx) gfi_max_pool_back(&net->engine, &job);
+}
+
+// Mix one more fact into a hash of the sides of kinks that a batch is on.
+static uint64_t gfi_branch_mix(uint64_t hash, uint64_t fact) { return gfi_random_bits(hash, fact, 0); }
+
+// Which value of each window won: where another one wins, the maximum has a kink.
+static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < (size_t)net->batch * layer->out_size; i++)
+        hash = gfi_branch_mix(hash, (uint64_t)layer->save[i]);
+    return hash;
+}
+
+static const gfi_layer_kind gfi_max_pool_kind = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward,
+                                                 0,          gfi_max_pool_branch,  NULL};
+
+static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_pool job = gfi_pool_of(net, layer);
+    const int KH = job.window.kernel_h, KW = job.window.kernel_w;
+    GFI_PARALLEL(net->engine.threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++) {
+        gf_real *y = job.y + (size_t)p * gfi_plane(job.out);
+        for (int r = 0; r < job.out.height; r++)
+            for (int c = 0; c < job.out.width; c++) {
+                const gf_real *corner = job.x + gfi_pool_corner(&job, p, r, c);
+                double sum = 0;
+                for (int i = 0; i < KH; i++)
+                    for (int j = 0; j < KW; j++) sum += (double)corner[(size_t)i * (size_t)job.in.width + (size_t)j];
+                *y++ = (gf_real)(sum / ((double)KH * KW));
+            }
+    }
+}
+
+static void gfi_avg_pool_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_pool job = gfi_pool_of(net, layer);
+    const int KH = job.window.kernel_h, KW = job.window.kernel_w;
+    const size_t plane = gfi_plane(job.in);
+    const gf_real share = (gf_real)(1 / ((double)KH * KW));
+    GFI_PARALLEL(net->engine.threads)
+    for (ptrdiff_t p = 0; p < (job.dx ? (ptrdiff_t)job.batch * job.in.channels : 0); p++) {
+        const gf_real *dy = job.dy + (size_t)p * gfi_plane(job.out);
+        memset(job.dx + (size_t)p * plane, 0, plane * sizeof(gf_real));
+        for (int r = 0; r < job.out.height; r++)
+            for (int c = 0; c < job.out.width; c++, dy++) {
+                gf_real *corner = job.dx + gfi_pool_corner(&job, p, r, c);
+                for (int i = 0; i < KH; i++)
+                    for (int j = 0; j < KW; j++) corner[(size_t)i * (size_t)job.in.width + (size_t)j] += *dy * share;
+            }
+    }
+}
+
+static const gfi_layer_kind gfi_avg_pool_kind = {"avg_pool", gfi_avg_pool_forward, gfi_avg_pool_backward, 0, NULL,
+                                                 NULL};
+
+static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *label, gf_window window) {
+    gf_shape out;
+    if (!gfi_window_fits(net, label, window, gfi_current_shape(net).channels, &out)) return;
+    gfi_layer *layer = gfi_add_layer(net, kind, kind->name, out);
+    if (!layer) return;
+    layer->window = window;
+    if (kind == &gfi_max_pool_kind) layer->save_size = layer->out_size; // the place of each maximum
+}
+
+GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride) {
+    if (!gfi_settable(net, "gf_net_max_pool2d")) return;
+    gfi_add_pool(net, &gfi_max_pool_kind, "max_pool2d", gfi_window_square(kernel, stride, 0));
+}
+
+GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride) {
+    if (!gfi_settable(net, "gf_net_avg_pool2d")) return;
+    gfi_add_pool(net, &gfi_avg_pool_kind, "avg_pool2d", gfi_window_square(kernel, stride, 0));
+}
+
+GFDEF void gf_net_global_avg_pool(gf_net *net) {
+    if (!gfi_settable(net, "gf_net_global_avg_pool")) return;
+    const gf_shape in = gfi_current_shape(net);
+    const gf_window window = {in.height, in.width, 1, 1, 0, 0};
+    gfi_add_pool(net, &gfi_avg_pool_kind, "global_avg_pool", window);
+}
+
+// --- skip connections (He et al. 2016): mark remembers h, add gives y = x + h_mark or x + P·h_mark ---
+// A value used twice gets the sum of both gradients: add leaves its share in the mark's save, mark adds it to its dy.
+
+static void gfi_mark_forward(gf_net *net, gfi_layer *layer) {
+    memcpy(layer->y, layer->x, (size_t)net->batch * layer->out_size * sizeof(gf_real));
+}
+
+static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
+    const size_t n = (size_t)net->batch * layer->out_size;
+    for (size_t i = 0; i < n; i++) {
+        layer->dy[i] += layer->save[i];
+        if (layer->dx) layer->dx[i] = layer->dy[i];
+        layer->save[i] = 0; // for the next backward
+    }
+}
+
+static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, 0, NULL, NULL};
+
+static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n) { // y += a·x
+    if (engine->fast) {
+        engine->fast->add_scaled(engine, y, a, x, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) y[i] += (gf_real)a * x[i];
+}
+
+// P is a convolution by kernels of 1×1: for images the same P[O,I] at every pixel, for vectors just a matrix.
+static gfi_conv gfi_projection_of(const gf_net *net, const gfi_layer *layer) {
+    const gfi_layer *mark = &net->layers[layer->mark];
+    gfi_conv job = gfi_conv_of(net, layer);
+    job.in = mark->out;
+    job.x = mark->y;
+    job.dx = mark->save;
+    job.accumulate = 1;
+    return job;
+}
+
+static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_layer *mark = &net->layers[layer->mark];
+    const size_t B = (size_t)net->batch, n = B * layer->out_size;
+    memcpy(layer->y, layer->x, n * sizeof(gf_real));
+    if (!layer->w) {
+        gfi_add_scaled(&net->engine, layer->y, 1, mark->y, n);
+    } else if (gfi_plane(mark->out) == 1) { // y += P·h_mark
+        const gfi_matrix p = gfi_view(layer->w->value, layer->out_size, mark->out_size);
+        gfi_matmul(&net->engine, layer->y, gfi_view(mark->y, B, mark->out_size), gfi_transposed(p), layer->y,
+                   layer->out_size);
+    } else {
+        const gfi_conv job = gfi_projection_of(net, layer);
+        gfi_conv_forward(&net->engine, &job);
+    }
+}
+
+// dx = dy, dh_mark += dy or Pᵀ·dy, dP = Σ_b dy_b·h_bᵀ
+static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_layer *mark = &net->layers[layer->mark];
+    const size_t B = (size_t)net->batch, n = B * layer->out_size;
+    if (layer->dx) memcpy(layer->dx, layer->dy, n * sizeof(gf_real));
+    if (!layer->w) {
+        gfi_add_scaled(&net->engine, mark->save, 1, layer->dy, n);
+    } else if (gfi_plane(mark->out) == 1) {
+        const gfi_matrix dy = gfi_view(layer->dy, B, layer->out_size), h = gfi_view(mark->y, B, mark->out_size);
+        const gfi_matrix p = gfi_view(layer->w->value, layer->out_size, mark->out_size);
+        gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dy), h, NULL, 0);
+        gfi_matmul(&net->engine, mark->save, dy, p, mark->save, mark->out_size);
+    } else {
+        const gfi_conv job = gfi_projection_of(net, layer);
+        gfi_conv_backward(&net->engine, &job);
+    }
+}
+
+static size_t gfi_projection_workspace(const gf_net *net, const gfi_layer *layer) {
+    const gfi_conv job = gfi_projection_of(net, layer);
+    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads); // of vectors it is enough for P
+}
+
+static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, 0, NULL, NULL};
+static const gfi_layer_kind gfi_add_projection = {"add", gfi_add_forward,         gfi_add_backward, 0,
+                                                  NULL,  gfi_projection_workspace};
+
+GFDEF int gf_net_mark(gf_net *net) {
+    if (!gfi_settable(net, "gf_net_mark")) return 0;
+    gfi_layer *layer = gfi_add_layer(net, &gfi_mark, "mark", gfi_current_shape(net));
+    if (!layer) return 0;
+    layer->save_size = layer->out_size;
+    return net->layer_count;
+}
+
+// The stride that takes a side of `from` pixels to one of `to`, as a 1×1 convolution does; 0 when there is none.
+static int gfi_skip_stride(int from, int to) {
+    int stride = 1;
+    while (stride < from && (from - 1) / stride + 1 > to) stride++;
+    return (from - 1) / stride + 1 == to ? stride : 0;
+}
+
+static void gfi_add_skip(gf_net *net, const char *function, int mark, int projected) {
+    if (!gfi_settable(net, function)) return;
+    if (!gfi_require(net, mark >= 1 && mark <= net->layer_count && net->layers[mark - 1].kind == &gfi_mark,
+                     GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned", function, mark))
+        return;
+    const gf_shape from = net->layers[mark - 1].out, to = gfi_current_shape(net);
+    gf_window window = gfi_window_square(1, 1, 0);
+    if (projected) {
+        window.stride_h = gfi_skip_stride(from.height, to.height);
+        window.stride_w = gfi_skip_stride(from.width, to.width);
+    }
+    const int alike = from.height == to.height && from.width == to.width && from.channels == to.channels;
+    if (!gfi_require(net, (projected || alike) && window.stride_h > 0 && window.stride_w > 0, GF_ERROR_SHAPE,
+                     "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", function,
+                     net->layers[mark - 1].name, from.channels, from.height, from.width, to.channels, to.height,
+                     to.width,
+                     projected ? "heights and widths must agree, or come from it by one stride"
+                               : "make them equal or use gf_net_add_projected"))
+        return;
+    gfi_layer *layer = gfi_add_layer(net, projected ? &gfi_add_projection : &gfi_add, "add", to);
+    if (!layer) return;
+    layer->mark = mark - 1;
+    layer->window = window;
+    const int dims[4] = {to.channels, from.channels, 1, 1};
+    if (projected)
+        gfi_declare(net, layer, "weight", gfi_plane(from) == 1 ? 2 : 4, dims, 1, layer->weight_init, dims[1], dims[0],
+                    GFI_STREAM_PROJECTION + 256 * (uint64_t)net->layer_count);
+}
+
+GFDEF void gf_net_add_from(gf_net *net, int mark) { gfi_add_skip(net, "gf_net_add_from", mark, 0); }
+GFDEF void gf_net_add_projected(gf_net *net, int mark) { gfi_add_skip(net, "gf_net_add_projected", mark, 1); }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ACT] Activation functions
+// ---------------------------------------------------------------------------------------------------------------------
+// gfi_act_number is all there is to know: one case an activation, value and slope side by side. It stands on e^x, ln x,
+// tanh, arctan and the normal distribution's tail, which come first. The library has its own: libm's differ in their
+// last bits from system to system, and φ and φ' can share one exponential. They choose by ?: and do not branch, so that
+// in a build of plain loops the compiler can weave them into a loop over an array and work on several z at once.
+
+#if defined(__GNUC__) && !defined(GFI_TUNED)
+#define GFI_WOVEN static inline __attribute__((always_inline))
+#else
+#define GFI_WOVEN static
 #endif
-    if (written && rename(temporary, path) == 0) return GF_OK;
-    remove(temporary);
-    return gfi_fail(GF_ERROR_IO, "%s: %lu bytes could not be written; is the disk full?", path, (unsigned long)n);
+
+// Minimax polynomials (Remez exchange on the relative error), lowest power first. Written for |error| < 0.2 ulp.
+// clang-format off
+static const double gfi_exp_poly[] = { // (e^r - 1 - r)/r², |r| ≤ ln2/2
+    0.49999999999999999986, 0.16666666666666676553, 0.041666666666666701209, 0.0083333333333216477718,
+    0.0013888888888866895262, 0.000198412698860857092, 0.000024801587360465164496, 2.7557244249291678032e-6,
+    2.7557242825025252336e-7, 2.5109023022363368572e-8, 2.092442581375941209e-9};
+static const double gfi_log1p_poly[] = { // (2·atanh(√w)/√w - 2)/w, 0 ≤ w ≤ 1/9
+    0.66666666666666677342, 0.39999999999994309408, 0.28571428572467855907, 0.22222222128244917679,
+    0.18181823095041893354, 0.15384454577496671538, 0.13336763770208134814, 0.11716383255233387005,
+    0.10969786649117275734, 0.07004394328649616788, 0.16451575744145490644};
+static const double gfi_atan_poly[] = { // (atan(√w)/√w - 1)/w, 0 ≤ w ≤ 1
+    -0.33333333333333297245, 0.19999999999992206708, -0.14285714285136933965, 0.11111111089460524504,
+    -0.090909086028137183673, 0.076923003979271570848, -0.066665897257137799208, 0.058817548052016874374,
+    -0.052596219174888641035, 0.047456314820906250915, -0.04288454352791180921, 0.038257529394531157063,
+    -0.032871571941692049681, 0.026274870992544776671, -0.01875221591685734832, 0.011437266886566431219,
+    -0.0056909295382922638257, 0.0021893361958745305281, -0.00060541245348164145595, 0.00010643143804587071028,
+    -8.8972337354170205591e-6};
+static const double gfi_tail_top[] = { // Q(a)·e^(a²/2) = top(a)/bottom(a), 0 ≤ a ≤ 38.6
+    0.5000000000000000005, 0.8276682446294365305, 0.6792100237261044347, 0.3570379370218577568,
+    0.1318961204213703136, 0.0356169051835171526, 0.007110498726277987727, 0.00103755675000780725,
+    0.0001063113280581049971, 6.955871365590194735e-6, 2.234236096765342587e-7};
+static const double gfi_tail_bottom[] = {
+    1.0, 2.453221050061738624, 2.815807247533055647, 2.000115998284017572, 0.9792126919479316762, 0.347910549006828017,
+    0.09184423940432781048, 0.0180887400457250108, 0.002618204870153312404, 0.0002670430207579878321,
+    0.00001743578383971547074, 5.600399372351873563e-7};
+// clang-format on
+#define GFI_LN2_HIGH 6.93147180369123816490e-01 // 33 bits, so that a whole number times it is exact
+#define GFI_LN2_LOW 1.90821492927058770002e-10
+#define GFI_POLY(x, table) gfi_poly((x), (table), (int)(sizeof(table) / sizeof *(table)))
+
+GFI_WOVEN double gfi_poly(double x, const double *c, int count) { // c₀ + c₁x + c₂x² + …, even and odd powers apart
+    const double w = x * x;
+    double even = 0, odd = 0;
+    for (int i = (count - 1) / 2; i >= 0; i--) {
+        even = even * w + c[2 * i];
+        odd = odd * w + (2 * i + 1 < count ? c[2 * i + 1] : 0);
+    }
+    return even + x * odd;
 }
 
-#endif  // GF_NO_STDIO
+GFI_WOVEN double gfi_of_bits(uint64_t bits) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// e^(x + tail) = power·(1 + p) for x ≤ 709 and |tail| ≪ 1; returns p. From -746 down, and for NaN, power is 0.
+//     x = n·ln2 + r, |r| ≤ ln2/2      power = 2ⁿ      p = e^r - 1 = r + r²·P(r)
+// n is counted from -1076, so that (int), which cuts off the fraction, rounds down. 2ⁿ is made from bits: a double has
+// its exponent plus 1023 above 52 bits of mantissa. It is the product of two such numbers, because below 2⁻¹⁰²² there
+// are only subnormal numbers, whose bits mean something else.
+GFI_WOVEN double gfi_exp_parts(double x, double tail, double *power) {
+    x = x > -746 ? x : -746;
+    const int above = (int)(x * 1.44269504088896340736 + 1076.5);
+    const double n = above - 1076.0, r = x - n * GFI_LN2_HIGH - n * GFI_LN2_LOW + tail;
+    const uint64_t bits = (uint32_t)above, half = bits / 2;
+    *power = gfi_of_bits((half + 1023 - 538) << 52) * gfi_of_bits((bits - half + 1023 - 538) << 52);
+    return r + r * r * GFI_POLY(r, gfi_exp_poly);
+}
+
+GFI_WOVEN double gfi_expm1(double x, double *exp) { // e^x - 1 without cancellation near 0, and e^x; x ≤ 709
+    double power;
+    const double p = gfi_exp_parts(x, 0, &power);
+    *exp = power + power * p;
+    return power == 1 ? p : *exp - 1; // any other power means that e^x is below 0.71 or above 1.41
+}
+
+GFI_WOVEN double gfi_exp_below(double x) { // e^x for x ≤ 709
+    double e;
+    (void)gfi_expm1(x, &e);
+    return e;
+}
+
+static double gfi_exp(double x) {
+    if (x <= 709) return gfi_exp_below(x);
+    if (x <= 710) return gfi_exp_below(0.5 * x) * gfi_exp_below(0.5 * x);
+    return x * HUGE_VAL; // infinity or NaN
+}
+
+GFI_WOVEN double gfi_two_artanh(double t) { // ln((1 + t)/(1 - t)) = 2(t + t³/3 + t⁵/5 + …) for |t| ≤ 1/3
+    return 2 * t + t * (t * t) * GFI_POLY(t * t, gfi_log1p_poly);
+}
+
+// x = m·2^e with m in [√½, √2), ln x = ln m + e·ln2, ln m = 2·artanh((m - 1)/(m + 1)).
+static double gfi_log(double x) {
+    if (!(x > 0) || x > DBL_MAX) return x == 0 ? -HUGE_VAL : x > 0 ? x : NAN;
+    if (x < DBL_MIN) return gfi_log(x * 18014398509481984.0) - 54 * 0.69314718055994530942; // subnormal: 2⁵⁴·x is not
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    double m = gfi_of_bits((bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000));
+    const int large = m > 1.4142135623730951, e = (int)(bits >> 52) - 1023 + large;
+    if (large) m *= 0.5;
+    return e * GFI_LN2_HIGH + (gfi_two_artanh((m - 1) / (m + 1)) + e * GFI_LN2_LOW);
+}
+
+typedef struct gfi_pair { // φ(z) and φ'(z)
+    double value, slope;
+} gfi_pair;
+
+GFI_WOVEN gfi_pair gfi_pair_of(double value, double slope) {
+    const gfi_pair phi = {value, slope};
+    return phi;
+}
+
+// σ(z) = 1/(1 + e), e = e^-z, and σ' = σ(1 - σ) = σ·eσ without cancellation. From -708 down, both are e^z.
+GFI_WOVEN gfi_pair gfi_sigmoid(double z) {
+    const double e = gfi_exp_below(z > -708 ? -z : z), s = 1 / (1 + e);
+    return gfi_pair_of(z > -708 ? s : e, z > -708 ? s * (e * s) : e);
+}
+
+// tanh|z| = (1 - e)/(1 + e), e = e^(-2|z|), and tanh' = 1 - tanh² = 4e/(1 + e)².
+GFI_WOVEN gfi_pair gfi_tanh(double z) {
+    double e;
+    const double minus = gfi_expm1(-2 * fabs(z), &e), sum = 1 + e;
+    return gfi_pair_of(copysign(minus / sum, z), 4 * e / (sum * sum));
+}
+
+GFI_WOVEN double gfi_atan(double z) { // beyond 1 by atan a = π/2 - atan(1/a): one polynomial on [0, 1] serves
+    const double a = fabs(z), t = (a > 1 ? 1 : a) / (a > 1 ? a : 1), w = t * t;
+    const double angle = t + t * w * GFI_POLY(w, gfi_atan_poly);
+    return copysign(a > 1 ? 1.57079632679489661923 - angle : angle, z);
+}
+
+// Q(a) = 1 - Φ(a), the normal distribution's tail right of a ≥ 0, and its density: e^(-a²/2) times something smooth. An
+// error ε of the exponent is a relative error ε of e^…, so a² is taken in two parts, the first of them exact:
+// a² = h² + (a - h)(a + h), h = a to 24 bits.
+GFI_WOVEN double gfi_normal_tail(double a, double *density) {
+    a = a < 40 ? a : 40; // there, both are 0
+    const double h = (double)(float)a;
+    double power;
+    const double p = gfi_exp_parts(-0.5 * h * h, -0.5 * (a - h) * (a + h), &power), e = power + power * p;
+    *density = 0.39894228040143267794 * e;
+    return e * (GFI_POLY(a, gfi_tail_top) / GFI_POLY(a, gfi_tail_bottom));
+}
+
+GFI_WOVEN double gfi_gated(double z, double gate) { return gate == 0 ? 0 : z * gate; } // 0 at -∞, where -∞·0 is NaN
+
+#define GFI_SELU_ALPHA 1.6732632423543772848 // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
+#define GFI_SELU_SCALE 1.0507009873554804935
+
+// φ(z) and φ'(z), for any z but NaN.
+GFI_WOVEN gfi_pair gfi_act_number(gf_act act, double z) {
+    const double a = act.param, below = z < 0 ? z : 0, above = z > 0 ? z : 0;
+    double e, s, t;
+    gfi_pair phi;
+    switch (act.kind) {
+    case GF_ACT_IDENTITY: return gfi_pair_of(z, 1);
+    case GF_ACT_SIGMOID: return gfi_sigmoid(z);
+    case GF_ACT_TANH: return gfi_tanh(z);
+    case GF_ACT_RELU: return gfi_pair_of(above, z > 0 ? 1 : 0);
+    case GF_ACT_LEAKY_RELU:
+    case GF_ACT_PRELU: return gfi_pair_of(z > 0 ? z : gfi_gated(z, a), z > 0 ? 1 : a);
+    case GF_ACT_ELU: s = gfi_expm1(below, &e); return gfi_pair_of(z > 0 ? z : a * s, z > 0 ? 1 : a * e);
+    case GF_ACT_SELU:
+        s = gfi_expm1(below, &e);
+        t = GFI_SELU_SCALE * GFI_SELU_ALPHA;
+        return gfi_pair_of(z > 0 ? GFI_SELU_SCALE * z : t * s, z > 0 ? GFI_SELU_SCALE : t * e);
+    case GF_ACT_CELU: s = gfi_expm1(below / a, &e); return gfi_pair_of(z > 0 ? z : a * s, z > 0 ? 1 : e);
+    case GF_ACT_SOFTPLUS: // max(z, 0) + ln(1 + e), ln(1 + e) = 2·artanh(e/(2 + e))
+        e = gfi_exp_below(-fabs(z));
+        s = (z > 0 ? 1 : e) / (1 + e); // σ(z)
+        return gfi_pair_of(z > 20 ? z : above + gfi_two_artanh(e / (2 + e)), z > 20 ? 1 : s);
+    case GF_ACT_SOFTSIGN: t = 1 / (1 + fabs(z)); return gfi_pair_of(t > 0 ? z * t : copysign(1, z), t * t);
+    case GF_ACT_ARCTAN: return gfi_pair_of(gfi_atan(z), 1 / (1 + z * z));
+    case GF_ACT_GELU:
+        t = gfi_normal_tail(fabs(z), &e); // e = N(z), the density
+        s = z < 0 ? t : 1 - t;            // Φ(z)
+        return gfi_pair_of(gfi_gated(z, s), s + gfi_gated(z, e));
+    case GF_ACT_GELU_TANH:                  // ½z(1 + tanh u) = z·σ(2u)
+        t = 2 * 0.79788456080286535588 * z; // 2√(2/π)·z
+        phi = gfi_sigmoid(t * (1 + 0.044715 * z * z));
+        return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(t * (1 + 3 * 0.044715 * z * z), phi.slope));
+    case GF_ACT_SILU:
+        phi = gfi_sigmoid(a * z);
+        return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(a * z, phi.slope));
+    case GF_ACT_MISH:                       // tanh(ln(1 + E)) = t/(t + 2), t = E² + 2E, E = e^z
+        e = gfi_exp_below(z < 40 ? z : 40); // from there on it is 1
+        t = e * (e + 2);
+        s = t / (t + 2);
+        return gfi_pair_of(gfi_gated(z, s), s + gfi_gated(z < 40 ? z : 40, 4 * e * (e + 1) / ((t + 2) * (t + 2))));
+    case GF_ACT_TELU:
+        e = gfi_exp_below(z < 10 ? z : 10); // from there on tanh is 1
+        phi = gfi_tanh(e);
+        return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(z, e * phi.slope));
+    case GF_ACT_HARD_SIGMOID: return gfi_pair_of(z <= -3 ? 0 : z < 3 ? (z + 3) / 6 : 1, fabs(z) < 3 ? 1.0 / 6 : 0);
+    case GF_ACT_HARD_TANH: return gfi_pair_of(z <= -1 ? -1 : z < 1 ? z : 1, fabs(z) < 1 ? 1 : 0);
+    case GF_ACT_HARD_SWISH:
+        return gfi_pair_of(z <= -3 ? 0 : z < 3 ? z * (z + 3) / 6 : z, z <= -3 ? 0 : z < 3 ? z / 3 + 0.5 : 1);
+    case GF_ACT_RELU6: return gfi_pair_of(z < 6 ? above : 6, z > 0 && z < 6 ? 1 : 0);
+    case GF_ACT_CUSTOM:
+        if (act.value && act.derivative) return gfi_pair_of(act.value(z), act.derivative(z));
+        break;
+    case GF_ACT_COUNT: break;
+    }
+    gfi_fail(GF_ERROR_ARGUMENT, "gf_act_value: kind %d%s; take one of gf_act_kind or gf_act_custom with two functions",
+             (int)act.kind, act.kind == GF_ACT_CUSTOM ? " (custom) lacks a function" : " is no activation");
+    return gfi_pair_of(NAN, NAN);
+}
+
+GFI_WOVEN double gfi_act_eval(gf_act act, double z, double *slope) { // the same for any z: NaN gives NaN
+    const gfi_pair phi = gfi_act_number(act, z);
+    *slope = z == z ? phi.slope : z;
+    return z == z ? phi.value : z;
+}
+
+GFDEF double gf_act_value(gf_act act, double z) { return z == z ? gfi_act_number(act, z).value : z; }
+GFDEF double gf_act_derivative(gf_act act, double z) { return z == z ? gfi_act_number(act, z).slope : z; }
+
+GFI_WOVEN void gfi_act_loop(gf_act_kind kind, gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    act.kind = kind;
+    for (size_t i = 0; i < n; i++) {
+        double derivative;
+        const double value = gfi_act_eval(act, (double)z[i], &derivative);
+        slope[i] = (gf_real)derivative;
+        h[i] = (gf_real)value;
+    }
+}
+
+// One loop serves all kinds. The usual ones have a copy of their own, in which the compiler knows the kind and decides
+// the switch once, before the loop. A slope that nobody wants is written to h and overwritten there.
+static void gfi_act_each(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    gf_real *kept = slope ? slope : h;
+    switch (act.kind) {
+    case GF_ACT_SIGMOID: gfi_act_loop(GF_ACT_SIGMOID, act, z, h, kept, n); break;
+    case GF_ACT_TANH: gfi_act_loop(GF_ACT_TANH, act, z, h, kept, n); break;
+    case GF_ACT_RELU: gfi_act_loop(GF_ACT_RELU, act, z, h, kept, n); break;
+    case GF_ACT_LEAKY_RELU: gfi_act_loop(GF_ACT_LEAKY_RELU, act, z, h, kept, n); break;
+    case GF_ACT_ELU: gfi_act_loop(GF_ACT_ELU, act, z, h, kept, n); break;
+    case GF_ACT_SOFTPLUS: gfi_act_loop(GF_ACT_SOFTPLUS, act, z, h, kept, n); break;
+    case GF_ACT_SOFTSIGN: gfi_act_loop(GF_ACT_SOFTSIGN, act, z, h, kept, n); break;
+    case GF_ACT_ARCTAN: gfi_act_loop(GF_ACT_ARCTAN, act, z, h, kept, n); break;
+    case GF_ACT_GELU: gfi_act_loop(GF_ACT_GELU, act, z, h, kept, n); break;
+    case GF_ACT_SILU: gfi_act_loop(GF_ACT_SILU, act, z, h, kept, n); break;
+    default: gfi_act_loop(act.kind, act, z, h, kept, n);
+    }
+}
+
+GFDEF void gf_act_forward(gf_act act, const gf_real *z, gf_real *h, size_t n) {
+    const gfi_engine engine = gfi_engine_best();
+    if (z && h) gfi_act_array(&engine, act, z, h, NULL, n);
+}
+
+GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz, size_t n) {
+    const gfi_engine engine = gfi_engine_best();
+    if (z && dh && dz) gfi_act_array_back(&engine, act, z, NULL, dh, dz, n);
+}
+
+// --- names and properties ---
+
+typedef struct gfi_act_row {
+    const char *name;
+    double param;   // the default
+    char cheap;     // 1: backward finds φ' again from z instead of keeping it
+    char saturated; // 'z': z ≤ 0; 's': φ outside 0.05..0.95; 'g': gate φ/z below 5 %; 'l': near a limit
+    int kink_count;
+    double kinks[2];
+    const char *formula, *derivative, *source;
+} gfi_act_row;
+
+static const gfi_act_row *gfi_act_row_of(gf_act_kind kind) { // never NULL
+    // clang-format off
+    static const gfi_act_row rows[] = { // in gf_act_kind's order
+        {"identity", 0, 1, 'l', 0, {0, 0}, "z", "1", "a linear layer, for comparison"},
+        {"sigmoid", 0, 0, 's', 0, {0, 0}, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986"},
+        {"tanh", 0, 0, 'l', 0, {0, 0}, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998"},
+        {"relu", 0, 1, 'z', 1, {0, 0}, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010"},
+        {"leaky_relu", 0.01, 1, 'z', 1, {0, 0}, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013"},
+        {"elu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016"},
+        {"selu", 0, 0, 'l', 1, {0, 0}, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",
+         "Klambauer et al. 2017"},
+        {"celu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017"},
+        {"softplus", 0, 0, 'l', 0, {0, 0}, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001"},
+        {"softsign", 0, 0, 'l', 1, {0, 0}, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009"},
+        {"arctan", 0, 0, 'l', 0, {0, 0}, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails"},
+        {"gelu", 0, 0, 'g', 0, {0, 0}, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016"},
+        {"gelu_tanh", 0, 0, 'g', 0, {0, 0}, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",
+         "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation"},
+        {"silu", 1, 0, 'g', 0, {0, 0}, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)"},
+        {"mish", 0, 0, 'g', 0, {0, 0}, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019"},
+        {"telu", 0, 0, 'g', 0, {0, 0}, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024"},
+        {"hard_sigmoid", 0, 1, 's', 2, {-3, 3}, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",
+         "Courbariaux et al. 2015; this scale: Howard et al. 2019"},
+        {"hard_tanh", 0, 1, 'l', 2, {-1, 1}, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004"},
+        {"hard_swish", 0, 1, 'g', 2, {-3, 3}, "z·min(max(0, z + 3), 6)/6", "0 if z ≤ -3, z/3 + ½ if z < 3, else 1",
+         "Howard et al. 2019"},
+        {"relu6", 0, 1, 'z', 2, {0, 6}, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010"},
+        {"prelu", 0.25, 1, 'z', 1, {0, 0}, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015"},
+        {"custom", 0, 0, 'l', 0, {0, 0}, "your function", "your derivative", ""},
+        {"?", 0, 0, 'l', 0, {0, 0}, "", "", ""}};
+    // clang-format on
+    return &rows[(int)kind >= 0 && kind < GF_ACT_COUNT ? kind : GF_ACT_COUNT];
+}
+
+static int gfi_act_stores_slope(gf_act_kind kind) { return !gfi_act_row_of(kind)->cheap; }
+
+GFDEF gf_act gf_act_default(gf_act_kind kind) {
+    const gf_act act = {kind, gfi_act_row_of(kind)->param, NULL, NULL, gfi_act_row_of(kind)->name};
+    return act;
+}
+
+GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z)) {
+    const gf_act act = {GF_ACT_CUSTOM, 0, value, derivative, name ? name : "custom"};
+    return act;
+}
+
+// For the gradient check: a hash of the sides of kinks that the batch is on.
+static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer) {
+    const gfi_act_row *row = gfi_act_row_of(layer->act.kind);
+    uint64_t hash = 0;
+    for (size_t i = 0; i < (size_t)net->batch * layer->out_size; i++) {
+        uint64_t side = 0;
+        for (int k = 0; k < row->kink_count; k++) side += (double)layer->x[i] > row->kinks[k];
+        hash = gfi_random_at(hash, side);
+    }
+    return hash;
+}
+
+static int gfi_act_unknown(const char *name) {
+    char known[320];
+    int length = 0;
+    for (int i = 0; i < (int)GF_ACT_CUSTOM; i++)
+        length += gfi_print(known + length, sizeof known - (size_t)length, " %s", gfi_act_row_of((gf_act_kind)i)->name);
+    gfi_fail(GF_ERROR_NOT_FOUND,
+             "gf_act_from_name: no \"%.40s\"; there are%s, with a parameter like leaky_relu_0.2 (softmax is part of "
+             "gf_loss_cross_entropy)",
+             name, known);
+    return 0;
+}
+
+GFDEF int gf_act_from_name(const char *name, gf_act *out) {
+    if (!name || !out) {
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_act_from_name: %s is NULL", name ? "out" : "name");
+        return 0;
+    }
+    size_t best = 0;
+    gf_act_kind kind = GF_ACT_COUNT;
+    for (int i = 0; i <= (int)GF_ACT_CUSTOM; i++) { // the longest name that begins the text: "gelu_tanh", not "gelu"
+        const int alias = i == (int)GF_ACT_CUSTOM;
+        const char *known = alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
+        const size_t length = strlen(known);
+        if (length <= best || strncmp(name, known, length) != 0) continue;
+        if (name[length] != '\0' && name[length] != '_') continue;
+        best = length;
+        kind = alias ? GF_ACT_SILU : (gf_act_kind)i;
+    }
+    if (best == 0) return gfi_act_unknown(name);
+    gf_act act = gf_act_default(kind);
+    if (name[best] == '_') {
+        const int negative = name[best + 1] == '-';
+        if (!gfi_parse_decimal(name + best + 1 + negative, &act.param)) return gfi_act_unknown(name);
+        if (negative) act.param = -act.param;
+    }
+    *out = act;
+    return 1;
+}
+
+static int gfi_act_saturated(gf_act act, double z) { // the rules beside gf_act_info's saturated_below
+    const double h = gf_act_value(act, z), start = gf_act_value(act, 0);
+    const double limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
+    switch (gfi_act_row_of(act.kind)->saturated) {
+    case 's': return h < 0.05 || h > 0.95;
+    case 'g': return z < 0 ? h > 0.05 * z : h < 0.05 * z;
+    case 'z':
+        if (z <= 0) return 1;
+    }
+    return fabs(limit) < HUGE_VAL && fabs(h - start) > 0.95 * fabs(limit - start);
+}
+
+// The z at which gfi_act_saturated turns true on one side (-1: left, +1: right); that side's infinity if it never does.
+static double gfi_act_threshold(gf_act act, double side) {
+    double out = side * 1e6, in = 1;
+    if (!gfi_act_saturated(act, out)) return side * HUGE_VAL;
+    for (int i = 0; i < 40 && gfi_act_saturated(act, in); i++) in *= -0.5; // 1, -1/2, 1/4, …: some z that is not
+    if (gfi_act_saturated(act, in)) return 0;                              // a step: saturated everywhere
+    for (int i = 0; i < 100; i++) {
+        const double middle = 0.5 * (in + out);
+        if (gfi_act_saturated(act, middle)) out = middle;
+        else in = middle;
+    }
+    return fabs(out) < 1e-12 ? 0 : out;
+}
+
+static double gfi_act_search(gf_act act, double z, int what) { // what is to be made large: 0: φ, 1: -φ, 2: |φ'|
+    return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
+}
+
+// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then golden section around it.
+static double gfi_act_maximum(gf_act act, int what, double *at) {
+    const double step = 1.0 / 64, golden = 0.61803398874989485;
+    *at = 0;
+    for (int i = 1; i <= 1920; i++) {
+        if (gfi_act_search(act, i * step, what) > gfi_act_search(act, *at, what)) *at = i * step;
+        if (gfi_act_search(act, -i * step, what) > gfi_act_search(act, *at, what)) *at = -i * step;
+    }
+    double low = *at - step, high = *at + step;
+    for (int i = 0; i < 60; i++) {
+        const double a = high - golden * (high - low), b = low + golden * (high - low);
+        if (gfi_act_search(act, a, what) > gfi_act_search(act, b, what)) high = b;
+        else low = a;
+    }
+    if (gfi_act_search(act, low, what) > gfi_act_search(act, *at, what)) *at = low;
+    return gfi_act_search(act, *at, what);
+}
+
+GFDEF gf_act_info gf_act_describe(gf_act act) {
+    const gfi_act_row *row = gfi_act_row_of(act.kind);
+    const double left = gf_act_value(act, -HUGE_VAL), right = gf_act_value(act, HUGE_VAL);
+    double at;
+    gf_act_info info;
+    info.name = act.kind == GF_ACT_CUSTOM && act.name ? act.name : row->name;
+    info.formula = row->formula;
+    info.derivative = row->derivative;
+    info.source = row->source;
+    info.kink_count = row->kink_count;
+    memcpy(info.kinks, row->kinks, sizeof info.kinks);
+    info.lower = -gfi_act_maximum(act, 1, &at);
+    info.upper = gfi_act_maximum(act, 0, &at);
+    if (left < info.lower || right < info.lower) info.lower = left < right ? left : right;
+    if (left > info.upper || right > info.upper) info.upper = left > right ? left : right;
+    info.slope_max = gfi_act_maximum(act, 2, &info.slope_max_at);
+    info.smooth = 1;
+    info.monotone = 1;
+    info.zero_centred = 1;
+    for (int k = 0; k < row->kink_count; k++) {
+        const double before = gf_act_derivative(act, row->kinks[k] - 1e-9);
+        if (!(fabs(gf_act_derivative(act, row->kinks[k] + 1e-9) - before) < 1e-6)) info.smooth = 0;
+    }
+    for (int i = -1920; i <= 1920; i++) {
+        const double z = i / 64.0, h = gf_act_value(act, z);
+        if (!(gf_act_derivative(act, z) >= 0)) info.monotone = 0;
+        if (!(fabs(gf_act_value(act, -z) + h) <= 1e-12 * (1 + fabs(h)))) info.zero_centred = 0;
+    }
+    info.saturates_left = fabs(left) < HUGE_VAL;
+    info.saturates_right = fabs(right) < HUGE_VAL;
+    info.saturated_below = gfi_act_threshold(act, -1);
+    info.saturated_above = gfi_act_threshold(act, 1);
+    return info;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:PROBE] Instruments: where do gradients go?
 // ---------------------------------------------------------------------------------------------------------------------
-// First the measures of any array (norms, percentiles, histograms), then gf_net_measure, which takes them at every
-// affine layer, then records over time, dead units, maps, and the verdict. The idea of it all is gfi_measure_decay:
+// First the measures of any array (norms, percentiles, histograms), then the search for the first NaN, then
+// gf_net_measure, which takes every instrument at every affine layer, and the verdict. The idea of it all is
+// gfi_measure_decay:
 //     ln(‖δ_l‖/‖δ_{l+1}‖) = what Wᵀ of layer l+1 did + what φ' did + the rest
 // telescopes over the norms of the gradient before and after each layer in between.
+// A net knows nothing of instruments: those that must be there while it works are called through the net's hooks.
 
-static gf_stats gfi_stats_from(const gfi_sums *sums, size_t n) {
-    gf_stats stats;
-    stats.n = n, stats.nonfinite = sums->non_finite;
-    stats.l2 = sqrt(sums->sum_squares);
-    stats.rms = sqrt(sums->sum_squares / (double)n);
-    stats.mean = sums->sum / (double)n;
-    stats.mean_abs = sums->sum_abs / (double)n;
-    stats.max_abs = sums->max_abs;
-    stats.zero_share = (double)sums->zeros / (double)n;
+typedef struct gfi_sums {
+    double sum, sum_abs, sum_squares, max_abs;  // NaN or infinity where x has them
+    size_t zeros, nonfinite;
+} gfi_sums;
+
+// One pass over x[n]: every sum that gf_stats needs.
+static void gfi_sums_of(const gfi_engine *engine, const gf_real *x, size_t n, gfi_sums *out) {
+    if (engine->fast) {
+        engine->fast->sums(engine, x, n, out);
+        return;
+    }
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        double value = (double)x[i], size = fabs(value);
+        out->sum += value;
+        out->sum_abs += size;
+        out->sum_squares += value * value;
+        if (size > out->max_abs || size != size) out->max_abs = size;  // a NaN stays: nothing is larger
+        if (value == 0) out->zeros++;
+        if (!(size <= DBL_MAX)) out->nonfinite++;
+    }
+}
+
+static gf_stats gfi_stats_by(const gfi_engine *engine, const gf_real *x, size_t n) {
+    const double N = (double)n;
+    gfi_sums sums;
+    gfi_sums_of(engine, x, n, &sums);
+    const gf_stats stats = {n, sums.nonfinite, sqrt(sums.sum_squares), sqrt(sums.sum_squares / N), sums.sum / N,
+                            sums.sum_abs / N, sums.max_abs, (double)sums.zeros / N};
     return stats;
 }
 
+static double gfi_std(gf_stats s) { return sqrt(fmax(0, s.rms * s.rms - s.mean * s.mean)); }
+
 GFDEF gf_stats gf_stats_of(const gf_real *x, size_t n) {
-    gfi_sums sums;
-    gf_stats none = {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
-    if (!x || n == 0) return none;
-    gfi_kernels_best()->sums(x, n, &sums);
-    return gfi_stats_from(&sums, n);
+    const gf_stats none = {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+    const gfi_engine engine = gfi_engine_best();
+    return x && n > 0 ? gfi_stats_by(&engine, x, n) : none;
 }
 
-static void gfi_swap(gf_real *x, size_t i, size_t j) {
-    gf_real t = x[i];
-    x[i] = x[j], x[j] = t;
+// 12 bits of x ≥ 0, from bit `shift` on. The order of such numbers is the order of their bits.
+static size_t gfi_digit(gf_real x, int shift) {
+    uint32_t half = 0;
+    uint64_t whole = 0;
+    if (sizeof x == sizeof half) memcpy(&half, &x, sizeof half);
+    else memcpy(&whole, &x, sizeof x);
+    return (size_t)((whole | half) >> shift) & 4095;
 }
 
-// Reorder x[0..n) so that x[k] is what a sort would put there, smaller before and larger after it (Hoare 1961).
-static gf_real gfi_select(gf_real *x, size_t n, size_t k) {
-    size_t low = 0, high = n - 1;
-    while (low < high) {
-        gf_real pivot = x[low + (high - low) / 2];
-        size_t i = low, j = high;
-        for (;;) {
-            while (x[i] < pivot) i++;
-            while (pivot < x[j]) j--;
-            if (i >= j) break;
-            gfi_swap(x, i++, j--);
+static int gfi_all_alike(const gf_real *x, size_t n) {
+    size_t i = 1;
+    while (i < n && x[i] == x[0]) i++;
+    return i >= n;
+}
+
+// The number of rank k, from 0, among x[0..n) ≥ 0, and of the next rank. A sort by digits, the leading one first, that
+// goes on only with the numbers that share the wanted one's digits; after one pass they are few. Reorders x.
+static gf_real gfi_at_rank(gf_real *x, size_t n, size_t k, gf_real *next) {
+    uint32_t count[4096];
+    *next = INFINITY;
+    for (int shift = 8 * (int)sizeof(gf_real) - 12; !gfi_all_alike(x, n); shift = shift > 12 ? shift - 12 : 0) {
+        size_t digit = 0, kept = 0;
+        memset(count, 0, sizeof count);
+        for (size_t i = 0; i < n; i++) count[gfi_digit(x[i], shift)]++;
+        for (; count[digit] <= k; digit++) k -= count[digit];
+        for (size_t i = 0; i < n && k + 1 == count[digit]; i++)  // the next rank does not share them
+            if (gfi_digit(x[i], shift) > digit && x[i] < *next) *next = x[i];
+        for (size_t i = 0; i < n; i++) {
+            const gf_real value = x[i];
+            x[i] = x[kept];
+            x[kept] = value;
+            kept += gfi_digit(value, shift) == digit;
         }
-        if (k <= j && !(i == j && k > j)) high = j;
-        else low = j + 1;
+        n = kept;
     }
-    return x[k];
+    if (k + 1 < n) *next = x[0];
+    return x[0];
 }
 
-// Move to the front of x[0..n) ≥ 0 what has ranks low to high, from 0, and whatever shares their leading bits: for
-// numbers that are not negative the order of the bits is the order of the values, so counts of the leading bits tell
-// where the ranks lie. Returns how many were kept; *below: smaller numbers that were not.
-static size_t gfi_keep_ranks(gf_real *x, size_t n, size_t low, size_t high, size_t *below) {
-    enum { LEADING = 11, BUCKETS = 1 << (LEADING - 1), SHIFT = 8 * (int)sizeof(gf_real) - LEADING, CHAINS = 4 };
-    uint32_t count[BUCKETS][CHAINS];  // equal neighbours count in different places and need not wait for each other
-    size_t i, kept = 0, seen = 0, first = 0, last;
-    gfi_bits bits;
-    memset(count, 0, sizeof count);
-    for (i = 0; i < n; i++) {
-        memcpy(&bits, &x[i], sizeof bits);
-        count[bits >> SHIFT][i % CHAINS]++;
-    }
-    for (last = 0; last < BUCKETS; last++) {
-        const uint32_t *c = count[last];
-        seen += (size_t)c[0] + c[1] + c[2] + c[3];
-        if (seen <= low) first = last + 1, *below = seen;
-        if (seen > high) break;
-    }
-    for (i = 0; i < n; i++) {
-        gf_real value = x[i];
-        memcpy(&bits, &value, sizeof bits);
-        x[kept] = value;
-        kept += (size_t)(bits >> SHIFT) - first <= last - first;  // first ≤ bucket ≤ last
-    }
-    return kept;
-}
-
-// What a rank between two neighbours means: linear between them, NumPy's default. Reorders x[0..n).
-static double gfi_at_rank(gf_real *x, size_t n, double rank) {
-    size_t i, k = (size_t)rank;
-    gf_real found, next = INFINITY;
-    for (i = 1; i < n && x[i] == x[0]; i++) {}
-    if (i >= n) return (double)x[0];  // all alike, as slopes often are
-    found = gfi_select(x, n, k);
-    if (!(rank > (double)k)) return (double)found;
-    for (i = k + 1; i < n; i++)
-        if (x[i] < next) next = x[i];
-    return (double)found + (rank - (double)k) * ((double)next - (double)found);
-}
-
-// Percentiles p ≤ q of x[0..n) ≥ 0, n > 0, no NaN. Reorders x and shortens it to what lies near them.
-static void gfi_percentiles(gf_real *x, size_t n, double p, double q, double *at_p, double *at_q) {
-    double low = p / 100 * (double)(n - 1), high = q / 100 * (double)(n - 1);
-    size_t below = 0, next = (size_t)high + 1, kept;
-    kept = gfi_keep_ranks(x, n, (size_t)low, next < n ? next : n - 1, &below);
-    *at_q = gfi_at_rank(x, kept, high - (double)below);
-    *at_p = p < q ? gfi_at_rank(x, kept, low - (double)below) : *at_q;
+// Percentile p of x[0..n) ≥ 0, n > 0, no NaN. Between two ranks it is linear, NumPy's default. Reorders x.
+static double gfi_percentile(gf_real *x, size_t n, double p) {
+    const double rank = p / 100 * (double)(n - 1), between = rank - floor(rank);
+    gf_real next;
+    const double found = (double)gfi_at_rank(x, n, (size_t)rank, &next);
+    return between > 0 ? found + between * ((double)next - found) : found;
 }
 
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
-    size_t i;
-    double found;
-    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100))
-        return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_percentile_abs: x is %s, scratch %s, n %lu, p %g; needs two arrays of at least 1 element "
-                        "and p from 0 to 100",
-                        x ? "given" : "NULL", scratch ? "given" : "NULL", (unsigned long)n, p),
-               NAN;
-    for (i = 0; i < n; i++) {
+    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100)) {
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_percentile_abs: x is %s, scratch %s, n %zu, p %g; needs two arrays of at "
+                 "least 1 element and p from 0 to 100", x ? "given" : "NULL", scratch ? "given" : "NULL", n, p);
+        return NAN;
+    }
+    for (size_t i = 0; i < n; i++) {
         if (x[i] != x[i]) return NAN;
         scratch[i] = (gf_real)fabs((double)x[i]);
     }
-    gfi_percentiles(scratch, n, p, p, &found, &found);
-    return found;
+    return gfi_percentile(scratch, n, p);
 }
 
-GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n) {
-    size_t i, half;
-    if (!histogram) return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: histogram is NULL; pass a gf_histogram");
-    if (!histogram->count || histogram->high <= histogram->low || histogram->per_decade < 1 ||
-        (double)histogram->bins != 2 * ((double)histogram->high - histogram->low) * histogram->per_decade + 1 ||
-        (!x && n))
-        return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_histogram_add: x is %s, count %s, low %d, high %d, per_decade %d, bins %lu; needs data, "
-                        "count[bins], low < high, bins = 2·(high - low)·per_decade + 1",
-                        x ? "given" : "NULL", histogram->count ? "given" : "NULL", histogram->low, histogram->high,
-                        histogram->per_decade, (unsigned long)histogram->bins);
-    half = histogram->bins / 2;
-    for (i = 0; i < n; i++) {
-        double magnitude = fabs((double)x[i]), position;
-        size_t bin;
-        if (magnitude != magnitude) histogram->nan_count++;
-        else if (magnitude > DBL_MAX) histogram->inf_count++;
-        else {
-            position = magnitude > 0 ? (log10(magnitude) - histogram->low) * histogram->per_decade : -1;
-            bin = position < 0 ? 0 : position >= (double)half ? half : 1 + (size_t)position;
-            histogram->count[x[i] < 0 ? half - bin : half + bin]++;
-        }
+GFDEF gf_status gf_histogram_add(gf_histogram *h, const gf_real *x, size_t n) {
+    if (!h) return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: histogram is NULL; pass a gf_histogram");
+    if (!h->count || h->high <= h->low || h->per_decade < 1 || (!x && n > 0) ||
+        (double)h->bins != 2 * ((double)h->high - h->low) * h->per_decade + 1)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: x is %s, count %s, low %d, high %d, per_decade %d, bins "
+                        "%zu; needs data, count[bins], low < high, bins = 2·(high - low)·per_decade + 1",
+                        x ? "given" : "NULL", h->count ? "given" : "NULL", h->low, h->high, h->per_decade, h->bins);
+    const size_t middle = h->bins / 2;
+    for (size_t i = 0; i < n; i++) {
+        const double size = fabs((double)x[i]);
+        h->nan_count += size != size;
+        h->inf_count += size > DBL_MAX;
+        if (!(size <= DBL_MAX)) continue;
+        const double position = size > 0 ? (log10(size) - h->low) * h->per_decade : -1;
+        const size_t bin = position < 0 ? 0 : position >= (double)middle ? middle : 1 + (size_t)position;
+        h->count[x[i] < 0 ? middle - bin : middle + bin]++;
     }
     return GF_OK;
 }
 
-// Where affine layer l, 1 ≤ l ≤ L, stands among all layers; -1 beyond the last.
-static int gfi_affine_index(const gf_net *net, int l) {
-    int i;
-    for (i = 0; i < net->layer_count; i++)
-        if (net->layers[i].kind->affine && net->layers[i].ordinal == l) return i;
-    return -1;
+static int gfi_has_nonfinite(const gf_net *net, const gf_real *x, size_t n) {
+    gfi_sums sums;
+    gfi_sums_of(&net->engine, x, n, &sums);
+    return sums.nonfinite != 0;
 }
 
-// The activation that follows affine layer l before the next affine layer; NULL where there is none (the output layer).
-static const gfi_layer *gfi_activation_behind(const gf_net *net, int l) {
-    int i;
-    for (i = gfi_affine_index(net, l) + 1; i > 0 && i < net->layer_count && !net->layers[i].kind->affine; i++)
-        if (net->layers[i].kind == &gfi_activation) return &net->layers[i];
+// Has this layer made a NaN or infinity, on its way forward or backward?
+static int gfi_is_broken(const gf_net *net, const gfi_layer *layer, int backward) {
+    const size_t batch = (size_t)net->batch;
+    if (!backward) return gfi_has_nonfinite(net, layer->y, batch * layer->out_size);
+    int broken = layer->dx && gfi_has_nonfinite(net, layer->dx, batch * layer->in_size);
+    for (int t = layer->first_tensor; t < layer->first_tensor + layer->tensor_count && !broken; t++) {
+        const gf_tensor *tensor = &net->tensors[t].view;
+        broken = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
+    }
+    return broken;
+}
+
+// Who made the first NaN? Forward first, from the input on, then backward, from the loss on. The first finding stays.
+static void gfi_find_nonfinite(gf_net *net) {
+    if (net->nonfinite.found) return;
+    const gfi_layer *first = net->layers, *last = gfi_output(net), *layer;
+    const char *name = gfi_has_nonfinite(net, first->x, (size_t)net->batch * first->in_size) ? "input" : NULL;
+    for (layer = first; layer <= last && !name; layer++)
+        if (gfi_is_broken(net, layer, 0)) name = layer->name;
+    const int backward = !name && net->phase >= GFI_BACKWARDED;
+    if (backward && gfi_has_nonfinite(net, last->dy, (size_t)net->batch * last->out_size)) name = "loss";
+    for (layer = last; layer >= first && !name && backward; layer--)
+        if (gfi_is_broken(net, layer, 1)) name = layer->name;
+    const gf_nonfinite found = {1, net->step, name ? name : "loss", backward};
+    net->nonfinite = found;
+}
+
+#define GFI_FIELD(field) {#field, offsetof(gf_layer_probe, field)}
+#define GFI_STATS_FIELDS(stats)                                                                             \
+    GFI_FIELD(stats.l2), GFI_FIELD(stats.rms), GFI_FIELD(stats.mean), GFI_FIELD(stats.mean_abs),            \
+        GFI_FIELD(stats.max_abs), GFI_FIELD(stats.zero_share)
+static const struct {
+    const char *name;
+    size_t offset;
+} gfi_probe_fields[] = {
+    GFI_STATS_FIELDS(dw), GFI_STATS_FIELDS(db), GFI_STATS_FIELDS(delta), GFI_FIELD(update_ratio),
+    GFI_FIELD(adam_starved), GFI_FIELD(noise_trace), GFI_FIELD(noise_scale), GFI_FIELD(decay), GFI_FIELD(decay_weight),
+    GFI_FIELD(decay_slope), GFI_FIELD(decay_rest), GFI_FIELD(z_mean), GFI_FIELD(z_std), GFI_FIELD(q),
+    GFI_FIELD(z_abs_mean), GFI_FIELD(z_abs_p90), GFI_FIELD(z_near_zero), GFI_FIELD(h_mean), GFI_FIELD(h_std),
+    GFI_FIELD(dphi_mean), GFI_FIELD(dphi_square), GFI_FIELD(dphi_p10), GFI_FIELD(dphi_p01), GFI_FIELD(dphi_log),
+    GFI_FIELD(dphi_small), GFI_FIELD(limit_share), GFI_FIELD(flat_share), GFI_FIELD(dead_share)};
+enum { GFI_PROBE_FIELD_COUNT = sizeof gfi_probe_fields / sizeof gfi_probe_fields[0] };
+
+GFDEF const char *gf_probe_field(const gf_layer_probe *probe, int i, double *value) {
+    if (i < 0 || i >= GFI_PROBE_FIELD_COUNT) return NULL;
+    if (probe && value) memcpy(value, (const char *)probe + gfi_probe_fields[i].offset, sizeof *value);
+    return gfi_probe_fields[i].name;
+}
+
+// Nothing measured yet: NaN, not a zero that could be taken for a result. dead_share stays: gf_net_evaluate takes it.
+static void gfi_probe_clear(gf_layer_probe *probe, const char *name) {
+    const double nothing = NAN, dead_share = probe->dead_share;
+    memset(probe, 0, sizeof *probe);
+    for (int i = 0; i < GFI_PROBE_FIELD_COUNT; i++)
+        memcpy((char *)probe + gfi_probe_fields[i].offset, &nothing, sizeof nothing);
+    probe->name = name;
+    probe->dead_share = dead_share;
+}
+
+// Affine layer l, from 1; behind the last one the end of the net.
+static gfi_layer *gfi_affine(const gf_net *net, int l) {
+    gfi_layer *layer = net->layers, *end = layer + net->layer_count;
+    while (layer < end && layer->ordinal != l) layer++;
+    return layer;
+}
+
+// The activation between affine layer l and the next; NULL where there is none (mostly behind the output layer).
+static gfi_layer *gfi_activation_behind(const gf_net *net, int l) {
+    gfi_layer *next = gfi_affine(net, l + 1);
+    for (gfi_layer *layer = gfi_affine(net, l) + 1; layer < next; layer++)
+        if (layer->kind == &gfi_activation) return layer;
     return NULL;
 }
 
-// |φ'| of every element into slope[n]: as forward stored it, or found again from z.
-static void gfi_measure_slope(gf_net *net, const gfi_layer *layer, gf_real *slope, size_t n) {
-    enum { CHUNK = 1024 };
-    gf_real h[CHUNK];
-    gf_act act = gfi_layer_act(net, layer);
-    size_t i, start;
-    for (start = 0; start < n; start += CHUNK) {
-        size_t count = n - start < CHUNK ? n - start : (size_t)CHUNK;
-        const gf_real *found = layer->saved ? layer->save + start : slope + start;
-        if (!layer->saved) net->kernels->act_forward(act, layer->x + start, h, slope + start, count);
-        for (i = 0; i < count; i++) slope[start + i] = (gf_real)fabs((double)found[i]);
+// What instruments need of the net's memory; returns the gf_reals that they work in beside that, in net->scratch.
+static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena) {
+    size_t most = 0;
+    net->unit_count = 0;
+    for (int i = 0; i < net->layer_count; i++) {
+        most = gfi_max_size(most, (size_t)net->max_batch * net->layers[i].out_size);
+        if (net->layers[i].kind->affine) net->unit_count += (size_t)net->layers[i].out.channels;
     }
+    for (int t = 0; t < net->tensor_count; t++) most = gfi_max_size(most, net->tensors[t].view.size);
+    net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
+    net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
+    return most;
 }
 
-// Counts of |φ'| and z, and the mean of ln(|φ'| + 1e-12): the logarithm of a product whose powers of two are split off
-// every 8 factors, so that it stays within double.
-static void gfi_measure_shares(const gfi_layer *layer, const gf_real *slope, size_t n, gf_layer_probe *probe) {
-    const gf_act_info *info = &layer->act_info;
-    const double flat_below = 0.01 * (1 - 1e-6) * info->slope_max;  // 0.01f does not count as below 0.01
-    size_t i, near_zero = 0, small = 0, limit = 0, flat = 0;
-    double factor = 1, product = 1, powers = 0;
-    int power = 0;
-    for (i = 0; i < n; i++) {
-        double d = (double)slope[i], z = (double)layer->x[i];
-        factor *= d + 1e-12;
-        if (i % 8 == 7 || i + 1 == n) product = frexp(product * factor, &power), powers += power, factor = 1;
-        small += d < 1e-3;
-        flat += d < flat_below;
-        near_zero += fabs(z) <= 0.1;
-        limit += (size_t)((z <= info->saturated_below) | (z >= info->saturated_above));
+// Σ dy² of a layer, summed once after each backward, by whoever asks first.
+static double gfi_layer_squares(const gf_net *net, gfi_layer *layer) {
+    if (layer->squares < 0)
+        layer->squares = gfi_sum_squares(&net->engine, layer->dy, (size_t)net->batch * layer->out_size);
+    return layer->squares;
+}
+
+// After each layer's backward. A mark's dy is about to receive the share of its skip: what came from the layer above is
+// noted first, so that a decay can tell the two apart. Norms are taken in passing where they were asked for.
+static void gfi_probe_passing(gf_net *net, gfi_layer *layer) {
+    if (layer > net->layers && layer[-1].kind == &gfi_mark)
+        layer[-1].squares = gfi_sum_squares(&net->engine, layer->dx, (size_t)net->batch * layer->in_size);
+    if (!(net->probe & GF_PROBE_NORMS)) return;
+    gfi_layer_squares(net, layer);
+    for (int t = 0; t < layer->tensor_count; t++) gfi_tensor_squares(net, &net->tensors[layer->first_tensor + t]);
+}
+
+// gf_net_build calls this last in a net with probes.
+static void gfi_probe_attach(gf_net *net) {
+    for (int i = 0; i < net->layer_count; i++)
+        if (net->layers[i].kind == &gfi_activation) net->layers[i].act_info = gf_act_describe(net->layers[i].act);
+    for (int l = 1; l <= net->affine_count; l++) {
+        net->probes[l - 1].dead_share = NAN;
+        gfi_probe_clear(&net->probes[l - 1], gfi_affine(net, l)->name);
     }
-    probe->dphi_log = (powers * 0.69314718055994530942 + log(product)) / (double)n;
-    probe->dphi_small = (double)small / (double)n, probe->flat_share = (double)flat / (double)n;
-    probe->z_near_zero = (double)near_zero / (double)n, probe->limit_share = (double)limit / (double)n;
+    if (net->probe & (GF_PROBE_GRADIENTS | GF_PROBE_NORMS)) net->after_backward = gfi_probe_passing;
 }
 
-// Statistics of the activation at its own input z and of its slope φ'(z).
-static void gfi_measure_signal(gf_net *net, const gfi_layer *layer, gf_layer_probe *probe) {
-    size_t n = (size_t)net->batch * layer->out_size;
-    gf_real *slope = net->probe_scratch;
-    gf_stats z = gf_stats_of(layer->x, n), out = gf_stats_of(layer->y, n), dphi;
-    probe->z_mean = z.mean, probe->q = z.rms * z.rms, probe->z_abs_mean = z.mean_abs;
-    probe->z_std = sqrt(fmax(0, probe->q - z.mean * z.mean));
-    probe->h_mean = out.mean, probe->h_std = sqrt(fmax(0, out.rms * out.rms - out.mean * out.mean));
-    gfi_measure_slope(net, layer, slope, n);
-    gfi_measure_shares(layer, slope, n, probe);
-    dphi = gf_stats_of(slope, n);
-    probe->dphi_mean = dphi.mean_abs, probe->dphi_square = dphi.rms * dphi.rms;
-    if (!dphi.nonfinite) gfi_percentiles(slope, n, 1, 10, &probe->dphi_p01, &probe->dphi_p10);
-    probe->z_abs_p90 = gf_percentile_abs(layer->x, n, 90, net->probe_scratch);
+GFDEF void gf_net_set_probe(gf_net *net, unsigned what) {
+    if (!gfi_settable(net, "gf_net_set_probe")) return;
+    if (what & ~(unsigned)(GF_PROBE_ALL | GF_PROBE_NORMS))
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_set_probe: 0x%x has unknown bits; use GF_PROBE_…", what);
+    else net->probe = what;
 }
 
-// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer between them did to the norm of the gradient that passed it.
+GFDEF const gf_layer_probe *gf_net_probe(const gf_net *net, int l) {
+    if (net && net->probes && l >= 1 && l <= net->affine_count) return &net->probes[l - 1];
+    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_probe: layer %d of a net %s probes; layers are 1 to %d, probes are declared with "
+             "gf_net_set_probe before gf_net_build", l, net && net->probes ? "with" : "without",
+             net ? net->affine_count : 0);
+    return NULL;
+}
+
+// Statistics of a gradient, Σ x² being known: with GF_PROBE_NORMS alone only its norm, unless that is not finite.
+static gf_stats gfi_measure_gradient(const gf_net *net, const gf_real *x, size_t n, double squares) {
+    gf_stats stats = {n, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+    if ((net->probe & GF_PROBE_GRADIENTS) || !(squares <= DBL_MAX)) stats = gfi_stats_by(&net->engine, x, n);
+    stats.l2 = sqrt(squares);
+    stats.rms = sqrt(squares / (double)n);
+    return stats;
+}
+
+// ln(‖δ_l‖/‖δ_{l+1}‖) as the sum of what each layer, from l+1 down to l, did to the norm of the gradient on its way.
 static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
-    int i = gfi_affine_index(net, l + 1), end = gfi_affine_index(net, l);
-    probe->decay = probe->decay_weight = probe->decay_slope = probe->decay_rest = 0;
-    for (; i > end; i--) {
-        double after = sqrt(gfi_layer_squares(net, &net->layers[i]));
-        double part = log(sqrt(gfi_layer_squares(net, &net->layers[i - 1])) / after);
-        if (net->layers[i].kind->affine) probe->decay_weight += part;
-        else if (net->layers[i].kind == &gfi_activation) probe->decay_slope += part;
+    probe->decay_weight = probe->decay_slope = probe->decay_rest = 0;
+    for (gfi_layer *layer = gfi_affine(net, l + 1), *end = gfi_affine(net, l); layer > end; layer--) {
+        const double before = gfi_layer_squares(net, layer), after = gfi_layer_squares(net, layer - 1);
+        const double part = log(sqrt(after) / sqrt(before));
+        if (layer->kind->affine) probe->decay_weight += part;
+        else if (layer->kind == &gfi_activation) probe->decay_slope += part;
         else probe->decay_rest += part;
-        probe->decay += part;
     }
-}
-
-// Nothing measured yet: NaN, not a zero that could be taken for a result.
-static void gfi_probe_clear(gf_layer_probe *p) {
-    memset(p, 0, sizeof *p);
-    p->dw = p->db = p->delta = gf_stats_of(NULL, 0);
-    p->update_ratio = p->adam_starved = p->noise_trace = p->noise_scale = NAN;
-    p->decay = p->decay_weight = p->decay_slope = p->decay_rest = NAN;
-    p->z_mean = p->z_std = p->q = p->z_abs_mean = p->z_abs_p90 = p->z_near_zero = p->h_mean = p->h_std = NAN;
-    p->dphi_mean = p->dphi_square = p->dphi_p10 = p->dphi_p01 = p->dphi_log = p->dphi_small = NAN;
-    p->limit_share = p->flat_share = NAN;
-}
-
-// Statistics of a gradient: all, or only its norm where no more was asked for; a norm that is not finite asks for all.
-// *squares = Σ x², if it is known already.
-static gf_stats gfi_measure_gradient(const gf_net *net, const gf_real *x, size_t n, double *squares) {
-    gf_stats stats;
-    gfi_sums sums;
-    if (*squares < 0 && !(net->probe & GF_PROBE_GRADIENTS)) *squares = gfi_squares(net, x, n);
-    if (*squares <= DBL_MAX && !(net->probe & GF_PROBE_GRADIENTS)) {
-        memset(&sums, 0, sizeof sums);
-        sums.sum_squares = *squares;
-        stats = gfi_stats_from(&sums, n);
-        stats.mean = stats.mean_abs = stats.max_abs = stats.zero_share = NAN;
-        return stats;
-    }
-    net->kernels->sums(x, n, &sums);
-    *squares = sums.sum_squares;
-    return gfi_stats_from(&sums, n);
+    probe->decay = probe->decay_weight + probe->decay_slope + probe->decay_rest;
 }
 
 // ∇W, ∇b and δ of affine layer l.
 static void gfi_measure_gradients(gf_net *net, int l, gf_layer_probe *probe) {
-    gfi_layer *layer = &net->layers[gfi_affine_index(net, l)];
-    gfi_tensor *w = &net->tensors[layer->tensor], *b = w + 1;
-    probe->dw = gfi_measure_gradient(net, w->view.grad, w->view.size, &w->squares);
-    if (layer->tensors > 1) probe->db = gfi_measure_gradient(net, b->view.grad, b->view.size, &b->squares);
-    probe->delta = gfi_measure_gradient(net, layer->dy, (size_t)net->batch * layer->out_size, &layer->squares);
+    gfi_layer *layer = gfi_affine(net, l);
+    gfi_tensor *w = &net->tensors[layer->first_tensor], *b = w + 1;
+    const size_t n = (size_t)net->batch * layer->out_size;
+    probe->dw = gfi_measure_gradient(net, w->view.grad, w->view.size, gfi_tensor_squares(net, w));
+    if (layer->b) probe->db = gfi_measure_gradient(net, b->view.grad, b->view.size, gfi_tensor_squares(net, b));
+    probe->delta = gfi_measure_gradient(net, layer->dy, n, gfi_layer_squares(net, layer));
     if (l < net->affine_count) gfi_measure_decay(net, l, probe);
     if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
 }
 
 // Σ_n ‖g_n - G‖² = Σ_n ‖g_n‖² - B·‖G‖² with G = mean g_n = ∇W; ‖E g‖² is estimated without bias as ‖G‖² - tr Σ/B.
-static void gfi_measure_noise(gf_net *net, const gfi_layer *layer, gf_layer_probe *probe) {
-    size_t b, batch = (size_t)net->batch;
-    double sum = 0, signal, squares = gfi_tensor_squares(net, &net->tensors[layer->tensor]);
-    for (b = 0; b < batch; b++)
-        sum += net->kernels->sum_squares(layer->dy + b * layer->out_size, layer->out_size) *
-               net->kernels->sum_squares(layer->x + b * layer->in_size, layer->in_size);
-    sum *= (double)batch * (double)batch;
-    if (batch < 2) return;
-    probe->noise_trace = fmax(0, sum - (double)batch * squares) / (double)(batch - 1);
-    signal = squares - probe->noise_trace / (double)batch;
+static void gfi_measure_noise(gf_net *net, gfi_layer *layer, gf_layer_probe *probe) {
+    double B = (double)net->batch, sum = 0;
+    double squares = gfi_tensor_squares(net, &net->tensors[layer->first_tensor]);
+    if (net->batch < 2) return;
+    for (size_t n = 0; n < (size_t)net->batch; n++)
+        sum += B * B * gfi_sum_squares(&net->engine, layer->dy + n * layer->out_size, layer->out_size) *
+               gfi_sum_squares(&net->engine, layer->x + n * layer->in_size, layer->in_size);
+    probe->noise_trace = fmax(0, sum - B * squares) / (B - 1);
+    double signal = squares - probe->noise_trace / B;
     probe->noise_scale = signal > 0 ? probe->noise_trace / signal : INFINITY;
 }
 
+// Means of |φ'|, shares of it and of z, and the mean of ln(|φ'| + 1e-12). A logarithm is dear, so 16 factors share one: their product,
+// at least 1e-192, is still a double.
+static void gfi_measure_slope(const gfi_layer *act, const gf_real *slope, size_t n, gf_layer_probe *probe) {
+    const double below = act->act_info.saturated_below, above = act->act_info.saturated_above;
+    const double flat_below = 0.01 * (1 - 1e-6) * act->act_info.slope_max;  // 0.01f does not count as below 0.01
+    size_t near_zero = 0, small = 0, limit = 0, flat = 0;
+    double logs = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < n;) {
+        const size_t end = i + 16 < n ? i + 16 : n;
+        double product = 1;
+        for (; i < end; i++) {
+            const double d = (double)slope[i], z = (double)act->x[i];
+            product *= d + 1e-12;
+            sum += d;
+            squares += d * d;
+            small += d < 1e-3;
+            flat += d < flat_below;
+            near_zero += fabs(z) <= 0.1;
+            limit += (size_t)((z <= below) | (z >= above));
+        }
+        logs += log(product);
+    }
+    probe->dphi_mean = sum / (double)n;
+    probe->dphi_square = squares / (double)n;
+    probe->dphi_log = logs / (double)n;
+    probe->dphi_small = (double)small / (double)n;
+    probe->flat_share = (double)flat / (double)n;
+    probe->z_near_zero = (double)near_zero / (double)n;
+    probe->limit_share = (double)limit / (double)n;
+}
+
+// Statistics of an activation's input z, of its output h and of its slope |φ'(z)|.
+static void gfi_measure_signal(gf_net *net, gfi_layer *act, gf_layer_probe *probe) {
+    const size_t n = (size_t)net->batch * act->out_size;
+    const gf_stats z = gfi_stats_by(&net->engine, act->x, n), h = gfi_stats_by(&net->engine, act->y, n);
+    gf_real *slope = net->scratch;
+    probe->z_mean = z.mean;
+    probe->z_std = gfi_std(z);
+    probe->q = z.rms * z.rms;
+    probe->z_abs_mean = z.mean_abs;
+    probe->z_abs_p90 = gf_percentile_abs(act->x, n, 90, net->scratch);
+    probe->h_mean = h.mean;
+    probe->h_std = gfi_std(h);
+    for (size_t i = 0; i < n; i++) slope[i] = 1;  // φ' is what backward makes of a gradient of 1
+    gfi_act_array_back(&net->engine, gfi_layer_act(act), act->x, act->saved ? act->save : NULL, slope, slope, n);
+    for (size_t i = 0; i < n; i++) slope[i] = (gf_real)fabs((double)slope[i]);
+    gfi_measure_slope(act, slope, n, probe);
+    if (probe->dphi_mean != probe->dphi_mean) return;  // NaN has no rank
+    probe->dphi_p10 = gfi_percentile(slope, n, 10);
+    probe->dphi_p01 = probe->dphi_p10 > 0 ? gfi_percentile(slope, n, 1) : 0;
+}
+
+// Share of a tensor's elements whose √v̂ = √(v/(1 - β2^t)) lies below ε; NaN for an optimiser that is not Adam.
+static double gfi_adam_starved(const gf_optim *optim, const gf_tensor *tensor) {
+    const gf_optim_config *config = &optim->config;
+    if (config->kind != GF_ADAM && config->kind != GF_ADAMW) return NAN;
+    double limit = config->eps * config->eps * (1 - gfi_power(config->beta2, optim->step));
+    size_t below = 0;
+    for (size_t i = 0; i < tensor->size; i++) below += (double)optim->v[tensor->offset + i] < limit;
+    return (double)below / (double)tensor->size;
+}
+
+// One step of the optimiser, tensor by tensor, and std(ΔW)/std(W) of every affine layer's weight.
+static void gfi_update_measured(gf_net *net, gf_optim *optim) {
+    net->around_update = NULL;
+    for (int i = 0; i < net->layer_count; i++) {
+        const gfi_layer *layer = &net->layers[i];
+        for (int t = layer->first_tensor; t < layer->first_tensor + layer->tensor_count; t++) {
+            const gf_tensor *view = &net->tensors[t].view;
+            const int measured = layer->kind->affine && view == layer->w;
+            if (measured) memcpy(net->scratch, view->value, view->size * sizeof(gf_real));
+            if (view->grad) gfi_update_range(net, optim, view->offset, view->size);
+            if (!measured) continue;
+            gf_layer_probe *probe = &net->probes[layer->ordinal - 1];
+            const double before = gfi_std(gfi_stats_by(&net->engine, net->scratch, view->size));
+            gfi_add_scaled(&net->engine, net->scratch, -1, view->value, view->size);
+            probe->update_ratio = gfi_std(gfi_stats_by(&net->engine, net->scratch, view->size)) / before;
+            probe->adam_starved = gfi_adam_starved(optim, view);
+        }
+    }
+}
+
 GFDEF gf_status gf_net_measure(gf_net *net) {
-    int l;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_measure")) return gf_net_status(net);
     if (!net->probe)
-        return gfi_net_fail(net, GF_ERROR_ORDER,
-                            "gf_net_measure: no instruments; call gf_net_probe before gf_net_build");
-    for (l = net->affine_count; l >= 1; l--) {  // backward, as the gradient goes: a decay needs the layer above
-        const gfi_layer *layer = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_measure: no instruments; use gf_net_set_probe before gf_net_build");
+    for (int l = 1; l <= net->affine_count; l++) {
+        gfi_layer *layer = gfi_affine(net, l), *act = gfi_activation_behind(net, l);
         gf_layer_probe *probe = &net->probes[l - 1];
-        gfi_probe_clear(probe);
-        probe->name = layer->name;
+        gfi_probe_clear(probe, layer->name);
         if (net->probe & (GF_PROBE_GRADIENTS | GF_PROBE_NORMS)) gfi_measure_gradients(net, l, probe);
         if ((net->probe & GF_PROBE_SIGNALS) && act) gfi_measure_signal(net, act, probe);
-        if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense)
-            gfi_measure_noise(net, layer, probe);
+        if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense) gfi_measure_noise(net, layer, probe);
     }
-    net->measured = (net->probe & GF_PROBE_UPDATES) != 0;
+    if (net->probe & GF_PROBE_UPDATES) net->around_update = gfi_update_measured;
     return GF_OK;
 }
 
-GFDEF const gf_layer_probe *gf_net_probe_at(const gf_net *net, int l) {
-    if (net && net->probes && l >= 1 && l <= net->affine_count) return &net->probes[l - 1];
-    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_probe_at: layer %d of a net %s; layers are 1 to %d, and probes are declared "
-             "with gf_net_probe before gf_net_build", l, net && net->probes ? "with probes" : "without probes",
-             gf_net_affine_count(net));
-    return NULL;
-}
-
-#define GFI_STATS_FIELDS(X, stats) \
-    X(stats.l2) X(stats.rms) X(stats.mean) X(stats.mean_abs) X(stats.max_abs) X(stats.zero_share)
-#define GFI_PROBE_FIELDS(X)                                                                                        \
-    GFI_STATS_FIELDS(X, dw) GFI_STATS_FIELDS(X, db) GFI_STATS_FIELDS(X, delta)                                     \
-    X(update_ratio) X(adam_starved) X(noise_trace) X(noise_scale) X(decay) X(decay_weight) X(decay_slope)          \
-    X(decay_rest) X(z_mean) X(z_std) X(q) X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std)             \
-    X(dphi_mean) X(dphi_square) X(dphi_p10) X(dphi_p01) X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
-
-static const struct {
-    const char *name;
-    size_t offset;
-} gfi_probe_fields[] = {
-#define GFI_PROBE_FIELD(field) {#field, offsetof(gf_layer_probe, field)},
-    GFI_PROBE_FIELDS(GFI_PROBE_FIELD)
-#undef GFI_PROBE_FIELD
-};
-enum { GFI_PROBE_FIELD_COUNT = sizeof gfi_probe_fields / sizeof gfi_probe_fields[0] };
-
-GFDEF const char *gf_probe_field_name(int i) {
-    return i >= 0 && i < GFI_PROBE_FIELD_COUNT ? gfi_probe_fields[i].name : NULL;
-}
-
-static double gfi_probe_number(const gf_layer_probe *probe, int i) {
-    double number;
-    memcpy(&number, (const char *)probe + gfi_probe_fields[i].offset, sizeof number);
-    return number;
-}
-
-static int gfi_probe_find(const char *name) {  // -1: no such field
-    int i = GFI_PROBE_FIELD_COUNT - 1;
-    while (i >= 0 && strcmp(gfi_probe_fields[i].name, name) != 0) i--;
-    return i;
-}
-
-GFDEF double gf_probe_field(const gf_layer_probe *probe, const char *name) {
-    int i = probe && name ? gfi_probe_find(name) : -1;
-    if (i >= 0) return gfi_probe_number(probe, i);
-    return gfi_fail(GF_ERROR_NOT_FOUND, "gf_probe_field: no field \"%.60s\" of a probe that is %s; "
-                    "gf_probe_field_name lists them, such as delta.rms", name ? name : "(NULL)",
-                    probe ? "given" : "NULL"),
-           NAN;
-}
-
-GFDEF gf_status gf_recorder_init(gf_recorder *recorder, gf_net *net, int capacity) {
-    size_t cells;
-    if (!recorder)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                            "gf_recorder_init: recorder is NULL; pass the address of a gf_recorder");
-    memset(recorder, 0, sizeof *recorder);
-    if (!gfi_ready(net, GFI_BUILT, "gf_recorder_init")) return net ? net->status : GF_ERROR_ARGUMENT;
-    if (capacity < 2 || !net->probes)
-        return gfi_net_fail(
-            net, GF_ERROR_ARGUMENT,
-            "gf_recorder_init: room for %d rows, %s; needs at least 2, and gf_net_probe before gf_net_build", capacity,
-            net->probes ? "probes declared" : "no probes");
-    cells = (size_t)capacity * (size_t)net->affine_count;
-    recorder->probe = (gf_layer_probe *)gfi_alloc(cells, sizeof *recorder->probe);
-    recorder->step = (double *)gfi_alloc((size_t)capacity, sizeof *recorder->step);
-    if (!recorder->probe || !recorder->step) {
-        gf_recorder_free(recorder);
-        return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_recorder_init: out of memory for %d rows of %d layers", capacity,
-                            net->affine_count);
-    }
-    recorder->layers = net->affine_count, recorder->capacity = capacity, recorder->every = 1;
-    return GF_OK;
-}
-
-GFDEF void gf_recorder_free(gf_recorder *recorder) {
-    if (!recorder) return;
-    GF_FREE(recorder->probe);
-    GF_FREE(recorder->step);
-    memset(recorder, 0, sizeof *recorder);
-}
-
-GFDEF void gf_recorder_add(gf_recorder *recorder, gf_net *net) {
-    size_t row;
-    int i;
-    if (!recorder || !recorder->probe || !net || net->affine_count != recorder->layers || !net->probes) {
-        gfi_fail(GF_ERROR_ORDER, "gf_recorder_add: the recorder has %d layers, the net %d; call gf_recorder_init with "
-                 "this net", recorder && recorder->probe ? recorder->layers : 0, gf_net_affine_count(net));
-        return;
-    }
-    if (recorder->layers == 0 || !net->probes[0].name) return;  // nothing measured yet
-    if (recorder->offered++ % recorder->every != 0) return;
-    row = (size_t)recorder->layers;
-    if (recorder->rows == recorder->capacity) {
-        for (i = 0; 2 * i < recorder->rows; i++) {
-            memmove(recorder->probe + (size_t)i * row, recorder->probe + 2 * (size_t)i * row,
-                    row * sizeof *recorder->probe);
-            recorder->step[i] = recorder->step[2 * i];
-        }
-        recorder->rows = i, recorder->every *= 2;
-        if ((recorder->offered - 1) % recorder->every != 0) return;
-    }
-    memcpy(recorder->probe + (size_t)recorder->rows * row, net->probes, row * sizeof *recorder->probe);
-    recorder->step[recorder->rows++] = (double)net->step;
-}
-
-GFDEF gf_status gf_recorder_series(const gf_recorder *recorder, int l, const char *field, double *out) {
-    int i = field ? gfi_probe_find(field) : -1, row;
-    if (!recorder || !out || i < 0 || l < 1 || l > recorder->layers)
-        return gfi_fail(
-            GF_ERROR_NOT_FOUND,
-            "gf_recorder_series: field \"%s\" of layer %d; there are layers 1 to %d and fields such as delta.rms",
-            field ? field : "(NULL)", l, recorder ? recorder->layers : 0);
-    for (row = 0; row < recorder->rows; row++)
-        out[row] = gfi_probe_number(&recorder->probe[row * recorder->layers + l - 1], i);
-    return GF_OK;
-}
-
-#ifndef GF_NO_STDIO
-static void gfi_put_text(gfi_bytes *bytes, const char *text) { gfi_put(bytes, text, strlen(text)); }
-
-GFDEF gf_status gf_recorder_csv(const gf_recorder *recorder, const char *path) {
-    gfi_bytes bytes;
-    gf_status status;
-    char number[64];
-    int row, l, i;
-    if (!recorder || !recorder->probe || !path)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_recorder_csv: recorder is %s, path %s; needs one made by "
-                        "gf_recorder_init and a file to write", recorder && recorder->probe ? "given" : "empty",
-                        path ? "given" : "NULL");
-    memset(&bytes, 0, sizeof bytes);
-    gfi_put_text(&bytes, "step,layer,name");
-    for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++)
-        gfi_put_text(&bytes, ","), gfi_put_text(&bytes, gfi_probe_fields[i].name);
-    for (row = 0; row < recorder->rows; row++)
-        for (l = 1; l <= recorder->layers; l++) {
-            const gf_layer_probe *probe = &recorder->probe[row * recorder->layers + l - 1];
-            gfi_print(number, sizeof number, "\n%.0f,%d,", recorder->step[row], l);
-            gfi_put_text(&bytes, number), gfi_put_text(&bytes, probe->name);
-            for (i = 0; i < GFI_PROBE_FIELD_COUNT; i++) {
-                double value = gfi_probe_number(probe, i);
-                if (value == value) gfi_print(number, sizeof number, ",%.9g", value);
-                gfi_put_text(&bytes, value == value ? number : ",nan");
-            }
-        }
-    gfi_put_text(&bytes, "\n");
-    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_recorder_csv: out of memory for %s", path)
-                          : gfi_write_file(path, bytes.data, bytes.size);
-    GF_FREE(bytes.data);
-    return status;
-}
-#endif
-
-GFDEF gf_nonfinite gf_net_first_nonfinite(const gf_net *net) {
-    gf_nonfinite none;
-    memset(&none, 0, sizeof none);
-    return net ? net->nonfinite : none;
-}
-
-GFDEF void gf_net_dead_reset(gf_net *net, int counting) {
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_dead_reset")) return;
-    if (!net->alive) {
-        gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_dead_reset: no instruments; call gf_net_probe before gf_net_build");
-        return;
-    }
-    net->dead_counting = counting != 0;
-    net->dead_seen = 0;
-    memset(net->alive, 0, net->unit_count);
-}
-
-// Mark every unit (channel) that has z > 0 somewhere in this batch.
+// gf_net_evaluate counts dead units over all its batches: mark every unit (channel) with z > 0 in this one.
 static void gfi_dead_count(gf_net *net) {
     unsigned char *alive = net->alive;
-    int l;
-    for (l = 1; l <= net->affine_count; l++) {
-        const gfi_layer *affine = &net->layers[gfi_affine_index(net, l)], *act = gfi_activation_behind(net, l);
-        size_t units = (size_t)affine->out.channels, plane = act ? act->out_size / units : 0, i;
-        for (i = 0; act && i < (size_t)net->batch * act->out_size; i++)
-            if (!(act->x[i] <= 0)) alive[i / plane % units] = 1;
+    for (int l = 1; l <= net->affine_count; l++) {
+        const gfi_layer *act = gfi_activation_behind(net, l);
+        const size_t units = (size_t)gfi_affine(net, l)->out.channels, plane = act ? act->out_size / units : 0;
+        for (size_t row = 0; act && row < (size_t)net->batch * units; row++)  // one unit of one sample
+            for (size_t s = 0; s < plane && !alive[row % units]; s++)
+                if (!(act->x[row * plane + s] <= 0)) alive[row % units] = 1;
         alive += units;
     }
-    net->dead_seen = 1;
 }
 
-GFDEF double gf_net_dead_share(const gf_net *net, int l) {
-    const unsigned char *alive = net ? net->alive : NULL;
-    size_t units, u, dead = 0;
-    int k;
-    if (!alive || !net->dead_seen || l < 1 || l > net->affine_count || !gfi_activation_behind(net, l))
-        return gfi_fail(GF_ERROR_ORDER,
-                        "gf_net_dead_share: layer %d of %d is not counted; needs gf_net_probe, "
-                        "gf_net_dead_reset(net, 1), a forward in GF_EVAL and an activation behind the layer",
-                        l, gf_net_affine_count(net)),
-               NAN;
-    for (k = 1; k < l; k++) alive += net->layers[gfi_affine_index(net, k)].out.channels;
-    units = (size_t)net->layers[gfi_affine_index(net, l)].out.channels;
-    for (u = 0; u < units; u++) dead += !alive[u];
-    return (double)dead / (double)units;
+static void gfi_dead_begin(gf_net *net) {
+    if (!(net->probe & GF_PROBE_SIGNALS)) return;
+    memset(net->alive, 0, net->unit_count);
+    net->after_forward = gfi_dead_count;
+}
+
+static void gfi_dead_end(gf_net *net) {
+    if (!net->after_forward) return;
+    const unsigned char *alive = net->alive;
+    net->after_forward = NULL;
+    for (int l = 1; l <= net->affine_count; l++) {
+        const int counted = net->status == GF_OK && gfi_activation_behind(net, l);
+        size_t units = (size_t)gfi_affine(net, l)->out.channels, dead = 0;
+        for (size_t u = 0; u < units; u++) dead += !*alive++;
+        net->probes[l - 1].dead_share = counted ? (double)dead / (double)units : NAN;
+    }
 }
 
 GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
-    const gfi_layer *at = gfi_layer_at(net, layer);
-    const gf_real *dy;
-    size_t plane, planes, i, k;
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_gradient_map")) return gf_net_status(net);
-    if (!at || !map)
+    if (layer < 0 || layer >= net->layer_count || !map)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                             "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
                             layer, map ? "given" : "NULL", net->layer_count - 1);
-    plane = gfi_conv_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
+    const gfi_layer *at = &net->layers[layer];
+    size_t plane = gfi_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
     memset(map, 0, plane * sizeof *map);
-    dy = gfi_layer_dy(net, at);
-    for (k = 0; k < planes; k++)
-        for (i = 0; i < plane; i++) map[i] += fabs((double)dy[k * plane + i]);
-    for (i = 0; i < plane; i++) map[i] /= (double)planes;
+    for (size_t k = 0; k < planes; k++)
+        for (size_t i = 0; i < plane; i++) map[i] += fabs((double)at->dy[k * plane + i]);
+    for (size_t i = 0; i < plane; i++) map[i] /= (double)planes;
     return GF_OK;
 }
 
-GFDEF gf_status gf_net_filter_norms(gf_net *net, int l, double *norms) {
-    const gf_tensor *weight;
-    size_t each;
-    int o, index;
-    if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_filter_norms")) return gf_net_status(net);
-    index = l < 1 ? -1 : gfi_affine_index(net, l);
-    if (index < 0 || !norms)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                            "gf_net_filter_norms: affine layer %d, norms %s; needs a layer of 1 to %d and room for a "
-                            "norm per filter",
-                            l, norms ? "given" : "NULL", net->affine_count);
-    weight = gfi_param(net, &net->layers[index], 0), each = weight->size / (size_t)weight->dims[0];
-    for (o = 0; o < weight->dims[0]; o++)
-        norms[o] = sqrt(net->kernels->sum_squares(weight->grad + (size_t)o * each, each));
-    return GF_OK;
+// The largest value of a field (its offset) in a net's probes, at least 0, and the layer where it stands.
+static double gfi_largest(const gf_net *net, size_t field, int *at) {
+    double largest = 0, value;
+    *at = 1;
+    for (int l = 1; l <= net->affine_count; l++) {
+        memcpy(&value, (const char *)&net->probes[l - 1] + field, sizeof value);
+        if (!(value > largest)) continue;
+        largest = value;
+        *at = l;
+    }
+    return largest;
 }
 
-// What the probes of a measured net add up to.
-typedef struct gfi_diagnosis {
-    double ratio;                      // RMS δ_1 / RMS δ_L
-    double weight, slope, rest;        // shares of ln ratio, summed over the layers
-    double flat, zero, starved;        // worst layer's share: |φ'| under 1 % of its maximum; δ exactly 0; √v̂ below ε
-    int flat_layer, zero_layer, starved_layer;
-    const char *phi;                   // the activation's name
-} gfi_diagnosis;
+static int gfi_percent(double share) { return share > 0 ? share < 1 ? (int)(100 * share + 0.5) : 100 : 0; }
 
-static gfi_diagnosis gfi_diagnose(const gf_net *net) {
-    gfi_diagnosis d;
-    int l, last = net->affine_count;
-    const gfi_layer *act = NULL;
-    memset(&d, 0, sizeof d);
-    for (l = 1; l <= last && !act; l++) act = gfi_activation_behind(net, l);
-    d.ratio = net->probes[0].delta.rms / net->probes[last - 1].delta.rms;
-    d.phi = act ? gfi_act_label(act->act) : "no activation";
-    for (l = 1; l <= last; l++) {
-        const gf_layer_probe *p = &net->probes[l - 1];
-        if (l < last) d.weight += p->decay_weight, d.slope += p->decay_slope, d.rest += p->decay_rest;
-        if (p->flat_share > d.flat) d.flat = p->flat_share, d.flat_layer = l;
-        if (p->delta.zero_share > d.zero) d.zero = p->delta.zero_share, d.zero_layer = l;
-        if (p->adam_starved > d.starved) d.starved = p->adam_starved, d.starved_layer = l;
-    }
-    return d;
+static const char *gfi_phi(const gf_net *net, int l) {  // the name of the activation behind affine layer l
+    const gfi_layer *act = l > 0 ? gfi_activation_behind(net, l) : NULL;
+    return act ? gfi_act_label(act->act) : "no activation";
 }
 
-// Who changed the gradient's norm: shares of its logarithm where all pulled the same way, factors where one undid the
-// other.
-static const char *gfi_cause(const gfi_diagnosis *d, char *text, size_t size) {
-    double sum = d->weight + d->slope + d->rest;
-    int length;
-    if (d->weight / sum < 0 || d->slope / sum < 0 || d->rest / sum < -1e-6) {
-        length = gfi_print(text, size, "φ' (%s) alone makes it %.1e, Wᵀ %.1e", d->phi, exp(d->slope), exp(d->weight));
-        if (fabs(d->rest) > 1e-6 && length > 0 && (size_t)length < size)
-            gfi_print(text + length, size - (size_t)length, ", norms and skips %.1e", exp(d->rest));
-        return text;
+// What changed the gradient's norm: shares of its logarithm where Wᵀ, φ' and the rest all pulled the same way, factors
+// where one worked against another.
+static void gfi_cause(const gf_net *net, char *text, size_t size) {
+    double weight = 0, slope = 0, others = 0, most = -1;
+    const char *phi = "no activation";
+    char rest[48] = "";
+    for (int l = 1; l <= net->affine_count; l++) {
+        const gf_layer_probe *probe = &net->probes[l - 1];
+        const int counts = l < net->affine_count;  // behind the last layer φ has no part, but a name
+        weight += counts ? probe->decay_weight : 0;
+        slope += counts ? probe->decay_slope : 0;
+        others += counts ? probe->decay_rest : 0;
+        if (!gfi_activation_behind(net, l) || (counts ? fabs(probe->decay_slope) : 0) <= most) continue;
+        most = counts ? fabs(probe->decay_slope) : 0;
+        phi = gfi_phi(net, l);
     }
-    length = gfi_print(text, size, "%.0f %% of the %s (in log) is φ' (%s), %.0f %% Wᵀ", 100 * d->slope / sum + 0.0,
-                      sum < 0 ? "decay" : "growth", d->phi, 100 * d->weight / sum);
-    if (d->rest / sum > 0.005 && length > 0 && (size_t)length < size)
-        gfi_print(text + length, size - (size_t)length, ", %.0f %% norms and skips", 100 * d->rest / sum);
-    return text;
+    const double sum = weight + slope + others;
+    const int percent = gfi_percent(others / sum);
+    if (weight / sum >= 0 && slope / sum >= 0 && others / sum >= -1e-6) {
+        if (percent > 0) gfi_print(rest, sizeof rest, ", %d %% norms and skips", percent);
+        gfi_print(text, size, "%d %% of the %s (in log) is φ' (%s), %d %% Wᵀ%s", gfi_percent(slope / sum),
+                  sum < 0 ? "decay" : "growth", phi, gfi_percent(weight / sum), rest);
+        return;
+    }
+    if (fabs(others) > 1e-6) gfi_print(rest, sizeof rest, ", norms and skips %.2g", exp(others));
+    gfi_print(text, size, "φ' (%s) alone makes it %.2g, Wᵀ %.2g%s", phi, exp(slope), exp(weight), rest);
+}
+
+// The first of these sentences that is true.
+static void gfi_judge(const gf_net *net, char *text, size_t size) {
+    int zero_at, flat_at, starved_at;
+    const double zero = gfi_largest(net, offsetof(gf_layer_probe, delta.zero_share), &zero_at);
+    const double flat = gfi_largest(net, offsetof(gf_layer_probe, flat_share), &flat_at);
+    const double starved = gfi_largest(net, offsetof(gf_layer_probe, adam_starved), &starved_at);
+    const int last = net->affine_count;
+    const double ratio = net->probes[0].delta.rms / net->probes[last - 1].delta.rms;
+    char cause[200];
+    if (net->probes[last - 1].delta.rms == 0) {
+        gfi_print(text, size, "no gradient: the loss sends none into layer %d", last);
+    } else if (ratio == 0) {
+        gfi_print(text, size, "dead: layer 1 receives exactly no gradient; %d %% of layer %d's δ are 0: its %s units are "
+                  "off", gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
+    } else if (zero > 0.9 && !(ratio > 1e3)) {
+        gfi_print(text, size, "dead: %d %% of layer %d's δ are exactly 0: few of its %s units pass a gradient", gfi_percent(zero),
+                  zero_at, gfi_phi(net, zero_at));
+    } else if (ratio < 1e-3 || ratio > 1e3) {
+        gfi_cause(net, cause, sizeof cause);
+        gfi_print(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
+                  ratio < 1 ? "vanishing" : "exploding", ratio, last, cause,
+                  starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
+    } else if (starved > 0.5) {
+        gfi_print(text, size, "starved: %d %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps "
+                  "shrink with the gradient", gfi_percent(starved), starved_at);
+    } else if (flat > 0.75) {
+        gfi_print(text, size, "saturated: %d %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
+                  gfi_percent(flat), flat_at, gfi_phi(net, flat_at));
+    } else {
+        gfi_print(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", ratio, last);
+    }
 }
 
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
-    gfi_diagnosis d;
-    char cause[160];
-    int last;
     if (!text || size == 0)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %lu; needs room, 200 bytes serve",
-                            text ? "given" : "NULL", (unsigned long)size);
-    text[0] = '\0';
-    if (!gfi_ready(net, GFI_NEW, "gf_net_verdict")) return gf_net_status(net);
-    if (!net->probes || net->affine_count == 0 || !net->probes[0].name ||
-        !(net->probe & GF_PROBE_GRADIENTS) || !(net->probe & GF_PROBE_SIGNALS))
-        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and "
-                            "GF_PROBE_SIGNALS");
-    d = gfi_diagnose(net), last = net->affine_count;
-    if (net->nonfinite.found)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %zu; needs room, 200 bytes serve",
+                            text ? "given" : "NULL", size);
+    const unsigned needed = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS;
+    const int measured = net && net->probes && net->affine_count > 0 && net->probes[0].delta.n > 0;
+    if (net && net->nonfinite.found) {
         gfi_print(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step,
-                 net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
-    else if (net->probes[last - 1].delta.rms == 0)
-        gfi_print(text, size, "no gradient: the loss sends none into layer %d", last);
-    else if (d.ratio == 0)
-        gfi_print(text, size,
-                 "dead: layer 1 receives exactly no gradient; %.0f %% of layer %d's δ are 0: its %s units are off",
-                 100 * d.zero, d.zero_layer, d.phi);
-    else if (d.zero > 0.9 && !(d.ratio > 1e3))
-        gfi_print(text, size, "dead: %.0f %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
-                 100 * d.zero, d.zero_layer, d.phi);
-    else if (d.ratio < 1e-3 || d.ratio > 1e3)
-        gfi_print(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
-                 d.ratio < 1 ? "vanishing" : "exploding", d.ratio, last, gfi_cause(&d, cause, sizeof cause),
-                 d.starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
-    else if (d.starved > 0.5)
-        gfi_print(text, size,
-                 "starved: %.0f %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps shrink "
-                 "with the gradient",
-                 100 * d.starved, d.starved_layer);
-    else if (d.flat > 0.75)
-        gfi_print(text, size, "saturated: %.0f %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
-                 100 * d.flat, d.flat_layer, d.phi);
-    else
-        gfi_print(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", d.ratio, last);
-    return GF_OK;
+                  net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
+        return net->status;
+    }
+    if (net && net->status == GF_OK && !(measured && (net->probe & needed) == needed))
+        gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and _SIGNALS");
+    if (gf_net_status(net) == GF_OK) gfi_judge(net, text, size);
+    else gfi_print(text, size, "%s", gf_net_error(net));
+    return gf_net_status(net);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -4747,15 +3971,15 @@ typedef struct gfi_check_run {
 static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
     gf_net *net = run->net;
     double loss = NAN;
-    int i;
     *branch = 0;
     if (!gf_net_forward(net, run->x, run->batch, run->mode)) return NAN;
     if (run->loss == GF_LOSS_CROSS_ENTROPY) loss = gf_loss_cross_entropy(net, (const int *)run->targets);
     else if (run->loss == GF_LOSS_BCE) loss = gf_loss_bce(net, (const gf_real *)run->targets);
     else if (run->loss == GF_LOSS_MSE) loss = gf_loss_mse(net, (const gf_real *)run->targets);
-    for (i = 0; i < net->layer_count; i++)
-        if (net->layers[i].kind->branch)
-            *branch = gfi_branch_mix(*branch, net->layers[i].kind->branch(net, &net->layers[i]));
+    for (int i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        if (layer->kind->branch) *branch = gfi_branch_mix(*branch, layer->kind->branch(net, layer));
+    }
     return loss;
 }
 
@@ -4768,33 +3992,32 @@ static int gfi_name_listed(const char *names, const char *name) {
     return 0;
 }
 
-// Compare analytic[0..n) with differences along value[0..n); folds the relative error into the result under this name.
+// Compare analytic[n] with differences along value[n]; the relative error goes into the result under this name.
 static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real *value, const gf_real *analytic,
                             size_t n, gf_check *check) {
-    double difference = 0, norm_a = 0, norm_n = 0, error;
-    int declared = gfi_name_listed(check->zero_tensors, name);
-    size_t count = check->max_per_tensor > 0 && (size_t)check->max_per_tensor < n ? (size_t)check->max_per_tensor : n,
-           j;
-    size_t skipped_before = check->skipped;
-    for (j = 0; j < count; j++) {
+    double difference = 0, squares_a = 0, squares_n = 0;
+    size_t most = (size_t)check->max_per_tensor, count = most > 0 && most < n ? most : n, compared = 0;
+    for (size_t j = 0; j < count; j++) {
         size_t i = j * n / count;
         gf_real kept = value[i];
-        double up, down, numeric, a = (double)analytic[i];
         uint64_t branch_up, branch_down;
-        value[i] = (gf_real)((double)kept + check->step), up = gfi_check_loss(run, &branch_up);
-        value[i] = (gf_real)((double)kept - check->step), down = gfi_check_loss(run, &branch_down);
+        value[i] = (gf_real)((double)kept + check->step);
+        double up = gfi_check_loss(run, &branch_up);
+        value[i] = (gf_real)((double)kept - check->step);
+        double down = gfi_check_loss(run, &branch_down);
         value[i] = kept;
-        if (branch_up != branch_down) {
-            check->skipped++;
-            continue;
-        }
-        numeric = (up - down) / (2 * check->step);
-        difference += (a - numeric) * (a - numeric), norm_a += a * a, norm_n += numeric * numeric;
-        check->checked++;
+        if (branch_up != branch_down) continue;
+        double a = (double)analytic[i], numeric = (up - down) / (2 * check->step);
+        difference += (a - numeric) * (a - numeric);
+        squares_a += a * a;
+        squares_n += numeric * numeric;
+        compared++;
     }
-    error = sqrt(difference) / (sqrt(norm_a) + sqrt(norm_n));
-    if (check->skipped - skipped_before == count) return;  // nothing to judge; the count says so
-    if (declared && sqrt(norm_a) < 1e-12 && sqrt(norm_n) < 1e-7) error = 0;
+    check->checked += compared;
+    check->skipped += count - compared;
+    if (compared == 0) return;  // nothing to judge; the count says so
+    double norm_a = sqrt(squares_a), norm_n = sqrt(squares_n), error = sqrt(difference) / (norm_a + norm_n);
+    if (gfi_name_listed(check->zero_tensors, name) && norm_a < 1e-12 && norm_n < 1e-7) error = 0;
     else if (norm_a == 0) error = INFINITY;  // 0 against 0 proves nothing: allowed only where the caller said so
     if (!(error <= check->worst)) {
         check->worst = error == error ? error : INFINITY;
@@ -4802,65 +4025,57 @@ static void gfi_check_array(const gfi_check_run *run, const char *name, gf_real 
     }
 }
 
-// Analytic gradients of everything into copy[param_count] and, if wanted, input_copy[B·I].
-static int gfi_check_analytic(const gfi_check_run *run, gf_real *copy, gf_real *input_copy, size_t inputs) {
+// Backward once, then every tensor and the input against differences. copy has room for the gradients: parameters, x.
+static void gfi_check_all(const gfi_check_run *run, gf_real *x, gf_real *copy, size_t inputs, gf_check *check) {
+    gf_net *net = run->net;
+    gf_real *input_copy = copy + net->param_count;
     uint64_t branch;
     double loss = gfi_check_loss(run, &branch);
-    gf_net *net = run->net;
-    if (gf_net_backward(net) != GF_OK) return 0;
+    if (gf_net_backward(net) != GF_OK || loss != loss) {
+        check->worst = INFINITY;
+        gfi_print(check->worst_name, sizeof check->worst_name, "loss");
+        return;
+    }
     memcpy(copy, net->grads, net->param_count * sizeof(gf_real));
     if (net->input_grad) memcpy(input_copy, net->input_grad, inputs * sizeof(gf_real));
-    return loss == loss;
+    for (int t = 0; t < net->tensor_count; t++) {
+        const gf_tensor *tensor = &net->tensors[t].view;
+        if (tensor->grad)
+            gfi_check_array(run, tensor->name, tensor->value, copy + tensor->offset, tensor->size, check);
+    }
+    if (net->input_grad) gfi_check_array(run, "input", x, input_copy, inputs, check);
 }
 
 GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
                               const void *targets, gf_check *check) {
-    gfi_check_run run;
-    size_t inputs;
-    gf_real *memory, *analytic, *grads, *x_copy, *input_copy;
-    gf_nonfinite nonfinite;
-    int i, counting;
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
-        return gfi_net_fail(
-            net, GF_ERROR_ARGUMENT,
-            "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs all three, a batch of 1 to %d and "
-            "one of gf_loss_kind",
-            x ? "given" : "NULL", targets ? "given" : "NULL", check ? "given" : "NULL", batch, (int)loss,
-            net->max_batch);
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
+                            "all three, a batch of 1 to %d and one of gf_loss_kind", x ? "given" : "NULL",
+                            targets ? "given" : "NULL", check ? "given" : "NULL", batch, (int)loss, net->max_batch);
     if (!(check->step >= 0 && check->step <= DBL_MAX) || check->max_per_tensor < 0)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                            "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the default) or more",
-                            check->step, check->max_per_tensor);
-    inputs = (size_t)batch * gf_shape_size(net->input);
-    memory = (gf_real *)gfi_alloc(2 * net->param_count + 2 * inputs, sizeof(gf_real));
-    if (!memory) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_grad_check: out of memory for a copy of the gradients");
-    analytic = memory, grads = analytic + net->param_count, x_copy = grads + net->param_count,
-    input_copy = x_copy + inputs;
-    memcpy(grads, net->grads, net->param_count * sizeof(gf_real));
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the "
+                            "default) or more", check->step, check->max_per_tensor);
+    size_t params = net->param_count, inputs = (size_t)batch * gfi_shape_size(net->input);
+    gf_real *grads = (gf_real *)gfi_alloc(2 * (params + inputs), sizeof(gf_real));
+    if (!grads) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_grad_check: out of memory for a copy of the gradients");
+    gf_real *x_copy = grads + params, *analytic = x_copy + inputs;
+    memcpy(grads, net->grads, params * sizeof(gf_real));
     memcpy(x_copy, x, inputs * sizeof(gf_real));
-    run.net = net, run.x = x_copy, run.batch = batch, run.mode = mode, run.loss = loss, run.targets = targets;
+    gf_nonfinite nonfinite = net->nonfinite;
+    const gfi_check_run run = {net, x_copy, batch, mode, loss, targets};
     if (!(check->step > 0)) check->step = 1e-5;
-    check->worst = 0, check->worst_name[0] = '\0', check->checked = check->skipped = 0;
-    nonfinite = net->nonfinite, counting = net->dead_counting;
-    net->frozen = 1, net->dead_counting = 0;
+    check->worst = 0;
+    check->worst_name[0] = '\0';
+    check->checked = check->skipped = 0;
 
-    if (gfi_check_analytic(&run, analytic, input_copy, inputs)) {
-        for (i = 0; i < net->tensor_count; i++) {
-            const gf_tensor *tensor = &net->tensors[i].view;
-            if (tensor->grad)
-                gfi_check_array(&run, tensor->name, tensor->value, analytic + tensor->offset, tensor->size, check);
-        }
-        if (net->input_grad) gfi_check_array(&run, "input", x_copy, input_copy, inputs, check);
-    } else {
-        check->worst = INFINITY;
-        gfi_print(check->worst_name, sizeof check->worst_name, "loss");
-    }
-
-    memcpy(net->grads, grads, net->param_count * sizeof(gf_real));
+    net->frozen = 1;
+    gfi_check_all(&run, x_copy, analytic, inputs, check);
+    net->frozen = 0;
+    net->phase = GFI_BUILT;
     net->nonfinite = nonfinite;
-    net->frozen = 0, net->dead_counting = counting, net->phase = GFI_BUILT;
-    GF_FREE(memory);
+    memcpy(net->grads, grads, params * sizeof(gf_real));
+    GF_FREE(grads);
     return net->status;
 }
 
@@ -4871,228 +4086,227 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
 // in z) and the activation's (1 in x = √q·z, where it bends). So panels end at a few fixed z, at |x| = 1, 4, 16, 256 …,
 // at 0 and at kinks; one on which 7 and 15 points disagree by more than a small part of the whole integral is halved.
 
-#define GFI_THEORY_TOLERANCE 1e-8    // of a panel, relative to the integral; 15 points are far better than they claim
-#define GFI_THEORY_PANELS 64         // before halving: at most 2 sides · (5 + 11 + kinks)
-#define GFI_THEORY_HALVINGS 1024     // an integral may take; smooth activations need fewer than 10
-#define GFI_THEORY_REACH 8.5         // |z| beyond this holds 2e-17 of the mass
-#define GFI_THEORY_SETTLED 1e-7      // |ln(q_next/q)| that counts as none: a custom φ may round as float does
-#define GFI_THEORY_Q_MAX 1e30        // q beyond this has run to infinity
-#define GFI_THEORY_Q_MIN 1e-30       // q below this has run to zero
+#define GFI_THEORY_TOLERANCE 1e-12  // of a panel, relative to the integral
+#define GFI_THEORY_HALVINGS 1024    // an integral may take; smooth activations need fewer than 20
+#define GFI_THEORY_REACH 8.5        // |z| beyond this holds 2e-17 of the mass
+#define GFI_THEORY_SETTLED 1e-7     // |ln(q_next/q)| that counts as none: a custom φ may round as float does
 
-typedef double gfi_theory_function(gf_act act, double x);
-
+typedef double gfi_theory_function(gf_act act, double x);  // φ or φ'
 typedef struct gfi_expectation {
     gfi_theory_function *f;
     gf_act act;
-    double root_q, tolerance;        // √q; absolute tolerance of a panel
-    int halvings;                    // left
+    double root_q, tolerance;  // √q; the error that a panel may have
+    int halvings;              // left
 } gfi_expectation;
 
-typedef struct gfi_theory_panel {
-    double a, b, value, error;       // ∫ over [a,b], |difference of the 7- and 15-point rules|
-} gfi_theory_panel;
-
-// One panel [a,b] by Gauss-Kronrod 7-15 (nodes and weights as in QUADPACK's qk15, Piessens et al. 1983).
-static gfi_theory_panel gfi_theory_rule(const gfi_expectation *e, double a, double b) {
-    static const double node[8] = {0.991455371120812639206854697526329, 0.949107912342758524526189684047851,
-                                   0.864864423359769072789712788640926, 0.741531185599394439863864773280788,
-                                   0.586087235467691130294144691693242, 0.405845151377397166906606412076961,
-                                   0.207784955007898467600689403773245, 0.0};
-    static const double kronrod[8] = {0.022935322010529224963732008058970, 0.063092092629978553290700663189204,
-                                      0.104790010322250183839876322541518, 0.140653259715525918745189590510238,
-                                      0.169004726639267902826583426598550, 0.190350578064785409913256402421014,
-                                      0.204432940075298892414161999234649, 0.209482141084727828012999174891714};
-    static const double gauss[8] = {0, 0.129484966168869693270611432679082, 0, 0.279705391489276667901467771423780,
-                                    0, 0.381830050505118944950369775488975, 0, 0.417959183673469387755102040816327};
-    double middle = 0.5 * (a + b), half = 0.5 * (b - a), k15 = 0.0, g7 = 0.0;
-    gfi_theory_panel panel;
+// ∫ over the panel [a,b] by Gauss-Kronrod 7-15 (nodes and weights as in QUADPACK's qk15, Piessens et al. 1983); *error is
+// the difference of the two rules.
+static double gfi_theory_rule(const gfi_expectation *e, double a, double b, double *error) {
+    static const double node[8] = {0.991455371120812639, 0.949107912342758525, 0.864864423359769073, 0.741531185599394440,
+                                   0.586087235467691130, 0.405845151377397167, 0.207784955007898468, 0};
+    static const double kronrod[8] = {0.022935322010529225, 0.063092092629978553, 0.104790010322250184,
+                                      0.140653259715525919, 0.169004726639267903, 0.190350578064785410,
+                                      0.204432940075298892, 0.209482141084727828};
+    static const double gauss[8] = {0, 0.129484966168869693, 0, 0.279705391489276668,
+                                    0, 0.381830050505118945, 0, 0.417959183673469388};
+    const double middle = 0.5 * (a + b), half = 0.5 * (b - a);
+    double k15 = 0, g7 = 0;
     for (int i = 0; i < 15; i++) {
-        int j = i < 8 ? i : 14 - i;
-        double z = middle + (i < 8 ? -half : half) * node[j], y = e->f(e->act, e->root_q * z);
-        double value = y * y * exp(-0.5 * z * z);
+        const int j = i < 8 ? i : 14 - i;
+        const double z = middle + (i < 8 ? -half : half) * node[j], y = e->f(e->act, e->root_q * z);
+        const double value = y * y * exp(-0.5 * z * z);
         k15 += kronrod[j] * value;
         g7 += gauss[j] * value;
     }
-    panel.a = a, panel.b = b, panel.value = half * k15, panel.error = half * fabs(k15 - g7);
-    return panel;
+    *error = half * fabs(k15 - g7);
+    return half * k15;
 }
 
-// The panel's integral, halved until its error is small. NaN and infinity stay: no halving can mend them.
-static double gfi_theory_refine(gfi_expectation *e, gfi_theory_panel panel) {
-    double middle = 0.5 * (panel.a + panel.b), left;
-    if (!(panel.error > e->tolerance) || isinf(panel.error) || e->halvings <= 0) return panel.value;
+// A panel's integral, halved until its error is small. NaN and infinity stay: no halving can mend them.
+static double gfi_theory_refine(gfi_expectation *e, double a, double b, double value, double error) {
+    if (!(error > e->tolerance) || isinf(error) || e->halvings <= 0) return value;
+    const double middle = 0.5 * (a + b);
+    double left_error, right_error;
+    const double left = gfi_theory_rule(e, a, middle, &left_error), right = gfi_theory_rule(e, middle, b, &right_error);
     e->halvings--;
-    left = gfi_theory_refine(e, gfi_theory_rule(e, panel.a, middle));
-    return left + gfi_theory_refine(e, gfi_theory_rule(e, middle, panel.b));
+    return gfi_theory_refine(e, a, middle, left, left_error) + gfi_theory_refine(e, middle, b, right, right_error);
 }
 
-// Where the panel that starts at z ≥ 0, or at -z on the negative side, ends: the next edge of Gaussian, φ or kinks.
-static double gfi_theory_next_edge(const gfi_expectation *e, const gf_act_properties *properties, double z, int side) {
-    static const double gaussian[4] = {6.0, 4.5, 3.0, 1.5};
-    double next = GFI_THEORY_REACH, x = 1.0;
-    for (int i = 0; i < 4; i++)
-        if (gaussian[i] > z) next = gaussian[i];
-    while (x / e->root_q <= z) x *= x < 16.0 ? 4.0 : x;
-    if (x / e->root_q < next) next = x / e->root_q;
-    for (int i = 0; i < properties->kink_count; i++) {
-        double kink = side * properties->kinks[i] / e->root_q;
-        if (kink > z && kink < next) next = kink;
+// Put z, if it is within reach, among the sorted edges.
+static void gfi_theory_edge(double *edge, int *count, double z) {
+    if (!(fabs(z) <= GFI_THEORY_REACH)) return;
+    int i = (*count)++;
+    for (; i > 0 && edge[i - 1] > z; i--) edge[i] = edge[i - 1];
+    edge[i] = z;
+}
+
+static int gfi_theory_edges(const gfi_expectation *e, double *edge) {  // fewer than 40
+    static const double gaussian[6] = {0, 1.5, 3, 4.5, 6, GFI_THEORY_REACH};
+    const gfi_act_row *row = gfi_act_row_of(e->act.kind);
+    int count = 0;
+    for (int i = -5; i <= 5; i++) gfi_theory_edge(edge, &count, i < 0 ? -gaussian[-i] : gaussian[i]);
+    for (double x = 1; x / e->root_q < GFI_THEORY_REACH; x *= x < 16 ? 4 : x) {
+        gfi_theory_edge(edge, &count, x / e->root_q);
+        gfi_theory_edge(edge, &count, -x / e->root_q);
     }
-    return next;
-}
-
-static double gfi_theory_refuse(const char *name, double value) {
-    gfi_fail(GF_ERROR_ARGUMENT, "gf_theory: %s is %g; a variance must be 0 or more", name, value);
-    return NAN;
+    for (int i = 0; i < row->kink_count; i++) gfi_theory_edge(edge, &count, row->kinks[i] / e->root_q);
+    return count;
 }
 
 // E[f(√q·Z)²]
 static double gfi_theory_expectation(gfi_theory_function *f, gf_act act, double q) {
-    const gf_act_properties *properties = gf_act_describe(act.kind);
-    gfi_theory_panel panels[GFI_THEORY_PANELS];
-    gfi_expectation e;
-    double total = 0.0, refined = 0.0;
-    int count = 0;
-    if (!(q >= 0.0)) return gfi_theory_refuse("q", q);
-    if (q == 0.0 || isinf(q)) {      // one point: φ is continuous at 0, φ' has two sides there
-        double x = isinf(q) ? INFINITY : f == gf_act_value ? 0.0 : 1e-30;
+    if (q == 0 || isinf(q)) {        // one point: φ is continuous at 0, φ' has two sides there
+        double x = isinf(q) ? INFINITY : f == gf_act_value ? 0 : 1e-30;
         double left = f(act, -x), right = f(act, x);
         return 0.5 * (left * left + right * right);
     }
-    e.f = f, e.act = act, e.root_q = sqrt(q), e.halvings = GFI_THEORY_HALVINGS;
-    for (int side = -1; side <= 1; side += 2)
-        for (double z = 0.0, next; z < GFI_THEORY_REACH && count < GFI_THEORY_PANELS; z = next) {
-            next = gfi_theory_next_edge(&e, properties, z, side);
-            panels[count] = side < 0 ? gfi_theory_rule(&e, -next, -z) : gfi_theory_rule(&e, z, next);
-            total += panels[count++].value;
-        }
-    GF_ASSERT(count < GFI_THEORY_PANELS);
+    gfi_expectation e = {f, act, sqrt(q), 0, GFI_THEORY_HALVINGS};
+    double edge[64], value[64], error[64], total = 0, refined = 0;
+    const int count = gfi_theory_edges(&e, edge) - 1;
+    for (int i = 0; i < count; i++) {
+        value[i] = gfi_theory_rule(&e, edge[i], edge[i + 1], &error[i]);
+        total += value[i];
+    }
     e.tolerance = GFI_THEORY_TOLERANCE * total;
-    for (int i = 0; i < count; i++) refined += gfi_theory_refine(&e, panels[i]);
+    for (int i = 0; i < count; i++) refined += gfi_theory_refine(&e, edge[i], edge[i + 1], value[i], error[i]);
     return refined * 0.398942280401432677940;  // 1/√(2π)
 }
 
-GFDEF double gf_theory_mean_square(gf_act act, double q) { return gfi_theory_expectation(gf_act_value, act, q); }
-
-GFDEF double gf_theory_mean_square_slope(gf_act act, double q) {
-    return gfi_theory_expectation(gf_act_derivative, act, q);
+static double gfi_theory_refuse(const char *name, double value) {
+    gfi_fail(GF_ERROR_ARGUMENT, "gf_theory: %s is %g; a variance must be finite and 0 or more", name, value);
+    return NAN;
 }
 
-// Variance times mean square; 0·∞ is 0 here: weights that are all zero carry nothing on, however large q is.
-static double gfi_theory_scaled(double weight_variance, double mean_square) {
-    if (!(weight_variance >= 0.0)) return gfi_theory_refuse("weight_variance", weight_variance);
-    return weight_variance == 0.0 && isinf(mean_square) ? 0.0 : weight_variance * mean_square;
+// w·E[f²] + b; 0·∞ is 0 here: weights that are all zero carry nothing on, however large q is.
+static double gfi_theory_map(gfi_theory_function *f, gf_act act, double q, double w, double b) {
+    if (!(q >= 0)) return gfi_theory_refuse("q", q);
+    if (!(w >= 0)) return gfi_theory_refuse("weight_variance", w);
+    if (!(b >= 0)) return gfi_theory_refuse("bias_variance", b);
+    const double square = gfi_theory_expectation(f, act, q);
+    return (w == 0 && isinf(square) ? 0 : w * square) + b;
 }
 
 GFDEF double gf_theory_q_next(gf_act act, double q, double weight_variance, double bias_variance) {
-    if (!(bias_variance >= 0.0)) return gfi_theory_refuse("bias_variance", bias_variance);
-    return gfi_theory_scaled(weight_variance, gf_theory_mean_square(act, q)) + bias_variance;
+    return gfi_theory_map(gf_act_value, act, q, weight_variance, bias_variance);
 }
 
 GFDEF double gf_theory_chi(gf_act act, double q, double weight_variance) {
-    return gfi_theory_scaled(weight_variance, gf_theory_mean_square_slope(act, q));
+    return gfi_theory_map(gf_act_derivative, act, q, weight_variance, 0);
 }
 
-// ln(q_next/q) at q = e^t: positive where q grows from layer to layer, zero at a fixed point.
-static double gfi_theory_growth(gf_act act, double t, double w, double b) {
-    double q = exp(t);
-    return log(gf_theory_q_next(act, q, w, b) / q);
+typedef struct gfi_walk {  // the way of q = e^t from layer to layer, from q = 1
+    gf_act act;
+    double w, b;           // variances
+    double direction;      // 1: q grows at first; -1: it shrinks
+} gfi_walk;
+
+// ln(q_next/q) at q = e^t, in the walk's direction: positive where q goes on, zero at a fixed point.
+static double gfi_theory_advance(const gfi_walk *walk, double t) {
+    const double q = exp(t);
+    return walk->direction * log(gf_theory_q_next(walk->act, q, walk->w, walk->b) / q);
 }
 
-// The t between t0 and t1, whose growths g0 and g1 differ in sign, where it is zero: false position, Illinois' variant.
-static double gfi_theory_root(gf_act act, double t0, double g0, double t1, double g1, double w, double b) {
-    for (int i = 0; i < 60 && fabs(t1 - t0) > 1e-13 && g1 != 0.0; i++) {
-        double t = isinf(g0) || isinf(g1) ? 0.5 * (t0 + t1) : t1 - g1 * (t1 - t0) / (g1 - g0);
-        double g = gfi_theory_growth(act, t, w, b);
-        if ((g > 0.0) != (g1 > 0.0)) t0 = t1, g0 = g1;
-        else g0 *= 0.5;
+// Where between t0 and t1 the advance, g0 > 0 and g1 < 0 at these, is zero: false position, Illinois' variant.
+static double gfi_theory_root(const gfi_walk *walk, double t0, double g0, double t1, double g1) {
+    for (int i = 0; i < 60 && fabs(t1 - t0) > 1e-13 && g1 != 0; i++) {
+        const double t = isinf(g0) || isinf(g1) ? 0.5 * (t0 + t1) : t1 - g1 * (t1 - t0) / (g1 - g0);
+        const double g = gfi_theory_advance(walk, t);
+        const int turned = (g > 0) != (g1 > 0);
+        g0 = turned ? g1 : 0.5 * g0;
+        t0 = turned ? t1 : t0;
         if (fabs(t - t1) <= 1e-14) return t;
-        t1 = t, g1 = g;
+        t1 = t;
+        g1 = g;
     }
     return t1;
 }
 
-// q* from q = 1: walk the way q itself goes, with growing steps, until it would turn round; then close in.
+// q* from q = 1: walk the way q itself goes, with growing steps, until it would turn round. Two fixed points may hide
+// between two steps, and q stops at the first: so where the advance has a dip, the walk goes back and takes small steps.
 static double gfi_theory_q_star(gf_act act, double w, double b) {
-    double bottom = log(b > GFI_THEORY_Q_MIN ? b : GFI_THEORY_Q_MIN), top = log(GFI_THEORY_Q_MAX);
-    double t = 0.0, growth = gfi_theory_growth(act, t, w, b), direction = growth > 0.0 ? 1.0 : -1.0;
-    if (isnan(growth) || isinf(w) || isinf(b)) return NAN;
-    if (fabs(growth) <= GFI_THEORY_SETTLED) return 1.0;
-    for (double step = 0.7;; step *= 1.5) {
-        double next = t + direction * step, g;
+    const double q_min = b > 1e-30 ? b : 1e-30, bottom = log(q_min), top = log(1e30);  // q_next ≥ σb²
+    gfi_walk walk = {act, w, b, 1};
+    const double start = gfi_theory_advance(&walk, 0);
+    if (isnan(start) || isinf(w) || isinf(b)) return NAN;
+    if (fabs(start) <= GFI_THEORY_SETTLED) return 1;
+    walk.direction = start > 0 ? 1 : -1;
+    double step = 0.25, t = 0, here = fabs(start), t_back = -walk.direction * step;
+    double back = gfi_theory_advance(&walk, t_back);
+    for (int retreats = 0;;) {
+        double next = t + walk.direction * step;
         if (next > top) return INFINITY;
-        if (next < bottom && direction < 0.0) next = bottom;  // q_next ≥ σb², so q never falls below it
-        g = gfi_theory_growth(act, next, w, b);
-        if (isnan(g)) return NAN;
-        if (direction * g < -GFI_THEORY_SETTLED) return exp(gfi_theory_root(act, t, growth, next, g, w, b));
-        if (next == bottom) return b > GFI_THEORY_Q_MIN ? b : 0.0;
-        t = next, growth = g;
+        if (next < bottom && walk.direction < 0) next = bottom;
+        const double ahead = gfi_theory_advance(&walk, next);
+        if (isnan(ahead)) return NAN;
+        if (ahead < -GFI_THEORY_SETTLED) return exp(gfi_theory_root(&walk, t, here, next, ahead));
+        if (next == bottom) return b > 1e-30 ? b : 0;
+        const int dip = here < back - GFI_THEORY_SETTLED && here < ahead - GFI_THEORY_SETTLED;
+        if (dip && step > 1e-3 && retreats++ < 32) {
+            step /= 4;
+            here = t == 0 ? here : back;
+            t = t == 0 ? t : t_back;
+        } else {
+            t_back = t;
+            back = here;
+            t = next;
+            here = ahead;
+            step *= 1.15;
+        }
     }
 }
 
 GFDEF gf_propagation gf_theory_fixed_point(gf_act act, double weight_variance, double bias_variance) {
     gf_propagation p;
     p.q = gfi_theory_q_star(act, weight_variance, bias_variance);
-    p.chi = gf_theory_chi(act, p.q, weight_variance);
-    p.depth_scale = fabs(p.chi - 1.0) <= 1e-12 ? INFINITY : 1.0 / fabs(log(p.chi));
+    p.chi = isnan(p.q) ? NAN : gf_theory_chi(act, p.q, weight_variance);
+    p.depth_scale = fabs(p.chi - 1) <= 1e-12 ? INFINITY : 1 / fabs(log(p.chi));
     p.converged = !isnan(p.q) && !isinf(p.q);
     return p;
 }
 
-static int gfi_theory_chaotic(gf_act act, double weight_variance, double bias_variance) {
-    return gf_theory_fixed_point(act, weight_variance, bias_variance).chi > 1.0;
-}
-
 GFDEF double gf_theory_critical(gf_act act, double bias_variance) {
-    double low = 0.0, high = 0.01;
-    if (!(bias_variance >= 0.0) || isinf(bias_variance)) return gfi_theory_refuse("bias_variance", bias_variance);
-    while (!gfi_theory_chaotic(act, high, bias_variance)) {
-        if (high >= 100.0) return NAN;
-        low = high, high = high * 1.25 < 100.0 ? high * 1.25 : 100.0;
+    double low = 0, high = 0.01;
+    if (!(bias_variance >= 0 && bias_variance <= DBL_MAX)) return gfi_theory_refuse("bias_variance", bias_variance);
+    while (!(gf_theory_fixed_point(act, high, bias_variance).chi > 1)) {
+        if (high >= 100) return NAN;
+        low = high;
+        high = fmin(high * 1.25, 100);
     }
     while (high - low > 1e-11 * high) {
         double middle = 0.5 * (low + high);
-        if (gfi_theory_chaotic(act, middle, bias_variance)) high = middle;
+        if (gf_theory_fixed_point(act, middle, bias_variance).chi > 1) high = middle;
         else low = middle;
     }
     return 0.5 * (low + high);
 }
 
 GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_init weight, gf_init bias) {
-    gf_theory_layer layer;
     if (fan_in < 1 || fan_out < 1 || width < 1)
         gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_affine: fan_in %d, fan_out %d, width %d; all must be at least 1", fan_in,
                  fan_out, width);
     double w = gfi_init_std(weight, fan_in, fan_out), b = gfi_init_std(bias, fan_in, fan_out);
-    if (weight.kind == GF_INIT_ORTHOGONAL) w /= sqrt(fan_in > fan_out ? fan_in : fan_out);
-    layer.width = width;
-    layer.weight_variance = fan_in * w * w;
-    layer.bias_variance = b * b;
-    layer.q = layer.factor = layer.delta = NAN;
+    if (weight.kind == GF_INIT_ORTHOGONAL) w /= sqrt(fan_in > width ? fan_in : width);  // of a matrix [width, fan_in]
+    if (bias.kind == GF_INIT_ORTHOGONAL) b /= sqrt(width);                              // one row [1, width]
+    const gf_theory_layer layer = {width, fan_in * w * w, b * b, NAN, NAN, NAN};
     return layer;
 }
 
 GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_layer *layers, int count) {
-    if (!layers || count < 1)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: %d layers%s; expected 1 or more", count,
-                        layers ? "" : " (NULL)");
-    if (!(input_square >= 0.0) || isinf(input_square))
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: mean square of the input is %g; expected 0 or more",
-                        input_square);
+    if (!layers || count < 1 || !(input_square >= 0 && input_square <= DBL_MAX))
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: %d layers%s, mean square of the input is %g; needs 1 or "
+                        "more, and 0 or more", count, layers ? "" : " (NULL)", input_square);
     for (int l = 0; l < count; l++) {
-        double w = layers[l].weight_variance, b = layers[l].bias_variance;
-        if (layers[l].width < 1 || !(w >= 0.0) || !(b >= 0.0) || isinf(w) || isinf(b))
-            return gfi_fail(GF_ERROR_ARGUMENT,
-                            "gf_theory_profile: layer %d has width %d and variances %g, %g; "
-                            "expected a width of 1 or more, finite variances of 0 or more",
-                            l + 1, layers[l].width, w, b);
+        const double w = layers[l].weight_variance, b = layers[l].bias_variance;
+        if (layers[l].width < 1 || !(w >= 0 && w <= DBL_MAX && b >= 0 && b <= DBL_MAX))
+            return gfi_fail(GF_ERROR_ARGUMENT, "gf_theory_profile: layer %d has width %d and variances %g, %g; needs a "
+                            "width of 1 or more, finite variances of 0 or more", l + 1, layers[l].width, w, b);
     }
     layers[0].q = layers[0].weight_variance * input_square + layers[0].bias_variance;
     for (int l = 1; l < count; l++)
         layers[l].q = gf_theory_q_next(act, layers[l - 1].q, layers[l].weight_variance, layers[l].bias_variance);
-    layers[count - 1].factor = layers[count - 1].delta = 1.0;
+    layers[count - 1].factor = layers[count - 1].delta = 1;
     for (int l = count - 2; l >= 0; l--) {
-        double chi = gf_theory_chi(act, layers[l].q, layers[l + 1].weight_variance);
+        const double chi = gf_theory_chi(act, layers[l].q, layers[l + 1].weight_variance);
         layers[l].factor = sqrt(chi * layers[l + 1].width / layers[l].width);
         layers[l].delta = layers[l].factor * layers[l + 1].delta;
     }
@@ -5102,16 +4316,11 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:DATA] Data sets and batches
 // ---------------------------------------------------------------------------------------------------------------------
-// Everything that makes a data set ends in gfi_data_alloc; everything that reads one goes through gfi_data_copy, where
-// pixels become x by a table of 256 entries a channel. In order: data drawn by the program, files, splits, batches, and
-// gf_net_evaluate. A loader believes nothing that a file says of itself until the file's length bears it out.
+// In order: making a set, preparing it, reading samples, batches, gf_net_evaluate, then the file formats. Training and
+// evaluation read through the same function, gfi_data_read: a table of 256 entries says which x a pixel becomes.
 
 static gf_status gfi_null(const char *function, const char *parameter) {
     return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is NULL; it must point to something", function, parameter);
-}
-
-static gf_status gfi_too_many(const char *function, size_t count) {
-    return gfi_fail(GF_ERROR_ARGUMENT, "%s: %zu samples are more than 2^32 - 1; gf_data_take fewer", function, count);
 }
 
 GFDEF void gf_data_free(gf_dataset *data) {
@@ -5125,305 +4334,140 @@ GFDEF void gf_data_free(gf_dataset *data) {
 
 enum { GFI_HAS_PIXELS = 1, GFI_HAS_LABELS = 2 };  // values instead of pixels; targets where outputs > 0
 
-// Overwrite *data with an empty set of this shape, all arrays allocated, normalisation mean 0 and std 1.
-static gf_status gfi_data_alloc(gf_dataset *data, gf_shape shape, size_t count, int has, int outputs) {
-    size_t size = gf_shape_size(shape);
+// Zero *data, so that it can be freed whatever follows. `what` is the other pointer that the function needs.
+static gf_status gfi_data_begin(const char *function, gf_dataset *data, const char *name, const void *what) {
+    if (!data) return gfi_null(function, "data");
     memset(data, 0, sizeof *data);
-    if (size == 0) {
+    return what ? GF_OK : gfi_null(function, name);
+}
+
+// A set of this shape, all arrays allocated but not filled, normalisation mean 0 and std 1.
+static gf_status gfi_data_alloc(gf_dataset *data, gf_shape shape, size_t count, int has, int outputs) {
+    size_t size = gfi_shape_size(shape);
+    memset(data, 0, sizeof *data);
+    if (size == 0)
         return gfi_fail(GF_ERROR_SHAPE, "data: shape %dx%dx%d; every side must be at least 1", shape.channels,
                         shape.height, shape.width);
-    }
     if (count == 0) return gfi_fail(GF_ERROR_ARGUMENT, "data: count is 0; ask for at least one sample");
-    int fits = count <= SIZE_MAX / size && (outputs == 0 || count <= SIZE_MAX / (size_t)outputs);
     data->shape = shape;
     data->count = count;
     data->outputs = outputs;
     for (int c = 0; c < 4; c++) data->std[c] = 1;
-    if (fits && (has & GFI_HAS_PIXELS)) data->pixels = (uint8_t *)gfi_alloc(count * size, sizeof *data->pixels);
-    if (fits && !(has & GFI_HAS_PIXELS)) data->values = (gf_real *)gfi_alloc(count * size, sizeof *data->values);
-    if (fits && (has & GFI_HAS_LABELS)) data->labels = (int *)gfi_alloc(count, sizeof *data->labels);
-    if (fits && outputs) data->targets = (gf_real *)gfi_alloc(count * (size_t)outputs, sizeof *data->targets);
-    if ((data->pixels || data->values) && (data->labels || !(has & GFI_HAS_LABELS)) && (data->targets || !outputs)) {
-        return GF_OK;
+    int pixels = has & GFI_HAS_PIXELS, labels = has & GFI_HAS_LABELS;
+    if (count <= SIZE_MAX / size && count <= SIZE_MAX / (size_t)(outputs > 0 ? outputs : 1)) {
+        if (pixels) data->pixels = (uint8_t *)gfi_alloc(count * size, sizeof *data->pixels);
+        if (!pixels) data->values = (gf_real *)gfi_alloc(count * size, sizeof *data->values);
+        if (labels) data->labels = (int *)gfi_alloc(count, sizeof *data->labels);
+        if (outputs) data->targets = (gf_real *)gfi_alloc(count * (size_t)outputs, sizeof *data->targets);
     }
+    if ((data->pixels || data->values) && (data->labels || !labels) && (data->targets || !outputs)) return GF_OK;
     gf_data_free(data);
     return gfi_fail(GF_ERROR_MEMORY, "data: no memory for %zu samples of %zu numbers; take fewer samples", count, size);
 }
 
-// Is this a data set that can be read? Its fields are public, so they are looked at again.
-static gf_status gfi_data_check(const char *function, const gf_dataset *data) {
-    if (!data) return gfi_null(function, "data");
-    if (data->count == 0 || gf_shape_size(data->shape) == 0 || !data->pixels == !data->values) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: the data set is empty; load or make it first and check the status",
-                        function);
-    }
-    for (int c = 0; c < 4; c++) {
-        if (!isfinite(data->mean[c]) || !isfinite(data->std[c]) || !(data->std[c] > 0)) {
-            return gfi_fail(GF_ERROR_ARGUMENT, "%s: channel %d has mean %g, std %g; std must be above 0", function, c,
-                            data->mean[c], data->std[c]);
-        }
+// A copy of count samples of all: those that order lists or, where it is NULL, the first.
+static gf_status gfi_data_pick(gf_dataset *part, const gf_dataset *all, const uint32_t *order, size_t count) {
+    size_t size = gfi_shape_size(all->shape), outputs = all->targets ? (size_t)all->outputs : 0;
+    int has = (all->pixels ? GFI_HAS_PIXELS : 0) | (all->labels ? GFI_HAS_LABELS : 0);
+    gf_status status = gfi_data_alloc(part, all->shape, count, has, (int)outputs);
+    if (status != GF_OK) return status;
+    part->classes = all->classes;
+    part->synthetic = all->synthetic;
+    memcpy(part->mean, all->mean, sizeof part->mean);
+    memcpy(part->std, all->std, sizeof part->std);
+    for (size_t i = 0; i < count; i++) {
+        size_t from = order ? order[i] : i;
+        if (all->pixels) memcpy(part->pixels + i * size, all->pixels + from * size, size * sizeof *all->pixels);
+        if (all->values) memcpy(part->values + i * size, all->values + from * size, size * sizeof *all->values);
+        if (all->labels) part->labels[i] = all->labels[from];
+        for (size_t k = 0; k < outputs; k++) part->targets[i * outputs + k] = all->targets[from * outputs + k];
     }
     return GF_OK;
+}
+
+// Can this set be read? Its fields are public, so they are looked at again.
+static gf_status gfi_data_check(const char *function, const gf_dataset *data) {
+    if (!data) return gfi_null(function, "data");
+    if (data->count == 0 || gfi_shape_size(data->shape) == 0 || !data->pixels == !data->values)
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: the data set is empty; load or make it first and check the status",
+                        function);
+    if ((uint64_t)data->count > UINT32_MAX)
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %zu samples are more than 2^32 - 1; lower the set's count", function,
+                        data->count);
+    for (int c = 0; c < 4; c++)
+        if (!isfinite(data->mean[c]) || !isfinite(data->std[c]) || !(data->std[c] > 0))
+            return gfi_fail(GF_ERROR_ARGUMENT, "%s: channel %d has mean %g, std %g; both must be finite, std above 0",
+                            function, c, data->mean[c], data->std[c]);
+    return GF_OK;
+}
+
+// A copy of the caller's arrays, checked.
+static gf_status gfi_data_from(const char *function, gf_dataset *data, const gf_dataset *given) {
+    if (given->labels ? given->classes < 2 : given->outputs < 1)
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is %d; it must be at least %d", function,
+                        given->labels ? "classes" : "outputs", given->labels ? given->classes : given->outputs,
+                        given->labels ? 2 : 1);
+    gf_status status = gfi_data_pick(data, given, NULL, given->count);
+    if (status != GF_OK) return status;
+    const size_t count = data->count, numbers = data->values ? count * gfi_shape_size(data->shape) : 0;
+    for (size_t i = 0; i < numbers && status == GF_OK; i++)
+        if (!isfinite(data->values[i]))
+            status = gfi_fail(GF_ERROR_ARGUMENT, "%s: x[%zu] is %g; training needs finite numbers", function, i,
+                              (double)data->values[i]);
+    for (size_t i = 0; i < count * (size_t)data->outputs && status == GF_OK; i++)
+        if (!isfinite(data->targets[i]))
+            status = gfi_fail(GF_ERROR_ARGUMENT, "%s: targets[%zu] is %g; training needs finite numbers", function, i,
+                              (double)data->targets[i]);
+    for (size_t i = 0; i < count && data->labels && status == GF_OK; i++)
+        if (data->labels[i] < 0 || data->labels[i] >= data->classes)
+            status = gfi_fail(GF_ERROR_ARGUMENT, "%s: labels[%zu] is %d, expected 0..%d", function, i, data->labels[i],
+                              data->classes - 1);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
 }
 
 GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t count, const gf_real *x, const int *labels,
                                     int classes, const gf_real *targets, int outputs) {
     const char *const me = "gf_data_from_arrays";
-    if (!data) return gfi_null(me, "data");
-    memset(data, 0, sizeof *data);
-    if (!x) return gfi_null(me, "x");
-    if (!labels == !targets) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s; give one of the two", me,
-                        labels ? "labels and targets are both there" : "labels and targets are both NULL");
-    }
-    if (labels ? classes < 2 : outputs < 1) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s is %d; it must be at least %d", me, labels ? "classes" : "outputs",
-                        labels ? classes : outputs, labels ? 2 : 1);
-    }
-    for (size_t i = 0; labels && i < count; i++) {
-        if (labels[i] < 0 || labels[i] >= classes) {
-            return gfi_fail(GF_ERROR_ARGUMENT, "%s: labels[%zu] is %d, expected 0..%d", me, i, labels[i], classes - 1);
-        }
-    }
-    gf_status status = gfi_data_alloc(data, shape, count, labels ? GFI_HAS_LABELS : 0, labels ? 0 : outputs);
+    gf_status status = gfi_data_begin(me, data, "x", x);
     if (status != GF_OK) return status;
-    data->classes = labels ? classes : 0;
-    size_t size = count * gf_shape_size(shape), target_size = count * (size_t)data->outputs;
-    memcpy(data->values, x, size * sizeof *x);
-    if (labels) memcpy(data->labels, labels, count * sizeof *labels);
-    if (targets) memcpy(data->targets, targets, target_size * sizeof *targets);
-    for (size_t i = 0; i < size + target_size; i++) {
-        gf_real value = i < size ? data->values[i] : data->targets[i - size];
-        if (isfinite(value)) continue;
-        gf_data_free(data);
-        return gfi_fail(GF_ERROR_ARGUMENT, "%s: %s[%zu] is %g; training needs finite numbers", me,
-                        i < size ? "x" : "targets", i < size ? i : i - size, (double)value);
-    }
-    return GF_OK;
+    if (!labels == !targets)
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: labels and targets are both %s; give one of the two", me,
+                        labels ? "there" : "NULL");
+    gf_dataset given = {shape, count, labels ? classes : 0, labels ? 0 : outputs, NULL, (gf_real *)x, (int *)labels,
+                        (gf_real *)targets, {0, 0, 0, 0}, {1, 1, 1, 1}, 0};
+    return gfi_data_from(me, data, &given);
 }
 
-// --- Synthetic data --------------------------------------------------------------------------------------------------
-// Sample number i is a pure function of (seed, i): its key opens a counter of its own, from which each drawn quantity
-// takes a fixed place. Only + - * / √ and floor in double, then rounding to 8 bits: no libm, the same anywhere.
-
-static double gfi_between(uint64_t key, uint64_t index, double low, double high) {
-    return low + (high - low) * gfi_random_unit(gfi_random_at(key, index));
-}
-
-// gray value 0..255 with noise of ±amplitude from one random byte
-static uint8_t gfi_gray(double value, double amplitude, uint64_t byte) {
-    value += amplitude * ((double)(byte & 255) / 127.5 - 1);
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
-}
-
-// Digits as handwriting: chains of quadratic Bézier curves on a grid 12 wide and 20 high. A chain is the number of its
-// points (negative: an ornament that half of the writers leave out), then x, y of start, control, end, control, end, …
-static const signed char gfi_digit_chains[10][40] = {
-    {9, 6, 0, 12, 0, 12, 10, 12, 20, 6, 20, 0, 20, 0, 10, 0, 0, 6, 0, 0},
-    {3, 6, 0, 6, 10, 6, 20, -3, 2, 5, 5, 3, 6, 0, 0},
-    {9, 1, 5, 1, 0, 6, 0, 12, 0, 11, 6, 10, 11, 1, 20, 6, 19, 12, 20, 0},
-    {11, 1, 2, 4, 0, 6, 0, 11, 0, 11, 5, 11, 9, 5, 9, 12, 9, 12, 15, 12, 20, 6, 20, 2, 20, 0, 17, 0},
-    {5, 8, 0, 4, 7, 0, 13, 6, 13, 12, 13, 3, 9, 6, 9, 13, 9, 20, 0},
-    {13, 11, 0, 6, 0, 2, 0, 2, 4, 1, 9, 4, 7, 6, 7, 12, 7, 12, 13, 12, 20, 6, 20, 2, 20, 0, 17, 0},
-    {11, 9, 0, 1, 3, 0, 13, 0, 20, 6, 20, 12, 20, 12, 14, 12, 9, 6, 9, 1, 9, 0, 14, 0},
-    {5, 0, 0, 6, 0, 12, 0, 6, 10, 4, 20, -3, 3, 10, 6, 10, 10, 10, 0},
-    {17, 6, 9,  1, 8,  1, 4,  1, 0,  6,  0,  11, 0,  11, 4,  11, 8, 6,
-     9,  0, 11, 0, 15, 0, 20, 6, 20, 12, 20, 12, 15, 12, 11, 6,  9, 0},
-    {11, 12, 6, 12, 0, 6, 0, 0, 0, 0, 6, 0, 11, 6, 11, 12, 11, 12, 6, 12, 14, 9, 20, 0},
-};
-
-typedef struct gfi_pen {  // one writer, one digit
-    uint64_t key;
-    double x, y;  // centre on the 28×28 image
-    double scale_x, scale_y, slant, tilt, wobble, radius;
-    double distance[28 * 28];  // squared distance of each pixel from the nearest stroke so far
-} gfi_pen;
-
-// Where the writer puts the grid point p. The wobble depends on the grid point alone, so that strokes stay joined.
-static void gfi_pen_place(const gfi_pen *pen, const signed char *p, double *x, double *y) {
-    uint64_t place = 16 + 2 * (uint64_t)(p[0] + 16 * p[1]);
-    double gx = p[0] - 6 + gfi_between(pen->key, place, -pen->wobble, pen->wobble);
-    double gy = p[1] - 10 + gfi_between(pen->key, place + 1, -pen->wobble, pen->wobble);
-    *x = pen->x + pen->scale_x * gx - pen->slant * gy;
-    *y = pen->y + pen->scale_y * gy + pen->tilt * gx;
-}
-
-// Lower the distances around the straight stroke from (x0, y0) to (x1, y1).
-static void gfi_pen_line(gfi_pen *pen, double x0, double y0, double x1, double y1) {
-    double reach = pen->radius + 1, dx = x1 - x0, dy = y1 - y0, length = dx * dx + dy * dy;
-    int left = (int)floor((x0 < x1 ? x0 : x1) - reach), right = (int)floor((x0 < x1 ? x1 : x0) + reach);
-    int top = (int)floor((y0 < y1 ? y0 : y1) - reach), bottom = (int)floor((y0 < y1 ? y1 : y0) + reach);
-    for (int y = top < 0 ? 0 : top; y <= bottom && y < 28; y++) {
-        for (int x = left < 0 ? 0 : left; x <= right && x < 28; x++) {
-            double px = x - x0, py = y - y0, along = length > 0 ? (px * dx + py * dy) / length : 0;
-            along = along < 0 ? 0 : along > 1 ? 1 : along;
-            px -= along * dx, py -= along * dy;
-            double square = px * px + py * py;
-            if (square < pen->distance[y * 28 + x]) pen->distance[y * 28 + x] = square;
-        }
-    }
-}
-
-static void gfi_pen_chain(gfi_pen *pen, const signed char *point, int points) {
-    double x[3], y[3];
-    gfi_pen_place(pen, point, &x[0], &y[0]);
-    for (int i = 1; i + 1 < points; i += 2) {
-        double from_x = x[0], from_y = y[0];
-        gfi_pen_place(pen, point + 2 * i, &x[1], &y[1]);
-        gfi_pen_place(pen, point + 2 * i + 2, &x[2], &y[2]);
-        for (int step = 1; step <= 6; step++) {  // B(t) = (1-t)²·p0 + 2t(1-t)·p1 + t²·p2
-            double t = step / 6.0, s = 1 - t;
-            double to_x = s * s * x[0] + 2 * s * t * x[1] + t * t * x[2];
-            double to_y = s * s * y[0] + 2 * s * t * y[1] + t * t * y[2];
-            gfi_pen_line(pen, from_x, from_y, to_x, to_y);
-            from_x = to_x, from_y = to_y;
-        }
-        x[0] = x[2], y[0] = y[2];
-    }
-}
-
-static void gfi_digit_draw(uint8_t *pixels, int digit, uint64_t key) {
-    gfi_pen pen;
-    pen.key = key;
-    pen.x = 13.5 + gfi_between(key, 0, -3.2, 3.2);
-    pen.y = 13.5 + gfi_between(key, 1, -2.8, 2.8);
-    pen.scale_x = gfi_between(key, 2, 0.6, 1.1);
-    pen.scale_y = gfi_between(key, 3, 0.7, 1.05);
-    pen.slant = gfi_between(key, 4, -0.25, 0.5);
-    pen.tilt = gfi_between(key, 5, -0.25, 0.25);
-    pen.wobble = 1.15;
-    pen.radius = gfi_between(key, 6, 0.7, 1.7);
-    double ink = gfi_between(key, 7, 170, 255);
-    for (int i = 0; i < 28 * 28; i++) pen.distance[i] = 1e9;
-    for (const signed char *chain = gfi_digit_chains[digit]; *chain;) {
-        int points = *chain < 0 ? -*chain : *chain;
-        if (*chain > 0 || gfi_between(key, 8, 0, 1) < 0.5) gfi_pen_chain(&pen, chain + 1, points);
-        chain += 1 + 2 * points;
-    }
-    for (int i = 0; i < 28 * 28; i += 8) {
-        uint64_t noise = gfi_random_at(key, 1024 + (uint64_t)i);
-        for (int k = i; k < i + 8; k++, noise >>= 8) {
-            double cover = pen.radius + 0.5 - sqrt(pen.distance[k]);  // antialiased: a pixel is half inked at the rim
-            pixels[k] = gfi_gray(ink * (cover < 0 ? 0 : cover > 1 ? 1 : cover), 12, noise);
-        }
-    }
-}
-
-typedef void gfi_draw(uint8_t *pixels, int label, uint64_t key);
-
-// Labels run 0, 1, …, 9, 0, …, so that every class is equally frequent in any stretch of the set.
-static gf_status gfi_data_drawn(const char *function, gf_dataset *data, gf_shape shape, size_t count, uint64_t seed,
-                                gfi_draw *draw) {
-    if (!data) return gfi_null(function, "data");
-    gf_status status = gfi_data_alloc(data, shape, count, GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+GFDEF gf_status gf_data_from_pixels(gf_dataset *data, gf_shape shape, size_t count, const uint8_t *pixels,
+                                    const int *labels, int classes) {
+    const char *const me = "gf_data_from_pixels";
+    gf_status status = gfi_data_begin(me, data, "pixels", pixels);
     if (status != GF_OK) return status;
-    uint64_t key = gfi_random_key(seed, GF_STREAM_DATA);
-    data->classes = 10;
-    data->synthetic = 1;
-    for (size_t i = 0; i < count; i++) {
-        data->labels[i] = (int)(i % 10);
-        draw(data->pixels + i * gf_shape_size(shape), data->labels[i], gfi_random_at(key, i));
-    }
-    return GF_OK;
+    if (!labels) return gfi_null(me, "labels");
+    gf_dataset given = {shape, count, classes, 0, (uint8_t *)pixels, NULL, (int *)labels, NULL, {0, 0, 0, 0},
+                        {1, 1, 1, 1}, 0};
+    return gfi_data_from(me, data, &given);
 }
 
-GFDEF gf_status gf_data_digits(gf_dataset *data, size_t count, uint64_t seed) {
-    return gfi_data_drawn("gf_data_digits", data, gf_image(1, 28, 28), count, seed, gfi_digit_draw);
-}
-
-// A wave of period 1 between 0 and 1: a triangle with rounded tips.
-static double gfi_wave(double t) {
-    t -= floor(t);
-    t = t < 0.5 ? 2 * t : 2 - 2 * t;
-    return t * t * (3 - 2 * t);
-}
-
-// Noise that varies smoothly over about one unit: random numbers at whole coordinates, interpolated between.
-static double gfi_clouds(uint64_t key, double x, double y) {
-    double left = floor(x), top = floor(y), u = x - left, v = y - top;
-    uint64_t corner = 4096 + (uint64_t)left + 64 * (uint64_t)top;
-    u *= u * (3 - 2 * u), v *= v * (3 - 2 * v);
-    double above = gfi_between(key, corner, 0, 1) * (1 - u) + gfi_between(key, corner + 1, 0, 1) * u;
-    double below = gfi_between(key, corner + 64, 0, 1) * (1 - u) + gfi_between(key, corner + 65, 0, 1) * u;
-    return above * (1 - v) + below * v;
-}
-
-typedef struct gfi_cloth {  // one texture
-    uint64_t key;
-    int kind;
-    double cos, sin;  // direction of the pattern
-    double frequency, phase_x, phase_y, centre_x, centre_y;
-} gfi_cloth;
-
-// Brightness of the pattern in 0..1 at pixel (x, y).
-static double gfi_cloth_at(const gfi_cloth *cloth, int x, int y) {
-    double u = (x * cloth->cos + y * cloth->sin) * cloth->frequency + cloth->phase_x;
-    double v = (y * cloth->cos - x * cloth->sin) * cloth->frequency + cloth->phase_y;
-    double dx = x - cloth->centre_x, dy = y - cloth->centre_y;
-    switch (cloth->kind) {
-    case 4: // checks
-        u = gfi_wave(u), v = gfi_wave(v);
-        return u * v + (1 - u) * (1 - v);
-    case 5: // dots
-        u -= floor(u) + 0.5, v -= floor(v) + 0.5;
-        u = 2.1 - 5 * sqrt(u * u + v * v);
-        return u < 0 ? 0 : u > 1 ? 1 : u;
-    case 6: return gfi_wave(sqrt(dx * dx + dy * dy) * cloth->frequency + cloth->phase_x);       // rings
-    case 7: return gfi_between(cloth->key, 4096 + (uint64_t)(x + 32 * y), 0, 1);                // sand
-    case 8: return gfi_clouds(cloth->key, x * cloth->frequency + 1, y * cloth->frequency + 1);  // clouds
-    case 9: return gfi_wave(u + gfi_wave(0.5 * v));                                             // zigzag
-    default: return gfi_wave(u);                                                                // stripes: | \ - /
-    }
-}
-
-static void gfi_texture_draw(uint8_t *pixels, int kind, uint64_t key) {
-    static const double direction[4][2] = {{1, 0}, {1, 1}, {0, 1}, {-1, 1}};
-    gfi_cloth cloth;
-    cloth.key = key;
-    cloth.kind = kind;
-    cloth.cos = gfi_between(key, 0, -0.2, 0.2) + (kind < 4 ? direction[kind][0] : gfi_between(key, 1, -1, 1));
-    cloth.sin = gfi_between(key, 2, -0.2, 0.2) + (kind < 4 ? direction[kind][1] : gfi_between(key, 3, -1, 1));
-    double length = sqrt(cloth.cos * cloth.cos + cloth.sin * cloth.sin) + 1e-9;
-    cloth.cos /= length, cloth.sin /= length;
-    cloth.frequency = 1 / gfi_between(key, 4, 5, 11);
-    cloth.phase_x = gfi_between(key, 5, 0, 1), cloth.phase_y = gfi_between(key, 6, 0, 1);
-    cloth.centre_x = gfi_between(key, 7, 0, 31), cloth.centre_y = gfi_between(key, 8, 0, 31);
-    double dark[3], bright[3];  // the two colours differ by ±(40…120) in every channel: colour tells nothing
-    for (uint64_t c = 0; c < 3; c++) {
-        double middle = gfi_between(key, 16 + c, 70, 185), half = gfi_between(key, 24 + c, 20, 60);
-        if (gfi_between(key, 32 + c, 0, 1) < 0.5) half = -half;
-        dark[c] = middle - half, bright[c] = middle + half;
-    }
-    for (int i = 0; i < 32 * 32; i++) {
-        double level = gfi_cloth_at(&cloth, i % 32, i / 32);
-        uint64_t noise = gfi_random_at(key, 16384 + (uint64_t)i);
-        for (int c = 0; c < 3; c++, noise >>= 8) {
-            pixels[c * 32 * 32 + i] = gfi_gray(dark[c] + (bright[c] - dark[c]) * level, 12, noise);
-        }
-    }
-}
-
-GFDEF gf_status gf_data_textures(gf_dataset *data, size_t count, uint64_t seed) {
-    return gfi_data_drawn("gf_data_textures", data, gf_image(3, 32, 32), count, seed, gfi_texture_draw);
-}
-
+// Sample i is a pure function of (seed, i): its key opens a counter of its own, where every draw has a fixed place.
 GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed) {
-    if (!data) return gfi_null("gf_data_xor", "data");
-    memset(data, 0, sizeof *data);
-    if (!(noise >= 0) || !(noise <= 1e30)) {  // beyond, x would overflow a float
-        return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_data_xor: noise is %g; it is a standard deviation, 0 or more, at most 1e30", noise);
-    }
-    gf_status status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, 1);
+    const char *const me = "gf_data_xor";
+    gf_status status = gfi_data_begin(me, data, "data", data);
     if (status != GF_OK) return status;
-    uint64_t key = gfi_random_key(seed, GF_STREAM_DATA);
+    if (!(noise >= 0) || !(noise <= 1e30))  // beyond, x would overflow a float
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: noise is %g; expected a standard deviation of 0 or more, at most 1e30",
+                        me, noise);
+    status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, 1);
+    if (status != GF_OK) return status;
     data->classes = 2;
     data->synthetic = 1;
+    uint64_t key = gfi_random_key(seed, GFI_STREAM_DATA);
     for (size_t i = 0; i < count; i++) {
         uint64_t point = gfi_random_at(key, i);
         double clean[2], noisy[2];
         for (uint64_t k = 0; k < 2; k++) {
-            clean[k] = gfi_between(point, k, -1, 1);
+            clean[k] = 2 * gfi_random_unit(gfi_random_at(point, k)) - 1;
             noisy[k] = clean[k] + noise * gfi_random_gauss(gfi_random_at(point, 2 + k));
             data->values[2 * i + k] = (gf_real)noisy[k];
         }
@@ -5433,552 +4477,126 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
     return GF_OK;
 }
 
-// --- Files -----------------------------------------------------------------------------------------------------------
-#ifndef GF_NO_STDIO
-
-typedef struct gfi_file {
-    FILE *stream;
-    const char *path, *hint;  // hint: what to do when it is not there
-    uint64_t size;            // bytes
-} gfi_file;
-
-static void gfi_file_close(gfi_file *file) {
-    if (file->stream) fclose(file->stream);
-    file->stream = NULL;
-}
-
-static gf_status gfi_file_open(gfi_file *file, const char *path, const char *hint) {
-    file->path = path;
-    file->hint = hint;
-    file->stream = fopen(path, "rb");
-    if (!file->stream) {
-        return gfi_fail(GF_ERROR_IO, "%.200s: cannot be opened: %s; %s", path, strerror(errno), hint);
-    }
-    long size = fseek(file->stream, 0, SEEK_END) == 0 ? ftell(file->stream) : -1;
-    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) {  // a folder, a pipe
-        gfi_file_close(file);
-        return gfi_fail(GF_ERROR_IO, "%.200s: is not a regular file; %s", path, hint);
-    }
-    file->size = (uint64_t)size;
-    return GF_OK;
-}
-
-static gf_status gfi_file_read(gfi_file *file, void *bytes, size_t size) {
-    if (fread(bytes, 1, size, file->stream) == size) return GF_OK;
-    return gfi_fail(GF_ERROR_IO, "%.200s: reading %zu bytes failed: %s; %s", file->path, size,
-                    ferror(file->stream) ? strerror(errno) : "the file ends before", file->hint);
-}
-
-// The whole file and 4 zeros behind it, for the caller to free.
-static gf_status gfi_file_whole(const char *path, const char *hint, unsigned char **bytes, size_t *size) {
-    gfi_file file;
-    *bytes = NULL;
-    gf_status status = gfi_file_open(&file, path, hint);
-    if (status != GF_OK) return status;
-    *size = (size_t)file.size;
-    if (file.size < SIZE_MAX - 4) *bytes = (unsigned char *)gfi_alloc(*size + 4, 1);
-    if (*bytes) {
-        status = gfi_file_read(&file, *bytes, *size);
-        memset(*bytes + *size, 0, 4);
-    } else {
-        status = gfi_fail(GF_ERROR_MEMORY, "%.200s: no memory for its %llu bytes", path, (unsigned long long)file.size);
-    }
-    gfi_file_close(&file);
-    return status;
-}
-
-// Read an IDX header: magic number 0x00000800 + sides, then each side, all big-endian. The file's length must follow.
-static gf_status gfi_idx_header(gfi_file *file, int sides, uint32_t side[3]) {
-    uint8_t bytes[16] = {0};
-    size_t length = 4 + 4 * (size_t)sides;
-    uint64_t expected = length, part[4] = {0, 0, 1, 1};
-    gf_status status = gfi_file_read(file, bytes, file->size < length ? (size_t)file->size : length);
-    if (status != GF_OK) return status;
-    for (int i = 0; i < 16; i += 4) {
-        part[i / 4] =
-            (uint32_t)bytes[i] << 24 | (uint32_t)bytes[i + 1] << 16 | (uint32_t)bytes[i + 2] << 8 | bytes[i + 3];
-    }
-    if (part[0] != 0x800u + (unsigned)sides) {
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%08x (%s), found 0x%08x; %s", file->path,
-                        0x800u + (unsigned)sides, sides == 3 ? "images" : "labels", (unsigned)part[0],
-                        bytes[0] == 0x1f ? "unpack it with gunzip" : "are images and labels swapped?");
-    }
-    for (int i = 0; i < 3; i++) side[i] = i < sides ? (uint32_t)part[i + 1] : 1;
-    if (side[0] == 0 || side[1] - 1 >= 32768 || side[2] - 1 >= 32768) {
-        return gfi_fail(GF_ERROR_FORMAT,
-                        "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s", file->path,
-                        (unsigned)side[0], (unsigned)side[1], (unsigned)side[2], file->hint);
-    }
-    expected += (uint64_t)side[0] * side[1] * side[2];
-    if (file->size != expected) {
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected %llu bytes by its header, found %llu; %s", file->path,
-                        (unsigned long long)expected, (unsigned long long)file->size, file->hint);
-    }
-    return GF_OK;
-}
-
-static gf_status gfi_idx_load(gf_dataset *data, gfi_file *images, gfi_file *labels) {
-    uint32_t side[3], label_side[3];
-    gf_status status = gfi_idx_header(images, 3, side);
-    if (status == GF_OK) status = gfi_idx_header(labels, 1, label_side);
-    if (status != GF_OK) return status;
-    if (side[0] != label_side[0]) {
-        return gfi_fail(GF_ERROR_FORMAT, "%.120s has %u images, %.120s %u labels; take files of one set", images->path,
-                        (unsigned)side[0], labels->path, (unsigned)label_side[0]);
-    }
-    status = gfi_data_alloc(data, gf_image(1, (int)side[1], (int)side[2]), side[0], GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
-    if (status != GF_OK) return status;
-    status = gfi_file_read(images, data->pixels, (size_t)images->size - 16);
-    for (size_t i = 0; i < data->count && status == GF_OK; i += 4096) {
-        uint8_t bytes[4096];
-        size_t n = data->count - i < sizeof bytes ? data->count - i : sizeof bytes;
-        status = gfi_file_read(labels, bytes, n);
-        for (size_t k = 0; k < n && status == GF_OK; k++) {
-            data->labels[i + k] = bytes[k];
-            if (bytes[k] >= data->classes) data->classes = bytes[k] + 1;
-        }
-    }
-    return status;
-}
-
-static gf_status gfi_idx_files(gf_dataset *data, const char *images, const char *labels, const char *hint) {
-    gfi_file image_file, label_file;
-    gf_status status = gfi_file_open(&image_file, images, hint);
-    if (status != GF_OK) return status;
-    status = gfi_file_open(&label_file, labels, hint);
-    if (status == GF_OK) status = gfi_idx_load(data, &image_file, &label_file);
-    gfi_file_close(&image_file);
-    gfi_file_close(&label_file);
-    if (status != GF_OK) gf_data_free(data);
-    return status;
-}
-
-GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels) {
-    if (!data) return gfi_null("gf_data_idx", "data");
-    memset(data, 0, sizeof *data);
-    if (!images) return gfi_null("gf_data_idx", "images");
-    if (!labels) return gfi_null("gf_data_idx", "labels");
-    return gfi_idx_files(data, images, labels, "check its name and copy it again");
-}
-
-// folder/name into path[GFI_PATH_SIZE]
-enum { GFI_PATH_SIZE = 1024 };
-static gf_status gfi_path(char *path, const char *folder, const char *name) {
-    int length = gfi_print(path, GFI_PATH_SIZE, "%s/%s", folder, name);
-    if (length > 0 && length < GFI_PATH_SIZE) return GF_OK;
-    return gfi_fail(GF_ERROR_ARGUMENT, "%.200s…: the folder's name is longer than %d bytes", folder, GFI_PATH_SIZE);
-}
-
-GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
-    char images[GFI_PATH_SIZE], labels[GFI_PATH_SIZE];
-    if (!data) return gfi_null("gf_data_mnist", "data");
-    memset(data, 0, sizeof *data);
-    if (!folder) return gfi_null("gf_data_mnist", "folder");
-    gf_status status = gfi_path(images, folder, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte");
-    if (status == GF_OK) status = gfi_path(labels, folder, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte");
-    if (status == GF_OK) status = gfi_idx_files(data, images, labels, "run ./data_fetch.sh mnist");
-    if (status != GF_OK) return status;
-    int found = data->classes;
-    data->classes = 10;
-    if (found <= 10) return GF_OK;
-    gf_data_free(data);
-    return gfi_fail(GF_ERROR_FORMAT, "%.200s: label expected 0..9, found %d; run ./data_fetch.sh mnist", labels,
-                    found - 1);
-}
-
-enum { GFI_CIFAR_RECORD = 1 + 3 * 32 * 32 };  // label, then the red, green and blue planes
-
-// Append one file's records at sample `first`; data has room for them.
-static gf_status gfi_cifar_load(gf_dataset *data, size_t first, gfi_file *file) {
-    for (size_t i = 0; i < file->size / GFI_CIFAR_RECORD; i++) {
-        uint8_t label;
-        gf_status status = gfi_file_read(file, &label, 1);
-        if (status == GF_OK) status = gfi_file_read(file, data->pixels + (first + i) * 3072, 3072);
-        if (status != GF_OK) return status;
-        if (label > 9) {
-            return gfi_fail(GF_ERROR_FORMAT, "%.200s: record %zu: label expected 0..9, found %d; %s", file->path, i,
-                            label, file->hint);
-        }
-        data->labels[first + i] = label;
-    }
-    return GF_OK;
-}
-
-GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) {
-    static const char *const names[6] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                                         "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
-    char path[6][GFI_PATH_SIZE];
-    gfi_file file[6];
-    gf_status status = GF_OK;
-    size_t count = 0;
-    int from = test ? 5 : 0, to = test ? 6 : 5, opened = from;
-    if (!data) return gfi_null("gf_data_cifar10", "data");
-    memset(data, 0, sizeof *data);
-    if (!folder) return gfi_null("gf_data_cifar10", "folder");
-    for (; opened < to && status == GF_OK; opened++) {
-        gfi_file *f = &file[opened];
-        f->stream = NULL;
-        status = gfi_path(path[opened], folder, names[opened]);
-        if (status == GF_OK) status = gfi_file_open(f, path[opened], "run ./data_fetch.sh cifar10");
-        if (status == GF_OK && (f->size == 0 || f->size % GFI_CIFAR_RECORD != 0)) {
-            status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %llu bytes in all; %s",
-                              f->path, GFI_CIFAR_RECORD, (unsigned long long)f->size, f->hint);
-        }
-        if (status == GF_OK) count += (size_t)(f->size / GFI_CIFAR_RECORD);
-    }
-    if (status == GF_OK) status = gfi_data_alloc(data, gf_image(3, 32, 32), count, GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
-    data->classes = 10;
-    count = 0;
-    for (int i = from; i < opened; i++) {
-        if (status == GF_OK) status = gfi_cifar_load(data, count, &file[i]);
-        if (status == GF_OK) count += (size_t)(file[i].size / GFI_CIFAR_RECORD);
-        gfi_file_close(&file[i]);
-    }
-    if (status != GF_OK) gf_data_free(data);
-    return status;
-}
-
-// --- CSV: two passes over the text in memory, one to count, one to read ---
-
-typedef struct gfi_csv {
-    const char *path;
-    char *at, *end;  // the current line, without blanks around it
-    char *next;      // where the following line starts; the text ends with 0
-    size_t line, columns, rows;
-    int header;
-} gfi_csv;
-
-static int gfi_is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-
-// Shrink [at, end) until no blank stands at either side.
-static void gfi_trim(char **at, char **end) {
-    while (*at < *end && gfi_is_blank(**at)) ++*at;
-    while (*end > *at && gfi_is_blank((*end)[-1])) --*end;
-}
-
-// Step to the next line that holds anything; 0 at the end of the text.
-static int gfi_csv_line(gfi_csv *csv) {
-    while (*csv->next) {
-        char *stop = strchr(csv->next, '\n');
-        csv->at = csv->next;
-        csv->end = stop ? stop : csv->at + strlen(csv->at);
-        csv->next = stop ? stop + 1 : csv->end;
-        csv->line++;
-        gfi_trim(&csv->at, &csv->end);
-        if (csv->at < csv->end) return 1;
-    }
-    return 0;
-}
-
-// Take the next cell [*cell, *stop) off the line; 0 when the line is used up.
-static int gfi_csv_cell(gfi_csv *csv, char **cell, char **stop) {
-    if (csv->at > csv->end) return 0;
-    *cell = csv->at;
-    *stop = (char *)memchr(csv->at, ',', (size_t)(csv->end - csv->at));
-    if (!*stop) *stop = csv->end;
-    csv->at = *stop + 1;
-    gfi_trim(cell, stop);
-    return 1;
-}
-
-static char *gfi_skip_digits(char *at) {
-    while (*at >= '0' && *at <= '9') at++;
-    return at;
-}
-
-// Is the cell a decimal number, and which? The grammar is checked here, since strtod also takes "nan", "0x1p3" and what
-// the locale wants; the conversion is left to strtod, which rounds correctly, with the locale's decimal point put in.
-static int gfi_csv_number(char *cell, char *stop, double *value) {
-    char *at = cell + (*cell == '+' || *cell == '-'), *whole = at, *point = NULL, after = *stop;
-    size_t digits;
-    at = gfi_skip_digits(at);
-    digits = (size_t)(at - whole);
-    if (*at == '.') {
-        point = at;
-        at = gfi_skip_digits(at + 1);
-        digits += (size_t)(at - point - 1);
-    }
-    if (digits > 0 && (*at == 'e' || *at == 'E')) {
-        char *exponent = at + 1 + (at[1] == '+' || at[1] == '-');
-        at = gfi_skip_digits(exponent);
-        if (at == exponent) return 0;
-    }
-    if (digits == 0 || at != stop) return 0;
-    *stop = 0;  // "1,5" is one number in some locales
-    if (point) *point = *localeconv()->decimal_point;
-    *value = strtod(cell, NULL);
-    if (point) *point = '.';
-    *stop = after;
-    return 1;
-}
-
-static gf_status gfi_csv_refuse(const gfi_csv *csv, size_t column, const char *cell, const char *stop,
-                                const char *why) {
-    int length = (int)(stop - cell < 24 ? stop - cell : 24);
-    if (!why) {
-        why = length == 0                         ? "a cell is empty; fill it or drop the row"
-              : memchr(cell, '"', (size_t)length) ? "quotes are not understood; write names and numbers bare"
-              : memchr(cell, ';', (size_t)length) || memchr(cell, '\t', (size_t)length)
-                  ? "columns must be separated by commas"
-                  : "is not a decimal number";
-    }
-    return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu, column %zu: \"%.*s\": %s", csv->path, csv->line, column, length,
-                    cell, why);
-}
-
-// First pass: is there a header, how many rows and columns, do all rows have the same number of them?
-static gf_status gfi_csv_count(gfi_csv *csv) {
-    size_t first_line = 0;
-    while (gfi_csv_line(csv)) {
-        char *cell = csv->at, *stop = csv->end;
-        size_t columns = 0, numbers = 0, bare = 0;
-        double value;
-        while (gfi_csv_cell(csv, &cell, &stop)) {
-            columns++;
-            if (first_line) continue;
-            numbers += (size_t)gfi_csv_number(cell, stop, &value);
-            bare += cell < stop && !memchr(cell, '"', (size_t)(stop - cell));
-        }
-        if (!first_line) {
-            first_line = csv->line;
-            csv->columns = columns;
-            csv->header = numbers == 0 && bare == columns;
-        }
-        if (columns != csv->columns) {
-            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree",
-                            csv->path, csv->line, columns, first_line, csv->columns);
-        }
-        csv->rows++;
-    }
-    csv->rows -= (size_t)csv->header;
-    if (csv->rows == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", csv->path);
-    if (csv->columns < 2 || csv->columns > INT_MAX) {
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected 2 columns or more (sample, then class or target), found %zu",
-                        csv->path, csv->columns);
-    }
-    return GF_OK;
-}
-
-// Second pass: the numbers of one line into sample i.
-static gf_status gfi_csv_row(gfi_csv *csv, gf_dataset *data, size_t i) {
-    size_t inputs = csv->columns - 1;
-    char *cell, *stop;
-    for (size_t column = 0; gfi_csv_cell(csv, &cell, &stop); column++) {
-        double value;
-        if (!gfi_csv_number(cell, stop, &value)) return gfi_csv_refuse(csv, column + 1, cell, stop, NULL);
-        if (!isfinite((gf_real)value)) return gfi_csv_refuse(csv, column + 1, cell, stop, "the number is too large");
-        if (column < inputs) {
-            data->values[i * inputs + column] = (gf_real)value;
-        } else if (data->targets) {
-            data->targets[i] = (gf_real)value;
-        } else if (value >= 0 && value < data->classes && value == floor(value)) {
-            data->labels[i] = (int)value;
-        } else {
-            char why[80];
-            gfi_print(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
-            return gfi_csv_refuse(csv, column + 1, cell, stop, why);
-        }
-    }
-    return GF_OK;
-}
-
-static gf_status gfi_csv_parse(gf_dataset *data, const char *path, char *text, int classes) {
-    gfi_csv csv = {path, NULL, NULL, text, 0, 0, 0, 0};
-    if (memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3;  // UTF-8's byte order mark, which spreadsheets write
-    csv.next = text;
-    gf_status status = gfi_csv_count(&csv);
-    if (status != GF_OK) return status;
-    status = gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
-    data->classes = classes;
-    csv.next = text;
-    csv.line = 0;
-    if (csv.header) gfi_csv_line(&csv);
-    for (size_t i = 0; status == GF_OK && gfi_csv_line(&csv); i++) status = gfi_csv_row(&csv, data, i);
-    return status;
-}
-
-GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
-    unsigned char *text;
-    size_t size;
-    if (!data) return gfi_null("gf_data_csv", "data");
-    memset(data, 0, sizeof *data);
-    if (!path) return gfi_null("gf_data_csv", "path");
-    if (classes < 0 || classes == 1) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression",
-                        classes);
-    }
-    gf_status status = gfi_file_whole(path, "check its name", &text, &size);
-    if (status == GF_OK && memchr(text, 0, size)) {
-        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; expected plain text (UTF-8)", path);
-    }
-    if (status == GF_OK) status = gfi_csv_parse(data, path, (char *)text, classes);
-    GF_FREE(text);
-    if (status != GF_OK) gf_data_free(data);
-    return status;
-}
-#endif  // GF_NO_STDIO
-
-// --- Using a data set ------------------------------------------------------------------------------------------------
-
-// Channels with a normalisation of their own: up to 4; beyond that (a vector of features) one for all.
-static int gfi_data_channels(const gf_dataset *data) { return data->shape.channels <= 4 ? data->shape.channels : 1; }
+// --- Preparing a set -------------------------------------------------------------------------------------------------
 
 GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels) {
-    if (!data) return gfi_null("gf_data_normalize", "data");
-    if (!mean) return gfi_null("gf_data_normalize", "mean");
-    if (!std) return gfi_null("gf_data_normalize", "std");
-    if (channels != 1 && (channels != data->shape.channels || channels > 4)) {
-        return gfi_fail(GF_ERROR_ARGUMENT,
-                        "gf_data_normalize: channels is %d, the data have %d; expected 1 (for all)%s", channels,
+    const char *const me = "gf_data_normalize";
+    if (!data) return gfi_null(me, "data");
+    if (!mean || !std) return gfi_null(me, mean ? "std" : "mean");
+    if (channels != 1 && (channels != data->shape.channels || channels > 4))
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: channels is %d, the data have %d; expected 1 (for all)%s", me, channels,
                         data->shape.channels, data->shape.channels <= 4 ? " or as many" : "");
-    }
-    for (int c = 0; c < channels; c++) {
-        if (!isfinite(mean[c]) || !isfinite(std[c]) || !(std[c] > 0)) {
-            return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_normalize: channel %d has mean %g, std %g; std must be above 0",
-                            c, mean[c], std[c]);
-        }
-    }
+    gf_dataset scaled = *data;
     for (int c = 0; c < 4; c++) {
-        data->mean[c] = mean[c < channels ? c : 0];
-        data->std[c] = std[c < channels ? c : 0];
+        scaled.mean[c] = mean[c < channels ? c : 0];
+        scaled.std[c] = std[c < channels ? c : 0];
     }
-    return GF_OK;
+    gf_status status = gfi_data_check(me, &scaled);
+    if (status == GF_OK) *data = scaled;
+    return status;
 }
 
 GFDEF gf_status gf_data_standardize(gf_dataset *data, gf_dataset *also) {
-    gf_status status = gfi_data_check("gf_data_standardize", data);
-    if (status == GF_OK && also) status = gfi_data_check("gf_data_standardize", also);
+    const char *const me = "gf_data_standardize";
+    gf_status status = gfi_data_check(me, data);
+    if (status == GF_OK && also) status = gfi_data_check(me, also);
     if (status != GF_OK) return status;
-    size_t size = gf_shape_size(data->shape), count = data->count, also_count = also ? also->count : 0;
-    if (!data->values || (also && (!also->values || gf_shape_size(also->shape) != size))) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_standardize: expected values of one shape; for images see "
-                                           "gf_data_normalize");
-    }
+    size_t size = gfi_shape_size(data->shape), count = data->count;
+    if (!data->values || (also && (!also->values || gfi_shape_size(also->shape) != size)))
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: expected values of one shape; for images see gf_data_normalize", me);
     for (size_t k = 0; k < size; k++) {
+        const gf_real *x = data->values + k;
         double sum = 0, square = 0;
-        for (size_t i = 0; i < count; i++) sum += (double)data->values[i * size + k];
+        for (size_t i = 0; i < count; i++) sum += (double)x[i * size];
         double mean = sum / (double)count;
-        for (size_t i = 0; i < count; i++) {
-            double d = (double)data->values[i * size + k] - mean;
-            square += d * d;
-        }
+        for (size_t i = 0; i < count; i++) square += ((double)x[i * size] - mean) * ((double)x[i * size] - mean);
         double std = sqrt(square / (double)count);
         if (!(std > 1e-12 * fabs(mean))) std = 1;  // a constant feature becomes 0
-        for (size_t i = 0; i < count; i++)
-            data->values[i * size + k] = (gf_real)((data->values[i * size + k] - mean) / std);
-        for (size_t i = 0; i < also_count; i++) {
-            also->values[i * size + k] = (gf_real)((also->values[i * size + k] - mean) / std);
-        }
+        for (gf_dataset *set = data; set; set = set == data ? also : NULL)
+            for (size_t i = 0; i < set->count; i++)
+                set->values[i * size + k] = (gf_real)((set->values[i * size + k] - mean) / std);
     }
-    return GF_OK;
-}
-
-// Copy sample `from` of all to place `to` of part.
-static void gfi_data_pick(gf_dataset *part, size_t to, const gf_dataset *all, size_t from) {
-    size_t size = gf_shape_size(all->shape), outputs = (size_t)all->outputs;
-    if (all->pixels) memcpy(part->pixels + to * size, all->pixels + from * size, size * sizeof *all->pixels);
-    if (all->values) memcpy(part->values + to * size, all->values + from * size, size * sizeof *all->values);
-    if (all->labels) part->labels[to] = all->labels[from];
-    if (all->targets)
-        memcpy(part->targets + to * outputs, all->targets + from * outputs, outputs * sizeof *all->targets);
-}
-
-// A data set like `all` with room for count samples.
-static gf_status gfi_data_like(gf_dataset *data, const gf_dataset *all, size_t count) {
-    int has = (all->pixels ? GFI_HAS_PIXELS : 0) | (all->labels ? GFI_HAS_LABELS : 0);
-    gf_status status = gfi_data_alloc(data, all->shape, count, has, all->targets ? all->outputs : 0);
-    if (status != GF_OK) return status;
-    data->classes = all->classes;
-    data->synthetic = all->synthetic;
-    memcpy(data->mean, all->mean, sizeof data->mean);
-    memcpy(data->std, all->std, sizeof data->std);
     return GF_OK;
 }
 
 GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed, gf_dataset *first, gf_dataset *rest) {
     const char *const me = "gf_data_split";
-    if (!first) return gfi_null(me, "first");
-    if (!rest) return gfi_null(me, "rest");
-    if (first == rest || first == all || rest == all) {
+    if (!first || !rest) return gfi_null(me, first ? "rest" : "first");
+    if (first == rest || first == all || rest == all)
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: all, first and rest must be three data sets", me);
-    }
     memset(first, 0, sizeof *first);
     memset(rest, 0, sizeof *rest);
-    if (!all) return gfi_null(me, "all");
     gf_status status = gfi_data_check(me, all);
     if (status != GF_OK) return status;
-    if ((uint64_t)all->count > UINT32_MAX) return gfi_too_many(me, all->count);
     double exact = floor(share * (double)all->count + 0.5);
-    if (!(exact >= 1) || !(exact <= (double)all->count - 1)) {
+    if (!(exact >= 1) || !(exact <= (double)all->count - 1))
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: share %g of %zu samples leaves a part empty; expected between 0 and 1",
                         me, share, all->count);
-    }
     size_t count = (size_t)exact;
     uint32_t *order = (uint32_t *)gfi_alloc(all->count, sizeof *order);
-    status = order ? gfi_data_like(first, all, count) : gfi_fail(GF_ERROR_MEMORY, "%s: no memory for the order", me);
-    if (status == GF_OK) status = gfi_data_like(rest, all, all->count - count);
-    if (status == GF_OK) {
-        gf_random_shuffle(order, all->count, seed, GF_STREAM_SPLIT);
-        for (size_t i = 0; i < count; i++) gfi_data_pick(first, i, all, order[i]);
-        for (size_t i = count; i < all->count; i++) gfi_data_pick(rest, i - count, all, order[i]);
-    } else {
-        gf_data_free(first);
-    }
+    if (!order) return gfi_fail(GF_ERROR_MEMORY, "%s: no memory for the order of %zu samples", me, all->count);
+    gfi_random_shuffle(order, all->count, seed, GFI_STREAM_SPLIT);
+    status = gfi_data_pick(first, all, order, count);
+    if (status == GF_OK) status = gfi_data_pick(rest, all, order + count, all->count - count);
+    if (status != GF_OK) gf_data_free(first);
     GF_FREE(order);
     return status;
 }
 
-GFDEF gf_status gf_data_take(gf_dataset *data, size_t count) {
-    if (!data) return gfi_null("gf_data_take", "data");
-    if (count < 1 || count > data->count) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_take: count is %zu, expected 1..%zu", count, data->count);
+// --- Reading samples -------------------------------------------------------------------------------------------------
+
+// Channels with a normalisation of their own: up to 4; beyond that (a vector of features) one for all.
+static int gfi_data_channels(const gf_dataset *data) { return data->shape.channels <= 4 ? data->shape.channels : 1; }
+
+// lookup[C,256]: the x of every pixel value; C is at most 4.
+static void gfi_data_lookup(const gf_dataset *data, gf_real *lookup) {
+    if (!data->pixels) return;
+    for (int c = 0; c < gfi_data_channels(data); c++)
+        for (int p = 0; p < 256; p++) lookup[256 * c + p] = (gf_real)((p / 255.0 - data->mean[c]) / data->std[c]);
+}
+
+// x[i] = lookup[pixel[i·step]]; step -1 reads a row backwards
+static void gfi_pixels(const gf_real *lookup, const uint8_t *pixel, gf_real *x, size_t n, int step) {
+    const gfi_fast *fast = gfi_engine_best().fast;
+    if (fast) {
+        fast->pixels(lookup, pixel, x, n, step);
+        return;
     }
-    data->count = count;
-    return GF_OK;
-}
-
-static double gfi_data_scale(const gf_dataset *data, int channel, double value) {
-    return (value - data->mean[channel]) / data->std[channel];
-}
-
-// x[0..n) from the numbers at places at, at + step, … of one channel. lookup[256]: x of each pixel value.
-static void gfi_data_copy(gf_real *x, const gf_dataset *data, int channel, size_t at, size_t n, int step,
-                          const gf_real *lookup) {
     ptrdiff_t from = 0;
-    size_t i = 0;
-    if (data->pixels) {
-        const uint8_t *pixel = data->pixels + at;
-        for (; i + 4 <= n; i += 4, from += 4 * step) {  // all loads before the stores: twice as fast
-            gf_real x0 = lookup[pixel[from]], x1 = lookup[pixel[from + step]];
-            gf_real x2 = lookup[pixel[from + 2 * step]], x3 = lookup[pixel[from + 3 * step]];
-            x[i] = x0, x[i + 1] = x1, x[i + 2] = x2, x[i + 3] = x3;
-        }
-        for (; i < n; i++, from += step) x[i] = lookup[pixel[from]];
-    } else {
-        const gf_real *value = data->values + at;
-        gf_real mean = (gf_real)data->mean[channel], std = (gf_real)data->std[channel];
-        for (; i < n; i++, from += step) x[i] = (value[from] - mean) / std;
-    }
+    for (size_t i = 0; i < n; i++, from += step) x[i] = lookup[pixel[from]];
 }
 
-static void gfi_data_lookup(const gf_dataset *data, int channel, gf_real lookup[256]) {
-    for (int p = 0; p < 256; p++) lookup[p] = (gf_real)gfi_data_scale(data, channel, p / 255.0);
+// x[0..n) from the numbers at places at, at + step, … of one channel
+static void gfi_data_copy(const gf_dataset *data, const gf_real *lookup, int channel, size_t at, gf_real *x, size_t n,
+                          int step) {
+    if (data->pixels) {
+        gfi_pixels(lookup + 256 * channel, data->pixels + at, x, n, step);
+        return;
+    }
+    gf_real mean = (gf_real)data->mean[channel], std = (gf_real)data->std[channel];
+    const gf_real *value = data->values + at;
+    ptrdiff_t from = 0;
+    for (size_t i = 0; i < n; i++, from += step) x[i] = (value[from] - mean) / std;
+}
+
+// Sample `index`, normalised, into x[C,H,W].
+static void gfi_data_read(const gf_dataset *data, const gf_real *lookup, size_t index, gf_real *x) {
+    size_t size = gfi_shape_size(data->shape), plane = size / (size_t)gfi_data_channels(data);
+    for (int c = 0; c < gfi_data_channels(data); c++) {
+        size_t first = (size_t)c * plane;
+        gfi_data_copy(data, lookup, c, index * size + first, x + first, plane, 1);
+    }
 }
 
 GFDEF gf_status gf_data_sample(const gf_dataset *data, size_t index, gf_real *x) {
-    gf_real lookup[256];
+    gf_real lookup[4 * 256];
     gf_status status = gfi_data_check("gf_data_sample", data);
     if (status != GF_OK) return status;
     if (!x) return gfi_null("gf_data_sample", "x");
-    if (index >= data->count) {
+    if (index >= data->count)
         return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_sample: index is %zu, expected 0..%zu", index, data->count - 1);
-    }
-    size_t size = gf_shape_size(data->shape), plane = size / (size_t)gfi_data_channels(data);
-    for (size_t at = 0; at < size; at += plane) {
-        int channel = (int)(at / plane);
-        gfi_data_lookup(data, channel, lookup);
-        gfi_data_copy(x + at, data, channel, index * size + at, plane, 1, lookup);
-    }
+    gfi_data_lookup(data, lookup);
+    gfi_data_read(data, lookup, index, x);
     return GF_OK;
 }
 
@@ -5994,12 +4612,11 @@ GFDEF void gf_batches_free(gf_batches *batches) {
     memset(batches, 0, sizeof *batches);
 }
 
-// The place before the sample number `position` of an epoch; its order depends on (seed, epoch) alone.
-static void gfi_batches_place(gf_batches *batches, long epoch, size_t position) {
-    if ((batches->flags & GF_SHUFFLE) && (batches->batch < 0 || batches->epoch != epoch)) {
-        gf_random_shuffle(batches->order, batches->data->count, batches->seed,
-                          GF_STREAM_SHUFFLE + 256 * (uint64_t)epoch);
-    }
+// Stand before the sample number `position` of an epoch. The order depends on (seed, epoch) alone.
+static void gfi_batches_seek(gf_batches *batches, long epoch, size_t position) {
+    const uint64_t stream = GFI_STREAM_SHUFFLE + 256 * (uint64_t)epoch;
+    if ((batches->flags & GF_SHUFFLE) && (batches->batch < 0 || batches->epoch != epoch))
+        gfi_random_shuffle(batches->order, batches->data->count, batches->seed, stream);
     batches->epoch = epoch;
     batches->position = position;
     batches->batch = (long)(position / (size_t)batches->size) - 1;
@@ -6009,26 +4626,6 @@ static void gfi_batches_place(gf_batches *batches, long epoch, size_t position) 
     batches->targets = NULL;
 }
 
-static gf_status gfi_batches_alloc(gf_batches *batches) {
-    const gf_dataset *data = batches->data;
-    size_t rows = (size_t)batches->size < data->count ? (size_t)batches->size : data->count;
-    size_t size = gf_shape_size(data->shape), outputs = (size_t)data->outputs;
-    int channels = gfi_data_channels(data), fits = rows <= SIZE_MAX / size;
-    batches->order = (uint32_t *)gfi_alloc(data->count, sizeof *batches->order);
-    batches->lookup = (gf_real *)gfi_alloc(256 * (size_t)channels, sizeof *batches->lookup);
-    if (fits) batches->x_buffer = (gf_real *)gfi_alloc(rows * size, sizeof *batches->x_buffer);
-    if (data->labels) batches->label_buffer = (int *)gfi_alloc(rows, sizeof *batches->label_buffer);
-    if (data->targets) batches->target_buffer = (gf_real *)gfi_alloc(rows * outputs, sizeof *batches->target_buffer);
-    if (!batches->order || !batches->lookup || !batches->x_buffer || (data->labels && !batches->label_buffer) ||
-        (data->targets && !batches->target_buffer)) {
-        return gfi_fail(GF_ERROR_MEMORY, "gf_batches_init: no memory for batches of %zu samples of %zu numbers", rows,
-                        size);
-    }
-    for (size_t i = 0; i < data->count; i++) batches->order[i] = (uint32_t)i;
-    for (int c = 0; c < channels; c++) gfi_data_lookup(data, c, batches->lookup + 256 * c);
-    return GF_OK;
-}
-
 GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int size, uint64_t seed, int flags) {
     const char *const me = "gf_batches_init";
     if (!batches) return gfi_null(me, "batches");
@@ -6036,100 +4633,82 @@ GFDEF gf_status gf_batches_init(gf_batches *batches, const gf_dataset *data, int
     gf_status status = gfi_data_check(me, data);
     if (status != GF_OK) return status;
     if (size < 1) return gfi_fail(GF_ERROR_ARGUMENT, "%s: size is %d; a batch needs at least 1 sample", me, size);
-    if ((uint64_t)data->count > UINT32_MAX) return gfi_too_many(me, data->count);
-    if (flags & ~(GF_SHUFFLE | GF_FLIP | GF_CROP)) {
+    if (flags & ~(GF_SHUFFLE | GF_FLIP | GF_CROP))
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: flags is %d; expected GF_SHUFFLE, GF_FLIP, GF_CROP or'ed together", me,
                         flags);
-    }
-    if ((flags & (GF_FLIP | GF_CROP)) && data->shape.height == 1 && data->shape.width == 1) {
+    if ((flags & (GF_FLIP | GF_CROP)) && gfi_plane(data->shape) == 1)
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: GF_FLIP and GF_CROP are for images, the samples are vectors of %d", me,
                         data->shape.channels);
+    size_t rows = (size_t)size < data->count ? (size_t)size : data->count, inputs = gfi_shape_size(data->shape);
+    batches->order = (uint32_t *)gfi_alloc(data->count, sizeof *batches->order);
+    batches->lookup = (gf_real *)gfi_alloc(4 * 256, sizeof *batches->lookup);
+    if (rows <= SIZE_MAX / inputs) batches->x_buffer = (gf_real *)gfi_alloc(rows * inputs, sizeof(gf_real));
+    if (data->labels) batches->label_buffer = (int *)gfi_alloc(rows, sizeof(int));
+    if (data->targets) batches->target_buffer = (gf_real *)gfi_alloc(rows * (size_t)data->outputs, sizeof(gf_real));
+    if (!batches->order || !batches->lookup || !batches->x_buffer || (data->labels && !batches->label_buffer) ||
+        (data->targets && !batches->target_buffer)) {
+        gf_batches_free(batches);
+        return gfi_fail(GF_ERROR_MEMORY, "%s: no memory for batches of %zu samples of %zu numbers", me, rows, inputs);
     }
+    for (size_t i = 0; i < data->count; i++) batches->order[i] = (uint32_t)i;
+    gfi_data_lookup(data, batches->lookup);
     batches->data = data;
     batches->size = size;
     batches->seed = seed;
     batches->flags = flags;
-    status = gfi_batches_alloc(batches);
-    if (status != GF_OK) {
-        gf_batches_free(batches);
-        return status;
-    }
+    batches->per_epoch = (long)((data->count - 1) / (size_t)size) + 1;
     batches->batch = -1;
-    gfi_batches_place(batches, 0, 0);
+    gfi_batches_seek(batches, 0, 0);
     return GF_OK;
 }
 
-// One row of an image, moved by shift and perhaps mirrored; what comes from outside is black.
-static void gfi_row_augment(gf_real *x, const gf_dataset *data, int channel, size_t row, int shift, int flip,
-                            const gf_real *lookup) {
-    int width = data->shape.width, left = shift < 0 ? -shift : 0, right = shift > 0 ? width - shift : width;
-    gf_real black = (gf_real)gfi_data_scale(data, channel, 0);
-    if (left > width) left = width;
-    if (right < left) right = left;
-    int from = flip ? width - 1 - (left + shift) : left + shift;
-    for (int i = 0; i < left; i++) x[i] = black;
-    if (right > left) {
-        gfi_data_copy(x + left, data, channel, row + (size_t)from, (size_t)(right - left), flip ? -1 : 1, lookup);
-    }
-    for (int i = right; i < width; i++) x[i] = black;
-}
-
-// One sample into x[C,H,W], flipped and cropped by what (seed, epoch, index) draw: the same in whatever batch it falls.
-static void gfi_batches_sample(const gf_batches *batches, size_t index, gf_real *x) {
+// Sample `index` into x[C,H,W], flipped and moved as (seed, epoch, index) draw: the same in whatever batch it falls.
+static void gfi_batches_augment(const gf_batches *batches, size_t index, gf_real *x) {
     const gf_dataset *data = batches->data;
-    size_t size = gf_shape_size(data->shape), plane = size / (size_t)gfi_data_channels(data), first = index * size;
-    if (!(batches->flags & (GF_FLIP | GF_CROP))) {
-        for (size_t at = 0; at < size; at += plane) {
-            int channel = (int)(at / plane);
-            gfi_data_copy(x + at, data, channel, first + at, plane, 1, batches->lookup + 256 * channel);
-        }
-        return;
-    }
-    uint64_t bits = gf_random_bits(batches->seed, GF_STREAM_AUGMENT + 256 * (uint64_t)batches->epoch, index);
+    uint64_t bits = gfi_random_bits(batches->seed, GFI_STREAM_AUGMENT + 256 * (uint64_t)batches->epoch, index);
     int flip = (batches->flags & GF_FLIP) && (bits & 1), crop = batches->flags & GF_CROP;
     int down = crop ? (int)((bits >> 8 & 0xFFFFFF) * 9 >> 24) - 4 : 0;  // -4..4
     int across = crop ? (int)((bits >> 40) * 9 >> 24) - 4 : 0;
-    int height = data->shape.height, width = data->shape.width, rows = data->shape.channels * height;
-    for (int r = 0; r < rows; r++, x += width) {
-        int y = r % height + down, channel = (int)((size_t)r * (size_t)width / plane);
-        int shift = y < 0 || y >= height ? width : across;  // a row from outside: all black
-        size_t row = first + ((size_t)(r / height) * (size_t)height + (size_t)(shift == width ? 0 : y)) * (size_t)width;
-        gfi_row_augment(x, data, channel, row, shift, flip, batches->lookup + 256 * channel);
+    int H = data->shape.height, W = data->shape.width;
+    int left = across < 0 ? -across : 0, right = across > 0 ? W - across : W;  // x[left..right) comes from inside
+    size_t first = flip ? (size_t)(W - 1 - left - across) : (size_t)(left + across);
+    for (int r = 0; r < data->shape.channels * H; r++, x += W) {
+        int channel = gfi_data_channels(data) > 1 ? r / H : 0, row = r % H + down;
+        const int inside = row >= 0 && row < H && left < right;
+        const gf_real black = (gf_real)((0 - data->mean[channel]) / data->std[channel]);
+        for (int i = 0; i < (inside ? left : W); i++) x[i] = black;
+        for (int i = right; i < W; i++) x[i] = black;
+        if (!inside) continue;
+        size_t at = (index * (size_t)data->shape.channels * (size_t)H + (size_t)(r + down)) * (size_t)W + first;
+        gfi_data_copy(data, batches->lookup, channel, at, x + left, (size_t)(right - left), flip ? -1 : 1);
     }
 }
 
-// Have the pixels of the sample at `position` brought from memory while others are worked on: their order is random,
-// which no processor can foresee.
-static void gfi_batches_prefetch(const gf_batches *batches, size_t position) {
-    enum { CACHE_LINE = 64 };
-    const gf_dataset *data = batches->data;
-    const size_t size = gf_shape_size(data->shape);
-    if (!data->pixels || position >= data->count) return;
-    for (size_t at = 0; at < size; at += CACHE_LINE)
-        GFI_PREFETCH(data->pixels + (size_t)batches->order[position] * size + at);
-}
+// These pixels are wanted soon: tuned builds fetch them from memory meanwhile, for nothing foresees a shuffled order.
+static void gfi_fast_fetch(const uint8_t *pixels, size_t n);
 
 GFDEF int gf_batches_next(gf_batches *batches) {
     if (!batches || !batches->order) {
-        gfi_fail(GF_ERROR_ORDER,
-                 "gf_batches_next: batches are not initialised; call gf_batches_init and check its status");
+        gfi_fail(GF_ERROR_ORDER, "gf_batches_next: call gf_batches_init first and check its status");
         return 0;
     }
     const gf_dataset *data = batches->data;
-    size_t size = gf_shape_size(data->shape), outputs = (size_t)data->outputs;
-    size_t left = data->count - batches->position, n = left < (size_t)batches->size ? left : (size_t)batches->size;
+    size_t size = gfi_shape_size(data->shape), outputs = (size_t)data->outputs, n = data->count - batches->position;
+    if (n > (size_t)batches->size) n = (size_t)batches->size;
     if (n == 0) {
-        gfi_batches_place(batches, batches->epoch + 1, 0);
+        gfi_batches_seek(batches, batches->epoch + 1, 0);
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
         size_t index = batches->order[batches->position + i];
-        gfi_batches_prefetch(batches, batches->position + i + 2);
-        gfi_batches_sample(batches, index, batches->x_buffer + i * size);
+        gf_real *x = batches->x_buffer + i * size;
+        if (data->pixels && batches->position + i + 2 < data->count)
+            gfi_fast_fetch(data->pixels + batches->order[batches->position + i + 2] * size, size);
+        if (batches->flags & (GF_FLIP | GF_CROP)) gfi_batches_augment(batches, index, x);
+        else gfi_data_read(data, batches->lookup, index, x);
         if (data->labels) batches->label_buffer[i] = data->labels[index];
-        for (size_t k = 0; data->targets && k < outputs; k++) {
+        for (size_t k = 0; data->targets && k < outputs; k++)
             batches->target_buffer[i * outputs + k] = data->targets[index * outputs + k];
-        }
     }
     batches->x = batches->x_buffer;
     batches->labels = batches->label_buffer;
@@ -6140,145 +4719,441 @@ GFDEF int gf_batches_next(gf_batches *batches) {
     return 1;
 }
 
-GFDEF long gf_batches_per_epoch(const gf_batches *batches) {
-    return batches && batches->order ? (long)((batches->data->count - 1) / (size_t)batches->size) + 1 : 0;
-}
+// --- Evaluation ------------------------------------------------------------------------------------------------------
 
-GFDEF gf_status gf_batches_seek(gf_batches *batches, long epoch, size_t position) {
-    if (!batches) return gfi_null("gf_batches_seek", "batches");
-    if (!batches->order)
-        return gfi_fail(GF_ERROR_ORDER, "gf_batches_seek: batches are not initialised; call gf_batches_init");
-    if (epoch < 0 || position > batches->data->count) {
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_batches_seek: epoch %ld, sample %zu; expected 0 or more, 0..%zu", epoch,
-                        position, batches->data->count);
-    }
-    gfi_batches_place(batches, epoch, position);
-    return GF_OK;
+// Do net, data and loss fit together? 1, or 0 and the net's error.
+static int gfi_can_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss) {
+    const char *const me = "gf_net_evaluate";
+    if (!gfi_ready(net, GFI_BUILT, me)) return 0;
+    const size_t inputs = gfi_shape_size(net->input), K = gfi_output(net)->out_size;
+    const int by_class = loss == GF_LOSS_CROSS_ENTROPY;
+    if ((int)loss < 0 || loss >= GF_LOSS_COUNT)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: loss %d; needs one of gf_loss_kind's 0..%d", me, (int)loss,
+                     GF_LOSS_COUNT - 1);
+    else if (gfi_data_check(me, data) != GF_OK)
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s", gf_last_error());
+    else if (gfi_shape_size(data->shape) != inputs ||
+             (by_class ? !data->labels : !data->targets || (size_t)data->outputs != K))
+        gfi_net_fail(net, GF_ERROR_SHAPE,
+                     "%s: the data have %zu values a sample, %s labels, %d targets; the net takes %zu values, gives "
+                     "%zu, and this loss needs %s",
+                     me, gfi_shape_size(data->shape), data->labels ? "with" : "without", data->outputs, inputs, K,
+                     by_class ? "labels" : "targets");
+    return net->status == GF_OK;
 }
 
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion) {
-    gf_score score;
-    size_t start, i, size, K, correct = 0;
-    double sum = 0;
-    score.loss = score.accuracy = NAN, score.count = 0;
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_evaluate")) return score;
-    size = gf_shape_size(net->input), K = gfi_output(net)->out_size;
-    if ((int)loss < 0 || loss >= GF_LOSS_COUNT) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_evaluate: loss %d; needs one of gf_loss_kind's 0..%d", (int)loss,
-                     GF_LOSS_COUNT - 1);
-        return score;
-    }
-    if (!data || data->count == 0 || gf_shape_size(data->shape) != size ||
-        (loss == GF_LOSS_CROSS_ENTROPY ? !data->labels : !data->targets || (size_t)data->outputs != K)) {
-        gfi_net_fail(
-            net, GF_ERROR_SHAPE,
-            "gf_net_evaluate: the data has %lu samples of %lu values, %s labels, %d targets each; the net takes "
-            "%lu values, gives %lu and this loss needs %s",
-            (unsigned long)(data ? data->count : 0), (unsigned long)(data ? gf_shape_size(data->shape) : 0),
-            data && data->labels ? "with" : "without", data ? data->outputs : 0, (unsigned long)size, (unsigned long)K,
-            loss == GF_LOSS_CROSS_ENTROPY ? "labels" : "targets");
-        return score;
-    }
-    if (gfi_data_check("gf_net_evaluate", data) != GF_OK) {
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s", gf_last_error());
-        return score;
-    }
+    gf_real lookup[4 * 256];
+    gf_score score = {NAN, NAN, 0};
+    if (!gfi_can_evaluate(net, data, loss)) return score;
+    const size_t size = gfi_shape_size(data->shape), K = gfi_output(net)->out_size, most = (size_t)net->max_batch;
+    double sum = 0, correct = 0;
     if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
-    for (start = 0; start < data->count; start += (size_t)net->max_batch) {
-        size_t n = data->count - start < (size_t)net->max_batch ? data->count - start : (size_t)net->max_batch;
-        const int *labels = data->labels ? data->labels + start : NULL;
-        const gf_real *targets = data->targets ? data->targets + start * (size_t)data->outputs : NULL;
-        const gf_real *y;
-        double mean;
-        for (i = 0; i < n; i++) gf_data_sample(data, start + i, net->sample + i * size);
-        y = gf_net_forward(net, net->sample, (int)n, GF_EVAL);
-        mean = loss == GF_LOSS_CROSS_ENTROPY ? gf_loss_cross_entropy(net, labels)
-               : loss == GF_LOSS_BCE         ? gf_loss_bce(net, targets)
-                                             : gf_loss_mse(net, targets);
-        if (!y || net->status != GF_OK) return score;
+    gfi_data_lookup(data, lookup);
+    gfi_dead_begin(net);
+    for (size_t start = 0; start < data->count && net->status == GF_OK; start += most) {
+        const size_t n = data->count - start < most ? data->count - start : most;
+        for (size_t i = 0; i < n; i++) gfi_data_read(data, lookup, start + i, net->sample + i * size);
+        const gf_real *y = gf_net_forward(net, net->sample, (int)n, GF_EVAL);
+        double mean = 0;
+        if (loss == GF_LOSS_CROSS_ENTROPY) mean = gf_loss_cross_entropy(net, data->labels + start);
+        if (loss == GF_LOSS_BCE) mean = gf_loss_bce(net, data->targets + start * K);
+        if (loss == GF_LOSS_MSE) mean = gf_loss_mse(net, data->targets + start * K);
         sum += mean * (double)n;
-        correct += (size_t)net->correct;
-        for (i = 0; i < n && confusion && loss == GF_LOSS_CROSS_ENTROPY; i++)
-            confusion[(size_t)labels[i] * K + gfi_argmax(y + i * K, K)]++;
+        correct += net->correct;
+        if (!confusion || loss != GF_LOSS_CROSS_ENTROPY || net->status != GF_OK) continue;
+        for (size_t i = 0; i < n; i++) confusion[(size_t)data->labels[start + i] * K + gfi_argmax(y + i * K, K)]++;
     }
+    gfi_dead_end(net);
+    if (net->status != GF_OK) return score;
     score.count = data->count;
     score.loss = sum / (double)data->count;
-    if (loss != GF_LOSS_MSE)
-        score.accuracy = (double)correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
+    if (loss != GF_LOSS_MSE) score.accuracy = correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
     return score;
+}
+
+// --- Files -----------------------------------------------------------------------------------------------------------
+// A loader believes nothing that a file says of itself until the file's length bears it out, and allocates only then.
+#ifndef GF_NO_STDIO
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+
+typedef struct gfi_file {
+    FILE *stream;
+    const char *path, *hint;  // hint: what to do when it is not as it should be
+    size_t size;              // bytes
+} gfi_file;
+
+static gf_status gfi_file_open(gfi_file *file, const char *path, const char *hint) {
+    file->path = path;
+    file->hint = hint;
+    file->size = 0;
+    file->stream = fopen(path, "rb");
+    if (!file->stream)
+        return gfi_fail(GF_ERROR_IO, "%.200s: cannot be opened: %s; %s", path, strerror(errno), hint);
+    long size = fseek(file->stream, 0, SEEK_END) == 0 ? ftell(file->stream) : -1;
+    if (size < 0 || size == LONG_MAX || fseek(file->stream, 0, SEEK_SET) != 0) {  // a folder, a pipe
+        fclose(file->stream);
+        file->stream = NULL;
+        return gfi_fail(GF_ERROR_IO, "%.200s: is not a regular file; %s", path, hint);
+    }
+    file->size = (size_t)size;
+    return GF_OK;
+}
+
+static gf_status gfi_file_read(gfi_file *file, void *bytes, size_t size) {
+    if (fread(bytes, 1, size, file->stream) == size) return GF_OK;
+    return gfi_fail(GF_ERROR_IO, "%.200s: reading %zu bytes failed: %s; %s", file->path, size,
+                    ferror(file->stream) ? strerror(errno) : "the file ends before", file->hint);
+}
+
+// The whole file and 4 zeros behind it, for the caller to free.
+static gf_status gfi_file_whole(const char *path, const char *hint, unsigned char **bytes, size_t *size) {
+    gfi_file file;
+    *bytes = NULL;
+    gf_status status = gfi_file_open(&file, path, hint);
+    if (status != GF_OK) return status;
+    *size = file.size;
+    *bytes = (unsigned char *)gfi_alloc(file.size + 4, 1);
+    if (*bytes) memset(*bytes + file.size, 0, 4);
+    if (*bytes) status = gfi_file_read(&file, *bytes, file.size);
+    else status = gfi_fail(GF_ERROR_MEMORY, "%.200s: no memory for its %zu bytes", path, file.size);
+    fclose(file.stream);
+    return status;
+}
+
+// --- IDX, the format of MNIST: a magic number, each side as 4 bytes, highest first, then the bytes themselves ---
+
+// head[0] = 0x800 + sides, then the sides; 1 for those that are not there. The file's length must follow from them.
+static gf_status gfi_idx_header(gfi_file *file, unsigned sides, uint32_t head[4]) {
+    uint8_t bytes[16] = {0};
+    size_t length = 4 + 4 * (size_t)sides;
+    gf_status status = gfi_file_read(file, bytes, file->size < length ? file->size : length);
+    if (status != GF_OK) return status;
+    for (unsigned i = 0; i < 4; i++) {
+        const uint8_t *b = bytes + 4 * i;
+        head[i] = i > sides ? 1 : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    }
+    if (head[0] != 0x800 + sides)
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%x (%s), found 0x%x; %s", file->path,
+                        0x800 + sides, sides == 3 ? "images" : "labels", (unsigned)head[0],
+                        head[0] >> 16 == 0x1f8b                ? "unpack it with gunzip"
+                        : head[0] == 0x801 || head[0] == 0x803 ? "are images and labels swapped?"
+                                                               : "this is another kind of file");
+    if (head[1] == 0 || head[2] - 1 >= 32768 || head[3] - 1 >= 32768)
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s", file->path,
+                        (unsigned)head[1], (unsigned)head[2], (unsigned)head[3], file->hint);
+    uint64_t expected = length + (uint64_t)head[1] * head[2] * head[3];
+    if (file->size == expected) return GF_OK;
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected %.19g bytes by its header, found %zu; %s", file->path,
+                    (double)expected, file->size, file->hint);
+}
+
+static gf_status gfi_idx_load(gf_dataset *data, gfi_file *images, gfi_file *labels) {
+    uint32_t head[4], label_head[4];
+    gf_status status = gfi_idx_header(images, 3, head);
+    if (status == GF_OK) status = gfi_idx_header(labels, 1, label_head);
+    if (status != GF_OK) return status;
+    if (head[1] != label_head[1])
+        return gfi_fail(GF_ERROR_FORMAT, "%.120s has %u images, %.120s %u labels; take files of one set", images->path,
+                        (unsigned)head[1], labels->path, (unsigned)label_head[1]);
+    status = gfi_data_alloc(data, gf_image(1, (int)head[2], (int)head[3]), head[1], GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    if (status == GF_OK) status = gfi_file_read(images, data->pixels, images->size - 16);
+    for (size_t i = 0; i < data->count && status == GF_OK; i++) {
+        uint8_t label = 0;
+        status = gfi_file_read(labels, &label, 1);
+        data->labels[i] = label;
+        if (label >= data->classes) data->classes = label + 1;
+    }
+    return status;
+}
+
+// most: the most classes there may be
+static gf_status gfi_idx_files(gf_dataset *data, const char *images, const char *labels, int most, const char *hint) {
+    gfi_file image_file, label_file = {NULL, NULL, NULL, 0};
+    gf_status status = gfi_file_open(&image_file, images, hint);
+    if (status == GF_OK) status = gfi_file_open(&label_file, labels, hint);
+    if (status == GF_OK) status = gfi_idx_load(data, &image_file, &label_file);
+    if (status == GF_OK && data->classes > most)
+        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: label expected 0..%d, found %d; %s", labels, most - 1,
+                          data->classes - 1, hint);
+    if (image_file.stream) fclose(image_file.stream);
+    if (label_file.stream) fclose(label_file.stream);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+
+GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels) {
+    gf_status status = gfi_data_begin("gf_data_idx", data, "images", images);
+    if (status == GF_OK && !labels) status = gfi_null("gf_data_idx", "labels");
+    return status == GF_OK ? gfi_idx_files(data, images, labels, 256, "check its name and copy it again") : status;
+}
+
+// folder/name into path[GFI_PATH_SIZE]
+enum { GFI_PATH_SIZE = 1024 };
+static gf_status gfi_join(char *path, const char *folder, const char *name) {
+    int length = gfi_print(path, GFI_PATH_SIZE, "%s/%s", folder, name);
+    if (length > 0 && length < GFI_PATH_SIZE) return GF_OK;
+    return gfi_fail(GF_ERROR_ARGUMENT, "%.200s…: the folder's name is longer than %d bytes; move it", folder,
+                    (int)GFI_PATH_SIZE);
+}
+
+GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
+    char images[GFI_PATH_SIZE], labels[GFI_PATH_SIZE];
+    gf_status status = gfi_data_begin("gf_data_mnist", data, "folder", folder);
+    if (status != GF_OK) return status;
+    status = gfi_join(images, folder, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte");
+    if (status == GF_OK) status = gfi_join(labels, folder, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte");
+    if (status == GF_OK) status = gfi_idx_files(data, images, labels, 10, "run ./data_fetch.sh mnist");
+    if (status == GF_OK) data->classes = 10;
+    return status;
+}
+
+// --- CIFAR-10: records of a label and the red, green and blue planes ---
+
+enum { GFI_CIFAR_PIXELS = 3 * 32 * 32, GFI_CIFAR_RECORD = 1 + GFI_CIFAR_PIXELS };
+
+GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) {
+    static const char *const names[6] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                         "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    char path[6][GFI_PATH_SIZE];
+    gfi_file file[6];
+    size_t count = 0;
+    gf_status status = gfi_data_begin("gf_data_cifar10", data, "folder", folder);
+    if (status != GF_OK) return status;
+    memset(file, 0, sizeof file);
+    for (int i = test ? 5 : 0; i < (test ? 6 : 5) && status == GF_OK; i++) {
+        status = gfi_join(path[i], folder, names[i]);
+        if (status == GF_OK) status = gfi_file_open(&file[i], path[i], "run ./data_fetch.sh cifar10");
+        if (status == GF_OK && (file[i].size == 0 || file[i].size % GFI_CIFAR_RECORD != 0))
+            status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %zu bytes in all; %s",
+                              path[i], (int)GFI_CIFAR_RECORD, file[i].size, file[i].hint);
+        count += file[i].size / GFI_CIFAR_RECORD;
+    }
+    if (status == GF_OK) status = gfi_data_alloc(data, gf_image(3, 32, 32), count, GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    data->classes = 10;
+    for (size_t i = 0, f = 0; f < 6; f++) {
+        for (size_t r = 0; r < file[f].size / GFI_CIFAR_RECORD && status == GF_OK; r++, i++) {
+            uint8_t record[GFI_CIFAR_RECORD] = {0};
+            status = gfi_file_read(&file[f], record, sizeof record);
+            if (status == GF_OK && record[0] > 9)
+                status = gfi_fail(GF_ERROR_FORMAT, "%.200s: record %zu: label expected 0..9, found %d; %s", path[f], r,
+                                  record[0], file[f].hint);
+            data->labels[i] = record[0];
+            memcpy(data->pixels + i * GFI_CIFAR_PIXELS, record + 1, GFI_CIFAR_PIXELS);
+        }
+        if (file[f].stream) fclose(file[f].stream);
+    }
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+
+// --- CSV: two passes over the text in memory, one to count, one to read. gfi_csv_line and gfi_csv_cell step through
+// it; gfi_csv_put says what the columns mean ---
+
+typedef struct gfi_csv {
+    const char *path;
+    char *next;                         // where the next line starts; the text ends with 0
+    char *at, *end;                     // what is left of the current line, its '\\n' or the text's end
+    char *cell, *stop;                  // the current cell, without blanks around it
+    size_t line, column;                // the numbers of both, from 1
+    size_t rows, columns;               // of the whole table
+} gfi_csv;
+
+// Step to the next line that holds anything; 0 at the end of the text.
+static int gfi_csv_line(gfi_csv *csv) {
+    while (*csv->next) {
+        csv->at = csv->next;
+        csv->end = csv->at + strcspn(csv->at, "\n");
+        csv->next = csv->end + (*csv->end == '\n');
+        csv->line++;
+        csv->column = 0;
+        if (csv->at + strspn(csv->at, " \t\r") < csv->end) return 1;
+    }
+    return 0;
+}
+
+// Step to the next cell; 0 at the end of the line.
+static int gfi_csv_cell(gfi_csv *csv) {
+    if (csv->at > csv->end) return 0;
+    csv->cell = csv->at;
+    csv->stop = csv->at + strcspn(csv->at, ",\n");
+    csv->at = csv->stop + 1;
+    csv->column++;
+    while (csv->cell < csv->stop && strchr(" \t\r", *csv->cell)) csv->cell++;
+    while (csv->stop > csv->cell && strchr(" \t\r", csv->stop[-1])) csv->stop--;
+    return 1;
+}
+
+// Is the cell a decimal number, and which? The grammar is checked here, since strtod also takes "nan", "0x1p3" and what
+// the locale wants; the conversion is left to strtod, which rounds correctly, with the locale's decimal point put in.
+static int gfi_csv_number(const gfi_csv *csv, double *value) {
+    const char *const digit = "0123456789";
+    char *at = csv->cell + (*csv->cell == '+' || *csv->cell == '-'), *point = NULL;
+    size_t digits = strspn(at, digit);
+    at += digits;
+    if (*at == '.') {
+        point = at++;
+        digits += strspn(at, digit);
+        at += strspn(at, digit);
+    }
+    if (digits > 0 && (*at == 'e' || *at == 'E')) {
+        at += 1 + (at[1] == '+' || at[1] == '-');
+        if (strspn(at, digit) == 0) return 0;
+        at += strspn(at, digit);
+    }
+    if (digits == 0 || at != csv->stop) return 0;
+    char after = *at;
+    *at = 0;  // "1,5" is one number in some locales
+    if (point) *point = *localeconv()->decimal_point;
+    *value = strtod(csv->cell, NULL);
+    if (point) *point = '.';
+    *at = after;
+    return 1;
+}
+
+// Refuse the current cell; why NULL: for not being a number.
+static gf_status gfi_csv_refuse(const gfi_csv *csv, const char *why) {
+    const size_t length = csv->stop - csv->cell < 24 ? (size_t)(csv->stop - csv->cell) : 24;
+    if (!why && length == 0) why = "a cell is empty; fill it or drop the row";
+    if (!why && memchr(csv->cell, '"', length)) why = "quotes are not understood; write names and numbers bare";
+    if (!why && (memchr(csv->cell, ';', length) || memchr(csv->cell, '\t', length)))
+        why = "columns must be separated by commas";
+    if (!why) why = "is not a decimal number";
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu, column %zu: \"%.*s\": %s", csv->path, csv->line, csv->column,
+                    (int)length, csv->cell, why);
+}
+
+// First pass: how many rows and columns? All lines must have the same number of cells. A first line that holds nothing
+// but names is a header. Ends before the first row of numbers.
+static gf_status gfi_csv_count(gfi_csv *csv) {
+    char *rows_start = csv->next;
+    size_t first_line = 0, header_line = 0;
+    while (gfi_csv_line(csv)) {
+        size_t names = 0;
+        double value;
+        while (gfi_csv_cell(csv)) {
+            int bare = csv->cell < csv->stop && !memchr(csv->cell, '"', (size_t)(csv->stop - csv->cell));
+            names += first_line == 0 && bare && !gfi_csv_number(csv, &value);
+        }
+        if (first_line == 0) {
+            first_line = csv->line;
+            csv->columns = csv->column;
+            if (names == csv->columns) header_line = first_line;
+            if (names == csv->columns) rows_start = csv->next;
+        }
+        if (csv->column != csv->columns)
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree",
+                            csv->path, csv->line, csv->column, first_line, csv->columns);
+        csv->rows += csv->line != header_line;
+    }
+    csv->next = rows_start;
+    csv->line = header_line;
+    if (csv->rows == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", csv->path);
+    if (csv->columns >= 2 && csv->columns <= INT_MAX) return GF_OK;
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected 2 columns or more, separated by commas (sample, then class or "
+                                     "target), found %zu", csv->path, csv->columns);
+}
+
+// The current cell goes where its column belongs in sample i: the last is the class or the target, all others are x.
+static gf_status gfi_csv_put(const gfi_csv *csv, gf_dataset *data, size_t i) {
+    double value;
+    char why[80];
+    if (!gfi_csv_number(csv, &value)) return gfi_csv_refuse(csv, NULL);
+    if (!isfinite((gf_real)value)) return gfi_csv_refuse(csv, "the number is too large");
+    if (csv->column < csv->columns) data->values[i * (csv->columns - 1) + csv->column - 1] = (gf_real)value;
+    else if (data->targets) data->targets[i] = (gf_real)value;
+    else if (value >= 0 && value < data->classes && value == floor(value)) data->labels[i] = (int)value;
+    else {
+        gfi_print(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
+        return gfi_csv_refuse(csv, why);
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
+    unsigned char *text;
+    size_t size = 0;
+    gf_status status = gfi_data_begin("gf_data_csv", data, "path", path);
+    if (status != GF_OK) return status;
+    if (classes < 0 || classes == 1)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression",
+                        classes);
+    status = gfi_file_whole(path, "check its name", &text, &size);
+    if (status == GF_OK && memchr(text, 0, size))
+        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; %s", path,
+                          text[0] == 0x1f && text[1] == 0x8b ? "unpack it with gunzip"
+                          : text[0] == 'P' && text[1] == 'K' ? "unpack it with unzip, or export the sheet as CSV"
+                                                             : "expected plain text (UTF-8)");
+    const size_t mark = text && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;  // UTF-8's, written by spreadsheets
+    gfi_csv csv = {path, (char *)text + mark, NULL, NULL, NULL, NULL, 0, 0, 0, 0};
+    if (status == GF_OK) status = gfi_csv_count(&csv);
+    if (status == GF_OK)
+        status = gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
+    data->classes = classes;
+    for (size_t i = 0; status == GF_OK && gfi_csv_line(&csv); i++)
+        while (status == GF_OK && gfi_csv_cell(&csv)) status = gfi_csv_put(&csv, data, i);
+    GF_FREE(text);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // [GF:SAVE] Checkpoints
 // ---------------------------------------------------------------------------------------------------------------------
-// A file is: magic "GRADFLOW", then numbers of 8 bytes each, lowest byte first on every machine, then the architecture
-// in words, then the arrays, then the CRC-32 of all before it. Written whole or not at all. Next to read:
-// gfi_put_checkpoint, which lists the numbers; gfi_get_head and gfi_check_head, which trust none of them.
-#ifndef GF_NO_STDIO
+// A file is: magic "GRADFLOW", then the numbers of gfi_head, 8 bytes each, lowest byte first on every machine, then the
+// architecture in words, then the arrays, then the CRC-32 of all before it. It is put together in memory and written
+// whole or not at all. Loading trusts none of it: gfi_read_head and gfi_check_head judge before anything is changed.
 
 #define GFI_SAVE_MAGIC "GRADFLOW"
-#define GFI_SAVE_VERSION 1
 
-static void gfi_put_u64(gfi_bytes *bytes, uint64_t value) {
-    unsigned char out[8];
-    int i;
-    for (i = 0; i < 8; i++) out[i] = (unsigned char)(value >> (8 * i));
-    gfi_put(bytes, out, 8);
-}
+typedef struct gfi_head {
+    uint64_t version, width;             // 1; bytes of a gf_real
+    uint64_t words, params, state;       // lengths of the text and of the arrays
+    uint64_t seed, step;                 // of the net
+    uint64_t optim, moments, optim_step; // 1 + kind or 0 for none; 1 for m + 2 for v; steps it has taken
+    double lr;
+    uint64_t has_batches, epoch, position;
+} gfi_head;
 
-static uint64_t gfi_get_u64(gfi_bytes *bytes) {
-    uint64_t value = 0;
-    int i;
-    if (bytes->failed || bytes->size - bytes->at < 8) return bytes->failed = 1, 0;
-    for (i = 0; i < 8; i++) value |= (uint64_t)bytes->data[bytes->at + (size_t)i] << (8 * i);
-    bytes->at += 8;
-    return value;
-}
+enum { GFI_SAVE_VERSION = 1, GFI_HEAD_SIZE = 8 + sizeof(gfi_head), GFI_WORDS_SIZE = 4096 };
 
-static void gfi_put_double(gfi_bytes *bytes, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    gfi_put_u64(bytes, bits);
-}
+typedef struct gfi_bytes {  // a file in memory
+    unsigned char *data;
+    size_t size, at;        // at: where it is written or read next
+} gfi_bytes;
 
-static double gfi_get_double(gfi_bytes *bytes) {
-    uint64_t bits = gfi_get_u64(bytes);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-// Arrays keep gf_real's own width, lowest byte first.
-static void gfi_put_reals(gfi_bytes *bytes, const gf_real *x, size_t n) {
-    size_t i, j;
-    for (i = 0; i < n; i++) {
-        unsigned char out[sizeof(gf_real)];
-        gfi_bits bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        for (j = 0; j < sizeof out; j++) out[j] = (unsigned char)(bits >> (8 * j));
-        gfi_put(bytes, out, sizeof out);
+// count elements of `width` bytes each, between memory and the file, which has the lowest byte first on every machine.
+static void gfi_transfer(gfi_bytes *bytes, void *memory, size_t count, size_t width, int load) {
+    const uint16_t one = 1;
+    const size_t flip = *(const unsigned char *)&one == 1 ? 0 : width - 1;  // this machine has the highest byte first
+    unsigned char *element = (unsigned char *)memory;
+    for (size_t i = 0; i < count; i++, element += width) {
+        for (size_t j = 0; j < width; j++) {
+            unsigned char *in_file = &bytes->data[bytes->at++], *in_memory = &element[flip ? flip - j : j];
+            if (load) *in_memory = *in_file;
+            else *in_file = *in_memory;
+        }
     }
 }
 
-// The caller has made sure that n of them are there (gfi_check_head).
-static void gfi_get_reals(gfi_bytes *bytes, gf_real *x, size_t n) {
-    size_t i, j;
-    for (i = 0; i < n; i++, bytes->at += sizeof(gf_real)) {
-        gfi_bits bits = 0;
-        for (j = 0; j < sizeof bits; j++) bits |= (gfi_bits)bytes->data[bytes->at + j] << (8 * j);
-        memcpy(&x[i], &bits, sizeof bits);
-    }
+static void gfi_transfer_arrays(gfi_bytes *bytes, gf_net *net, const gf_optim *optim, int load) {
+    gfi_transfer(bytes, net->params, net->param_count, sizeof(gf_real), load);
+    gfi_transfer(bytes, net->state, net->state_count, sizeof(gf_real), load);
+    if (optim && optim->m) gfi_transfer(bytes, optim->m, net->param_count, sizeof(gf_real), load);
+    if (optim && optim->v) gfi_transfer(bytes, optim->v, net->param_count, sizeof(gf_real), load);
 }
 
-// CRC-32 (ISO 3309, as in PNG and zip), bit by bit over a table of 16.
+// CRC-32 (ISO 3309, as in PNG and zip), half a byte at a time.
 static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
     uint32_t table[16], crc = 0xFFFFFFFFu;
-    size_t i;
-    int bit;
-    for (i = 0; i < 16; i++)
-        for (table[i] = (uint32_t)i, bit = 0; bit < 4; bit++)
-            table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xEDB88320u : table[i] >> 1;
-    for (i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < 16; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 4; bit++) table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xEDB88320u : table[i] >> 1;
+    }
+    for (size_t i = 0; i < n; i++) {
         crc ^= data[i];
         crc = crc >> 4 ^ table[crc & 15];
         crc = crc >> 4 ^ table[crc & 15];
@@ -6286,57 +5161,53 @@ static uint32_t gfi_crc32(const unsigned char *data, size_t n) {
     return ~crc;
 }
 
-// The net in words with all that its shapes do not say, such as "input 1x28x28 dense1 256x1x1 act1 256x1x1 relu 0 …":
-// two nets that agree in it can exchange checkpoints.
+// What a layer's name and shape do not say: "tanh 0", "0.5", "mark1", "3x3/1x1+1x1".
+static void gfi_layer_details(const gf_net *net, const gfi_layer *layer, char *text, size_t size) {
+    const gf_window *w = &layer->window;
+    text[0] = '\0';
+    if (layer->kind == &gfi_activation) gfi_print(text, size, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
+    else if (layer->kind == &gfi_dropout) gfi_print(text, size, " %.17g", layer->rate);
+    else if (layer->kind == &gfi_add || layer->kind == &gfi_add_projection)
+        gfi_print(text, size, " %s", net->layers[layer->mark].name);
+    else if (w->kernel_h > 0)
+        gfi_print(text, size, " %dx%d/%dx%d+%dx%d", w->kernel_h, w->kernel_w, w->stride_h, w->stride_w, w->padding_h,
+                  w->padding_w);
+}
+
+// The net in words, such as "input 1x28x28 dense1 256x1x1 act1 256x1x1 relu 0 …": two nets that agree in them can
+// exchange checkpoints. Cut off where `size` ends.
 static void gfi_architecture(const gf_net *net, char *text, size_t size) {
-    size_t used = 0;
-    int i;
-    for (i = -1; i < net->layer_count && used < size; i++) {
-        gf_shape out = i < 0 ? net->input : net->layers[i].out;
-        const gfi_layer *layer = i < 0 ? NULL : &net->layers[i];
-        int n = gfi_print(text + used, size - used, "%s%s %dx%dx%d", i < 0 ? "" : " ", layer ? layer->name : "input",
-                         out.channels, out.height, out.width);
-        used += n > 0 ? (size_t)n : 0;
-        if (used >= size || !layer) continue;
-        if (layer->kind == &gfi_activation)
-            n = gfi_print(text + used, size - used, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
-        else if (layer->kind == &gfi_dropout) n = gfi_print(text + used, size - used, " %.17g", layer->rate);
-        else if (layer->kind == &gfi_add) n = gfi_print(text + used, size - used, " %s", net->layers[layer->mark].name);
-        else if (layer->window.kernel_h > 0)
-            n = gfi_print(text + used, size - used, " %dx%d/%dx%d+%dx%d", layer->window.kernel_h,
-                          layer->window.kernel_w, layer->window.stride_h, layer->window.stride_w,
-                          layer->window.padding_h, layer->window.padding_w);
-        else n = 0;
-        used += n > 0 ? (size_t)n : 0;
+    const gfi_layer *const layers = net->layers;
+    gf_shape shape = net->input;
+    size_t used = (size_t)gfi_print(text, size, "input %dx%dx%d", shape.channels, shape.height, shape.width);
+    for (int i = 0; i < net->layer_count && used < size; i++) {
+        char details[256];
+        gfi_layer_details(net, &layers[i], details, sizeof details);
+        shape = layers[i].out;
+        used += (size_t)gfi_print(text + used, size - used, " %s %dx%dx%d%s", layers[i].name, shape.channels,
+                                  shape.height, shape.width, details);
     }
 }
 
-static void gfi_put_checkpoint(gfi_bytes *bytes, const gf_net *net, const gf_optim *optim, const gf_batches *batches) {
-    char words[4096] = "";
-    int m = optim && optim->m, v = optim && optim->v;
-    gfi_architecture(net, words, sizeof words);
-    gfi_reserve(bytes, sizeof words + sizeof(gf_real) * (net->param_count * (size_t)(1 + m + v) + net->state_count));
-    gfi_put(bytes, GFI_SAVE_MAGIC, 8);
-    gfi_put_u64(bytes, GFI_SAVE_VERSION);
-    gfi_put_u64(bytes, sizeof(gf_real));
-    gfi_put_u64(bytes, strlen(words));
-    gfi_put_u64(bytes, net->param_count);
-    gfi_put_u64(bytes, net->state_count);
-    gfi_put_u64(bytes, net->seed);
-    gfi_put_u64(bytes, (uint64_t)net->step);
-    gfi_put_u64(bytes, optim ? 1 + (uint64_t)optim->config.kind : 0);
-    gfi_put_u64(bytes, (uint64_t)(m + 2 * v));
-    gfi_put_u64(bytes, optim ? (uint64_t)optim->step : 0);
-    gfi_put_double(bytes, optim ? optim->config.lr : 0);
-    gfi_put_u64(bytes, batches != NULL);
-    gfi_put_u64(bytes, batches ? (uint64_t)batches->epoch : 0);
-    gfi_put_u64(bytes, batches ? batches->position : 0);
-    gfi_put(bytes, words, strlen(words));
-    gfi_put_reals(bytes, net->params, net->param_count);
-    gfi_put_reals(bytes, net->state, net->state_count);
-    if (m) gfi_put_reals(bytes, optim->m, net->param_count);
-    if (v) gfi_put_reals(bytes, optim->v, net->param_count);
-    gfi_put_u64(bytes, bytes->failed ? 0 : gfi_crc32(bytes->data, bytes->size));
+// Write to path.tmp, flush, check, then rename over path: what stands at path is always whole.
+static gf_status gfi_write_file(const char *path, const unsigned char *data, size_t n) {
+    char temporary[GFI_PATH_SIZE];
+    if (gfi_print(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return gfi_fail(GF_ERROR_ARGUMENT, "the path \"%.60s…\" is longer than %d bytes; use a shorter one", path,
+                        (int)sizeof temporary - 5);
+    FILE *file = fopen(temporary, "wb");
+    if (!file)
+        return gfi_fail(GF_ERROR_IO, "%.200s: cannot be created: %s; does the folder exist, may it be written to?",
+                        temporary, strerror(errno));
+    int written = fwrite(data, 1, n, file) == n && fflush(file) == 0;
+    written = fclose(file) == 0 && written;
+#ifdef _WIN32
+    if (written) remove(path);  // rename does not replace a file there; path.tmp is whole by now
+#endif
+    if (written && rename(temporary, path) == 0) return GF_OK;
+    remove(temporary);
+    return gfi_fail(GF_ERROR_IO, "%.200s: %zu bytes could not be written: %s; is the disk full?", path, n,
+                    strerror(errno));
 }
 
 // Do these belong together? 1, or 0 and the net's error.
@@ -6344,877 +5215,1556 @@ static int gfi_savable(gf_net *net, const gf_optim *optim, const gf_batches *bat
                        const char *function) {
     if (!gfi_ready(net, GFI_BUILT, function)) return 0;
     if (!path) gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: path is NULL; name a file", function);
-    else if (optim && optim->size != net->param_count)
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "%s: the optimiser is for %lu parameters, the net has %lu: it belongs to another net; call "
-                     "gf_optim_init with this one",
-                     function, (unsigned long)optim->size, (unsigned long)net->param_count);
-    else if (batches && !batches->order)
+    else if (optim) gfi_optim_check(net, function, optim);
+    if (batches && !batches->order)
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: batches are not initialised; call gf_batches_init, or pass NULL",
                      function);
     return net->status == GF_OK;
 }
 
 GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches *batches, const char *path) {
-    gfi_bytes bytes;
-    gf_status status;
     if (!gfi_savable(net, optim, batches, path, "gf_net_save")) return gf_net_status(net);
-    memset(&bytes, 0, sizeof bytes);
-    gfi_put_checkpoint(&bytes, net, optim, batches);
-    status = bytes.failed ? gfi_fail(GF_ERROR_MEMORY, "gf_net_save: out of memory for %s", path)
-                          : gfi_write_file(path, bytes.data, bytes.size);
+    char words[GFI_WORDS_SIZE];
+    gfi_architecture(net, words, sizeof words);
+    uint64_t m = optim && optim->m, v = optim && optim->v, one = 1;
+    gfi_head head = {GFI_SAVE_VERSION, sizeof(gf_real), strlen(words), net->param_count, net->state_count,
+                     net->seed, (uint64_t)net->step,
+                     optim ? one + (uint64_t)optim->config.kind : 0, m + 2 * v, optim ? (uint64_t)optim->step : 0,
+                     optim ? optim->config.lr : 0,
+                     batches ? one : 0, batches ? (uint64_t)batches->epoch : 0, batches ? batches->position : 0};
+    size_t arrays = net->param_count * (size_t)(1 + m + v) + net->state_count;
+    gfi_bytes bytes = {NULL, GFI_HEAD_SIZE + strlen(words) + arrays * sizeof(gf_real) + 8, 0};
+    bytes.data = (unsigned char *)gfi_alloc(bytes.size, 1);
+    if (!bytes.data) return gfi_net_fail(net, GF_ERROR_MEMORY, "gf_net_save: no memory for %zu bytes", bytes.size);
+    gfi_transfer(&bytes, (void *)GFI_SAVE_MAGIC, 8, 1, 0);
+    gfi_transfer(&bytes, &head, sizeof head / 8, 8, 0);
+    gfi_transfer(&bytes, words, strlen(words), 1, 0);
+    gfi_transfer_arrays(&bytes, net, optim, 0);
+    uint64_t crc = gfi_crc32(bytes.data, bytes.at);
+    gfi_transfer(&bytes, &crc, 1, 8, 0);
+    gf_status status = gfi_write_file(path, bytes.data, bytes.size);
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }
 
-typedef struct gfi_checkpoint {  // the numbers at a checkpoint's head
-    uint64_t words, params, state, seed, step, optim, moments, optim_step, has_batches, epoch, position;
-    double lr;
-} gfi_checkpoint;
-
-// Read and judge the head, leaving bytes->at on the arrays.
-static gf_status gfi_get_head(gfi_bytes *bytes, const char *path, gfi_checkpoint *head) {
-    uint64_t version, width;
-    memset(head, 0, sizeof *head);
-    if (bytes->size < 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: is no checkpoint: does not begin with " GFI_SAVE_MAGIC
-                        "; name a file that gf_net_save wrote", path);
-    bytes->at = bytes->size - 8;
-    if (bytes->size < 16 || gfi_get_u64(bytes) != gfi_crc32(bytes->data, bytes->size - 8))
-        return gfi_fail(GF_ERROR_FORMAT,
-                        "%s: its checksum is wrong: the file was damaged or cut off; use an earlier one", path);
-    bytes->at = 8;
-    version = gfi_get_u64(bytes), width = gfi_get_u64(bytes);
-    if (!bytes->failed && version != GFI_SAVE_VERSION)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: version %lu, this program reads version %d; write it again", path,
-                        (unsigned long)version, GFI_SAVE_VERSION);
-    if (!bytes->failed && width != sizeof(gf_real))
-        return gfi_fail(GF_ERROR_FORMAT, "%s: numbers of %lu bytes, this program was built with %d; set GF_REAL alike",
-                        path, (unsigned long)width, (int)sizeof(gf_real));
-    head->words = gfi_get_u64(bytes), head->params = gfi_get_u64(bytes), head->state = gfi_get_u64(bytes);
-    head->seed = gfi_get_u64(bytes), head->step = gfi_get_u64(bytes), head->optim = gfi_get_u64(bytes),
-    head->moments = gfi_get_u64(bytes);
-    head->optim_step = gfi_get_u64(bytes), head->lr = gfi_get_double(bytes), head->has_batches = gfi_get_u64(bytes);
-    head->epoch = gfi_get_u64(bytes), head->position = gfi_get_u64(bytes);
-    if (bytes->failed || head->words > bytes->size - bytes->at)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: ends after %lu bytes, inside its head; it was not written by gf_net_save",
-                        path, (unsigned long)bytes->size);
-    return GF_OK;
+// Read and judge the head, leaving bytes->at on the words. Nothing in it counts before the checksum has been found right.
+static gf_status gfi_read_head(gfi_bytes *bytes, const char *path, gfi_head *head) {
+    const char *why = NULL;
+    if (bytes->size < GFI_HEAD_SIZE + 8 || memcmp(bytes->data, GFI_SAVE_MAGIC, 8) != 0) {
+        why = "is no whole checkpoint; name a file that gf_net_save wrote";
+    } else {
+        uint64_t crc;
+        bytes->at = bytes->size - 8;
+        gfi_transfer(bytes, &crc, 1, 8, 1);
+        bytes->at = 8;
+        gfi_transfer(bytes, head, sizeof *head / 8, 8, 1);
+        if (crc != gfi_crc32(bytes->data, bytes->size - 8))
+            why = "its checksum is wrong: the file was damaged or cut off; restore it from a copy, or train again";
+        else if (head->words > bytes->size - GFI_HEAD_SIZE - 8)
+            why = "ends inside its head; gf_net_save did not write this: train again";
+    }
+    if (why) return gfi_fail(GF_ERROR_FORMAT, "%.200s: %s", path, why);
+    if (head->version == GFI_SAVE_VERSION && head->width == sizeof(gf_real)) return GF_OK;
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: version %lu with numbers of %lu bytes, this program reads version %d with "
+                                     "%d; set GF_REAL alike, or train again",
+                    path, (unsigned long)head->version, (unsigned long)head->width, (int)GFI_SAVE_VERSION,
+                    (int)sizeof(gf_real));
 }
 
-// Does the head fit this net, optimiser and batches?
-static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, gfi_bytes *bytes, const char *path,
-                                const gfi_checkpoint *head) {
-    char words[4096] = "";
-    size_t arrays = 1 + (head->moments & 1) + (head->moments >> 1 & 1), wanted;
+// Does the head fit this net, optimiser and batches? bytes->at is left on the arrays.
+static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, const gf_batches *batches, gfi_bytes *bytes,
+                                const char *path, const gfi_head *head) {
+    char words[GFI_WORDS_SIZE];
     gfi_architecture(net, words, sizeof words);
-    if (strlen(words) != head->words || memcmp(bytes->data + bytes->at, words, strlen(words)) != 0 ||
-        head->params != net->param_count || head->state != net->state_count)
+    const char *found = (const char *)bytes->data + bytes->at;
+    if (strlen(words) != head->words || memcmp(found, words, strlen(words)) != 0 || head->params != net->param_count ||
+        head->state != net->state_count)
         return gfi_fail(GF_ERROR_SHAPE,
-                        "%s: is of another net: \"%.*s\" with %lu parameters; this one is \"%.120s\" with %lu", path,
-                        head->words < 120 ? (int)head->words : 120, (const char *)bytes->data + bytes->at,
-                        (unsigned long)head->params, words, (unsigned long)net->param_count);
-    wanted = bytes->at + (size_t)head->words + (arrays * net->param_count + net->state_count) * sizeof(gf_real) + 8;
+                        "%.120s: is of another net: \"%.*s\" with %lu parameters; this one is \"%.100s\" with %zu",
+                        path, head->words < 100 ? (int)head->words : 100, found, (unsigned long)head->params, words,
+                        net->param_count);
+    bytes->at += strlen(words);
+    uint64_t arrays = 1 + (head->moments & 1) + (head->moments >> 1 & 1);
+    uint64_t wanted = bytes->at + (arrays * net->param_count + net->state_count) * sizeof(gf_real) + 8;
     if (bytes->size != wanted)
-        return gfi_fail(GF_ERROR_FORMAT, "%s: has %lu bytes, should have %lu; it was cut off or overwritten", path,
-                        (unsigned long)bytes->size, (unsigned long)wanted);
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: has %zu bytes, should have %.19g; it was cut off or overwritten",
+                        path, bytes->size, (double)wanted);
     if (optim && (head->optim != 1 + (uint64_t)optim->config.kind ||
-                  head->moments != (uint64_t)((optim->m != NULL) + 2 * (optim->v != NULL))))
-        return gfi_fail(GF_ERROR_SHAPE, "%s: was saved with optimiser %s, this one is %s; initialise the same", path,
-                        head->optim ? gf_optim_name((gf_optim_kind)(head->optim - 1)) : "none",
-                        gf_optim_name(optim->config.kind));
-    return GF_OK;
-}
-
-static gf_status gfi_load(gf_net *net, gf_optim *optim, gf_batches *batches, gfi_bytes *bytes, const char *path) {
-    gfi_checkpoint head;
-    size_t arrays;
-    gf_status status = gfi_get_head(bytes, path, &head);
-    if (status != GF_OK) return status;
-    arrays = bytes->at + (size_t)head.words;
-    status = gfi_check_head(net, optim, bytes, path, &head);
-    if (status == GF_OK && batches && !head.has_batches)
-        status = gfi_fail(GF_ERROR_SHAPE, "%s: was saved without batches; pass NULL for them", path);
-    if (status == GF_OK && batches) status = gf_batches_seek(batches, (long)head.epoch, (size_t)head.position);
-    if (status != GF_OK) return status;
-    bytes->at = arrays;
-    gfi_get_reals(bytes, net->params, net->param_count);
-    gfi_get_reals(bytes, net->state, net->state_count);
-    if (optim && optim->m) gfi_get_reals(bytes, optim->m, net->param_count);
-    if (optim && optim->v) gfi_get_reals(bytes, optim->v, net->param_count);
-    if (optim) optim->step = (long)head.optim_step, optim->config.lr = head.lr;
-    net->seed = head.seed, net->step = (long)head.step;
-    net->phase = GFI_BUILT;
+                  head->moments != (uint64_t)(optim->m != NULL) + 2 * (uint64_t)(optim->v != NULL)))
+        return gfi_fail(GF_ERROR_SHAPE, "%.200s: was saved with optimiser %s, this one is %s; initialise the same",
+                        path, head->optim ? gfi_optim_name((gf_optim_kind)(head->optim - 1)) : "none",
+                        gfi_optim_name(optim->config.kind));
+    if (batches && !head->has_batches)
+        return gfi_fail(GF_ERROR_SHAPE, "%.200s: was saved without batches; pass NULL for them", path);
+    if (batches && (head->epoch >= LONG_MAX || head->position > batches->data->count))
+        return gfi_fail(GF_ERROR_SHAPE,
+                        "%.200s: stands at sample %lu of epoch %lu, the data have %zu; pass batches of the same data",
+                        path, (unsigned long)head->position, (unsigned long)head->epoch, batches->data->count);
     return GF_OK;
 }
 
 GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path) {
-    gfi_bytes bytes;
-    gf_status status;
     if (!gfi_savable(net, optim, batches, path, "gf_net_load")) return gf_net_status(net);
-    memset(&bytes, 0, sizeof bytes);
-    status = gfi_file_whole(path, "name a file that gf_net_save wrote", &bytes.data, &bytes.size);
-    if (status == GF_OK) status = gfi_load(net, optim, batches, &bytes, path);
+    gfi_bytes bytes = {NULL, 0, 0};
+    gfi_head head;
+    gf_status status = gfi_file_whole(path, "name a file that gf_net_save wrote", &bytes.data, &bytes.size);
+    if (status == GF_OK) status = gfi_read_head(&bytes, path, &head);
+    if (status == GF_OK) status = gfi_check_head(net, optim, batches, &bytes, path, &head);
+    if (status == GF_OK) {
+        gfi_transfer_arrays(&bytes, net, optim, 1);
+        if (optim) optim->step = (long)head.optim_step;
+        if (optim) optim->config.lr = head.lr;
+        if (batches) gfi_batches_seek(batches, (long)head.epoch, (size_t)head.position);
+        net->seed = head.seed;
+        net->step = (long)head.step;
+        net->phase = GFI_BUILT;
+    }
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }
 #endif  // GF_NO_STDIO
 
-#if defined(__OPTIMIZE__) && defined(__clang__)
+// =====================================================================================================================
+// [GF:KERNEL] Tuned twins of the heavy loops
+// =====================================================================================================================
+// Read this last, or never: nothing here computes anything that a plain loop above does not say in a few lines. This
+// section only computes it faster, and the tests hold every function here against its plain twin.
+//
+// WHY PLAIN LOOPS REACH 1 % OF THE MACHINE. Take z = x·Wᵀ + b. The obvious loops, one product and one sum at a time, run
+// at 1 to 2 GFLOP/s (billions of additions and multiplications a second). The core beneath them could do 115: a Zen 4
+// core at 3.6 GHz starts a fused multiply-add (FMA: a·b + c in one instruction) on 16 floats in every cycle, 32
+// operations. Four things make up the difference, and each has its answer below. One answer without the others gains
+// little.
+//
+// 1. Lanes. A vector register holds 16 floats (AVX-512), 8 (AVX2) or 4 (NEON), and one instruction works on all of them.
+//    The plain loop uses one. Answer: vectors, "gfi_v" below.
+// 2. Waiting. A multiply-add returns its result after 4 cycles. A loop with one sum starts its next addition only then,
+//    so it uses a quarter of the cycles, an eighth with AVX2, which starts two a cycle. Answer: keep 8 or more sums under
+//    way that do not need one another.
+// 3. Loads. The plain loop fetches two numbers for every product; a core fetches two or three vectors a cycle and can
+//    multiply as many, so loads become the limit. Answer: let a number, once it is in a register, serve many products. A
+//    tile of 8 rows × 48 columns of C stays in 24 of AVX-512's 32 registers while k runs. Each step of k loads 3 vectors
+//    of B and 8 numbers of A, 11 loads for 24 multiply-adds. The function gfi_tile_run is that loop, and nearly all time
+//    of a training step is spent in it.
+// 4. Memory. A tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (z = x·Wᵀ
+//    reads W by columns) or its rows are far apart, these columns are first copied next to one another, into a "panel".
+//    Copying costs 1 to 4 cycles a vector, and the vector then serves all M rows of A: a few per cent from M = 64 on.
+//    And B is taken in "blocks" of 256 × 480 numbers, which fit the level-2 cache: all rows of A go through a block
+//    before the next block comes. A tile's 8 rows of A stay in the level-1 cache meanwhile, so A needs no copying.
+//
+// What is left over at the edges: fewer rows than a tile go through smaller tiles; columns are dealt out evenly (4
+// vectors as 2 and 2, not 3 and 1); the last vector of a row is loaded and stored in part.
+//
+// None of this changes a result: each element of C adds its products in the order k = 0, 1, 2, …, whatever the tiles,
+// the blocks and the number of threads. Only an FMA rounds once where the plain loops round twice.
+
+// The build settings for plain code end here.
+#if defined(__OPTIMIZE__) && defined(__clang__) && defined(GFI_TUNED)
 #pragma clang attribute pop
-#elif defined(__OPTIMIZE__) && defined(__GNUC__)
+#elif defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What the kernels share, and the choice between them
-// ---------------------------------------------------------------------------------------------------------------------
-// The rest of the implementation belongs to the kernels: constants of the elementary functions, then this file included
-// once more for each instruction set (GFI_PASS names it), then the choice that a net makes when it is created.
+// The first place from `at` on that lies so many quarters of a page behind w, seen from the start of its page. Where
+// several arrays that a loop walks through side by side lie alike in their pages, a load waits for every store before it
+// that has the same address within the page, and they crowd the same few lines of the level-1 cache: Adam's update was
+// measured to take 2.6 times as long. At most GFI_APART gf_reals are passed over.
+static gf_real *gfi_apart(gf_real *at, const gf_real *w, int quarter) {
+    const size_t page = 4096, wanted = ((uintptr_t)w + (size_t)quarter * page / 4) % page;
+    return at + (wanted + page - (uintptr_t)at % page) % page / sizeof(gf_real);
+}
 
-// ---- polynomials -----------------------------------------------------------------------------------
-// Minimax polynomials (Remez exchange on the relative error), lowest power first. Written for |error| < 0.2 ulp.
+#ifdef GFI_TUNED
+
+#define GFI_CAT2(a, b) a##b
+#define GFI_CAT(a, b) GFI_CAT2(a, b)
+#define GFI_TYPE_float 0
+#define GFI_TYPE_double 1
+#define GFI_REAL_IS_DOUBLE GFI_CAT(GFI_TYPE_, GF_REAL)
+
+// --- what all instruction sets share ---
+
+static ptrdiff_t gfi_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+static ptrdiff_t gfi_least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+// `count` items are dealt into parts that differ by at most one: the first item of part i.
+static ptrdiff_t gfi_share(ptrdiff_t count, ptrdiff_t parts, ptrdiff_t i) { return count * i / parts; }
+
+// Elementwise work is dealt out in pieces that do not depend on the number of threads.
+enum { GFI_PIECE = 8192 };
+static ptrdiff_t gfi_pieces(size_t n) { return gfi_ceil_div((ptrdiff_t)n, GFI_PIECE); }
+static size_t gfi_piece(size_t n, size_t start) { return (size_t)gfi_least((ptrdiff_t)(n - start), GFI_PIECE); }
+
+// One product C = start + A·B, C's rows contiguous. See gfi_matmul.
+typedef struct gfi_product {
+    gf_real *c;
+    gfi_matrix a, b;
+    const gf_real *start;
+    ptrdiff_t start_row;
+} gfi_product;
+
+// One thread's rectangle of C: rows m0 up to m1, columns n0 up to n1.
+typedef void gfi_product_part(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n0, ptrdiff_t n1,
+                              gf_real *block);
+
+enum { GFI_BLOCK_DEPTH = 256, GFI_BLOCK_BYTES = 1920 };  // 480 floats: whole vectors, whole panels on every machine
+enum { GFI_BLOCK_REALS = GFI_BLOCK_DEPTH * GFI_BLOCK_BYTES / (int)sizeof(gf_real) };
+
+// Deal C out to the threads: by columns, so that each packs another piece of B; or by rows, where the columns, which
+// come in vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
+static void gfi_product_run(const gfi_engine *engine, const gfi_product *job, gfi_product_part *part, ptrdiff_t lanes) {
+    const ptrdiff_t M = (ptrdiff_t)job->a.rows, N = (ptrdiff_t)job->b.cols, vecs = gfi_ceil_div(N, lanes);
+    const int threads = (double)M * (double)N * (double)job->a.cols < 5e5 ? 1 : engine->threads;
+    const ptrdiff_t by_columns = gfi_ceil_div(vecs, threads) * M;  // vectors of C that the slowest thread gets
+    const ptrdiff_t by_rows = gfi_ceil_div(M, threads) * vecs;
+    const int split_rows = by_columns > by_rows + by_rows / 16;
+    GFI_PARALLEL(threads)
+    for (int t = 0; t < threads; t++) {
+        const ptrdiff_t m0 = split_rows ? gfi_share(M, threads, t) : 0;
+        const ptrdiff_t m1 = split_rows ? gfi_share(M, threads, t + 1) : M;
+        const ptrdiff_t n0 = split_rows ? 0 : gfi_share(vecs, threads, t) * lanes;
+        const ptrdiff_t n1 = split_rows ? N : gfi_share(vecs, threads, t + 1) * lanes;
+        part(job, m0, m1, n0, gfi_least(n1, N), engine->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
+    }
+}
+
+// A piece of C = A·B for the innermost loops, whatever A, B and C are pieces of.
+typedef struct gfi_tile {
+    const gf_real *a, *b, *start;  // start: C itself, a bias or (NULL) zero
+    gf_real *c;
+    ptrdiff_t a_row, a_col, b_row, start_row, c_row, depth;  // depth: steps of k
+    int taps;                      // a convolution: the steps of k are run once for each tap, elsewhere in A and B
+    const ptrdiff_t *a_tap, *b_tap;
+    int rows, last_lanes;          // set by gfi_tile_grid: rows there are; columns in the last vector
+} gfi_tile;
+
+// A·B, with rows of A, B and C so far apart, and the columns of A.
+static gfi_tile gfi_tile_of(ptrdiff_t depth, ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t c_row) {
+    static const ptrdiff_t nowhere = 0;
+    const gfi_tile tile = {NULL, NULL, NULL, NULL, a_row, a_col, b_row, c_row, c_row, depth, 1, &nowhere, &nowhere, 0, 0};
+    return tile;
+}
+
+// What a convolution is made of, for each instruction set: C[m,n] by tiles; a matrix turned over; a transform of
+// Winograd's for n squares.
+typedef struct gfi_conv_tools {
+    void (*tile_grid)(const gfi_tile *whole, ptrdiff_t m, ptrdiff_t n, int packed);
+    void (*flip)(const gf_real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns, gf_real *dst,
+                 ptrdiff_t dst_row, int whole);
+    void (*wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n);
+} gfi_conv_tools;
+
+enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
+enum { GFI_WINO_TILES = 8, GFI_WINO_IN = 6, GFI_WINO_OUT = 4, GFI_WINO_PRODUCTS = GFI_WINO_IN * GFI_WINO_IN };
+
+// One channel of a few images, for a norm: `rows` rows of n numbers, `step` apart.
+typedef struct gfi_norm_part {
+    const gf_real *x, *dy;
+    gf_real *out;
+    size_t rows, step, n;
+} gfi_norm_part;
+
+// --- constants of the elementary functions ---
+// In double they are those of [GF:ACT]; in float shorter polynomials do, of the same kind: minimax (Remez exchange on
+// the relative error), lowest power first, written for an error below 0.2 units of the last place.
 #if GFI_REAL_IS_DOUBLE
-#define GFI_EXP_LOW (-746.0)                             // e^x rounds to 0 from here down
-#define GFI_EXP_ROUND (6755399441055744.0 + 2046.0)      // 1.5·2^52 + 2·bias: adding it rounds to an integer
-#define GFI_EXP_MASK 0x7ff                               // an exponent field; the sum ends in n + 2·bias
+#define GFI_TABLE(name) gfi_##name
+#define GFI_EXP_LOW (-746.0)                         // e^x rounds to 0 from here down
+#define GFI_EXP_ROUND (6755399441055744.0 + 2046.0)  // 1.5·2^52 + 2·bias: adding it rounds to an integer
+#define GFI_EXP_MASK 0x7ff                           // an exponent field; the sum ends in n + 2·bias
 #define GFI_MANTISSA 52
-#define GFI_LN2_HIGH 6.93147180369123816490e-01          // 33 bits, so that n·LN2_HIGH is exact
-#define GFI_LN2_LOW 1.90821492927058770002e-10
-#define GFI_UPPER_HALF (~(gfi_lane)0x7ffffff)            // keeps 26 bits of a mantissa: its square is exact
-static const gf_real gfi_exp_poly[] = {                  // (e^r - 1 - r)/r², |r| ≤ ln2/2
-    0.49999999999999999986, 0.16666666666666676553, 0.041666666666666701209, 0.0083333333333216477718,
-    0.0013888888888866895262, 0.000198412698860857092, 0.000024801587360465164496, 2.7557244249291678032e-6,
-    2.7557242825025252336e-7, 2.5109023022363368572e-8, 2.092442581375941209e-9};
-static const gf_real gfi_log1p_poly[] = {                // (2·atanh(√w)/√w - 2)/w, 0 ≤ w ≤ 1/9
-    0.66666666666666677342, 0.39999999999994309408, 0.28571428572467855907, 0.22222222128244917679,
-    0.18181823095041893354, 0.15384454577496671538, 0.13336763770208134814, 0.11716383255233387005,
-    0.10969786649117275734, 0.07004394328649616788, 0.16451575744145490644};
-static const gf_real gfi_atan_poly[] = {                 // (atan(√w)/√w - 1)/w, 0 ≤ w ≤ 1
-    -0.33333333333333297245, 0.19999999999992206708, -0.14285714285136933965, 0.11111111089460524504,
-    -0.090909086028137183673, 0.076923003979271570848, -0.066665897257137799208, 0.058817548052016874374,
-    -0.052596219174888641035, 0.047456314820906250915, -0.04288454352791180921, 0.038257529394531157063,
-    -0.032871571941692049681, 0.026274870992544776671, -0.01875221591685734832, 0.011437266886566431219,
-    -0.0056909295382922638257, 0.0021893361958745305281, -0.00060541245348164145595, 0.00010643143804587071028,
-    -8.8972337354170205591e-6};
-static const gf_real gfi_tail_top[] = {                  // Q(a)·e^(a²/2) = top(a)/bottom(a), 0 ≤ a ≤ 38.6
-    0.5000000000000000005, 0.8276682446294365305, 0.6792100237261044347, 0.3570379370218577568,
-    0.1318961204213703136, 0.0356169051835171526, 0.007110498726277987727, 0.00103755675000780725,
-    0.0001063113280581049971, 6.955871365590194735e-6, 2.234236096765342587e-7};
-static const gf_real gfi_tail_bottom[] = {
-    1.0, 2.453221050061738624, 2.815807247533055647, 2.000115998284017572, 0.9792126919479316762, 0.347910549006828017,
-    0.09184423940432781048, 0.0180887400457250108, 0.002618204870153312404, 0.0002670430207579878321,
-    0.00001743578383971547074, 5.600399372351873563e-7};
+#define GFI_LN2_TOP 6.93147180369123816490e-01       // 33 bits, so that n times it is exact
+#define GFI_LN2_REST 1.90821492927058770002e-10
+#define GFI_UPPER_HALF (~0x7ffffffLL)                // keeps 26 bits of a mantissa: its square is exact
 #else
+#define GFI_TABLE(name) gfi_short_##name
 #define GFI_EXP_LOW (-104.0f)
-#define GFI_EXP_ROUND (12582912.0f + 254.0f)             // 1.5·2^23 + 2·bias
+#define GFI_EXP_ROUND (12582912.0f + 254.0f)         // 1.5·2^23 + 2·bias
 #define GFI_EXP_MASK 0xff
 #define GFI_MANTISSA 23
-#define GFI_LN2_HIGH 0.693359375f                        // 9 bits
-#define GFI_LN2_LOW (-2.12194440e-4f)
-#define GFI_UPPER_HALF (~(gfi_lane)0xfff)                // keeps 12 bits
-static const gf_real gfi_exp_poly[] = {0.50000000623496932332f, 0.16666543177820757663f, 0.041666281302864737439f,
-                                       0.0083665687377108027231f, 0.0013946481654751894365f};
-static const gf_real gfi_log1p_poly[] = {0.66666675468321293657f, 0.39998888868736284286f, 0.28616618329564628711f,
-                                         0.21430259670689629989f, 0.24291989765090377613f};
-static const gf_real gfi_atan_poly[] = {
+#define GFI_LN2_TOP 0.693359375f                     // 9 bits
+#define GFI_LN2_REST (-2.12194440e-4f)
+#define GFI_UPPER_HALF (~0xfff)                      // keeps 12 bits
+static const gf_real gfi_short_exp_poly[] = {        // (e^r - 1 - r)/r², |r| ≤ ln2/2
+    0.50000000623496932332f, 0.16666543177820757663f, 0.041666281302864737439f, 0.0083665687377108027231f,
+    0.0013946481654751894365f};
+static const gf_real gfi_short_log1p_poly[] = {      // (2·atanh(√w)/√w - 2)/w, 0 ≤ w ≤ 1/9
+    0.66666675468321293657f, 0.39999888868736284286f, 0.28616618329564628711f, 0.21430259670689629989f,
+    0.24291989765090377613f};
+static const gf_real gfi_short_atan_poly[] = {       // (atan(√w)/√w - 1)/w, 0 ≤ w ≤ 1
     -0.33333327657103225564f, 0.19999699754784484862f, -0.14280215495100843001f, 0.1106075872400210482f,
     -0.088206597053047814706f, 0.067634942841743828464f, -0.044999412816597235675f, 0.022803831586491141224f,
     -0.0074425047180439415982f, 0.0011387506546810559849f};
-static const gf_real gfi_tail_top[] = {                  // 0 ≤ a ≤ 14.5
+static const gf_real gfi_short_tail_top[] = {        // Q(a)·e^(a²/2) = top(a)/bottom(a), 0 ≤ a ≤ 14.5
     0.5000000029499821739f, 0.4383023485557706835f, 0.1832406311225020905f, 0.04063507901518083178f,
     0.004116583369998682525f};
-static const gf_real gfi_tail_bottom[] = {1.0f, 1.674489678262605249f, 1.202525932853852475f,
-                                          0.4694851274348721623f, 0.1018634828451694263f, 0.01031862457677824741f};
-#endif
-#define GFI_ACT_CHUNK ((size_t)256)
-#define GFI_C(x) GFI_SET1((gf_real)(x))
-#define GFI_POLY(x, table) GFI_FN(gfi_poly)((x), table, (int)(sizeof table / sizeof *table))
-
-// What a kernel needs to know of an activation, in gf_real. The exponential family is one function,
-//     z > 0: scale·z       z ≤ 0: amplitude·(e^(rate·z) - 1)
-typedef struct gfi_act_args {
-    gf_real param;                   // leaky's slope, swish's β
-    gf_real scale, amplitude, rate;  // elu, selu, celu
-    gf_real low, high;               // relu6, hard_tanh
-} gfi_act_args;
-
-static gfi_act_args gfi_act_args_of(gf_act act) {
-    gfi_act_args args = {0, 1, 1, 1, 0, 6};
-    args.param = (gf_real)act.param;
-    args.amplitude = (gf_real)act.param;
-    if (act.kind == GF_ACT_CELU) args.rate = (gf_real)(1 / act.param);
-    if (act.kind == GF_ACT_SELU) {
-        args.scale = (gf_real)GFI_SELU_SCALE;
-        args.amplitude = (gf_real)(GFI_SELU_SCALE * GFI_SELU_ALPHA);
-    }
-    if (act.kind == GF_ACT_HARD_TANH) args.low = -1, args.high = 1;
-    return args;
-}
-
-// ---- one pass of the section for each instruction set, then the choice at run time -----------------
-
-// Beside others the plain pass is a spare wheel; see the pragma before [GF:ACT].
-#if (defined(GFI_X86) || defined(GFI_NEON)) && defined(__OPTIMIZE__) && !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("O1")
-#endif
-#define GFI_PASS plain
-#include "gradflow.h"
-#undef GFI_PASS
-#if (defined(GFI_X86) || defined(GFI_NEON)) && defined(__OPTIMIZE__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
-#ifdef GFI_X86
-#define GFI_PASS avx2
-#include "gradflow.h"
-#undef GFI_PASS
-#define GFI_PASS avx512
-#include "gradflow.h"
-#undef GFI_PASS
-#endif
-#ifdef GFI_NEON
-#define GFI_PASS neon
-#include "gradflow.h"
-#undef GFI_PASS
+static const gf_real gfi_short_tail_bottom[] = {1.0f, 1.674489678262605249f, 1.202525932853852475f,
+                                                0.4694851274348721623f, 0.1018634828451694263f,
+                                                0.01031862457677824741f};
 #endif
 
-// The plain kernels with the triple loop in place of the tiled one: the oracle that the others are tested against.
-static const gfi_kernels gfi_table_naive = {
-    "naive",           gfi_matmul_naive,       gfi_act_forward_plain, gfi_act_backward_plain, gfi_softmax_rows_plain,
-    gfi_column_sums_plain, gfi_axpy_plain,         gfi_scale_plain,       gfi_prelu_grad_plain,   gfi_sum_squares_plain,
-    gfi_tensor_sums_plain, gfi_update_step_plain, gfi_conv_forward_naive, gfi_conv_backward_naive,
-    gfi_channel_moments_plain, gfi_channel_products_plain, gfi_channel_scale_plain, gfi_channel_back_plain,
-    gfi_max_pool2_plain, gfi_max_pool2_back_plain, gfi_tile_grid_plain, gfi_flip_plain, gfi_wino_plain};
+static int gfi_act_is_custom(gf_act act) { return (int)act.kind < 0 || act.kind >= GF_ACT_CUSTOM; }
 
-// From best to worst.
-static const gfi_kernels *const gfi_kernel_tables[] = {
-#ifdef GFI_X86
-    &gfi_table_avx512, &gfi_table_avx2,
-#endif
-#ifdef GFI_NEON
-    &gfi_table_neon,
-#endif
-    &gfi_table_plain, &gfi_table_naive};
-
-static int gfi_kernels_run_here(const gfi_kernels *kernels) {
-#ifdef GFI_X86
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (kernels == &gfi_table_avx2) return avx2;
-    if (kernels == &gfi_table_avx512)
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-#endif
-    return kernels != NULL;
-}
-
-static const gfi_kernels *gfi_kernels_best(void) {
-    const gfi_kernels *const *table = gfi_kernel_tables;
-    while (!gfi_kernels_run_here(*table)) table++;
-    return *table;
-}
-
-static const gfi_kernels *gfi_kernels_named(const char *name) {
-    size_t i;
-    for (i = 0; i < sizeof gfi_kernel_tables / sizeof gfi_kernel_tables[0]; i++)
-        if (strcmp(gfi_kernel_tables[i]->name, name) == 0 && gfi_kernels_run_here(gfi_kernel_tables[i]))
-            return gfi_kernel_tables[i];
-    return NULL;
-}
-
-#endif  // GRADFLOW_IMPLEMENTATION
-
-#else  // GFI_PASS
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:KERNEL] Tuned kernels
-// ---------------------------------------------------------------------------------------------------------------------
-// Compiled once for each instruction set: the implementation above includes this file again with GFI_PASS set to its
-// name. A kernel is ordinary C over vectors of GFI_VLEN gf_reals (one, in the plain pass, which needs no extension and
-// gives the same bits on every machine). In order: vocabulary of vectors, matrix multiply, sums, convolution, norms,
-// pools, optimisers, activations, softmax, the table. A first reader needs none of it: gfi_matmul_naive,
-// gfi_conv_forward_naive and gfi_act_eval say what is computed, and the tests hold every pass against them.
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // gcc 12's own avx512fintrin.h, when compiled as C++
-#endif
-
-// ---- vocabulary, per pass --------------------------------------------------------------------------
-// One vocabulary for every instruction set. Arithmetic + - * / works on gfi_v, and + - & | ^ << >> on gfi_vi, with C's
-// own operators; what C has no operator for is a macro:
-//   gfi_v, gfi_vi, gfi_vm     a vector of gf_real, of signed integers of the same width, and the result of a comparison
-//   gfi_vd                    a vector of double (as many bytes as gfi_v): what sums accumulate in
-//   GFI_LOAD GFI_STORE        whole vectors, any alignment
-//   GFI_LOAD_PART(p, n)       the first n < GFI_VLEN lanes, zero in the others;  GFI_STORE_PART(p, v, n)
-//                             (gfi_load_n, gfi_store_n: at most n, the whole vector if n >= GFI_VLEN)
-//   GFI_SET1 GFI_SET1I        all lanes alike (gf_real, integer)
-//   GFI_FMA(a, b, c)          a*b + c, one rounding where the machine has it;  GFI_FNMA: c - a*b
-//   GFI_LT LE GT GE EQ        ordered comparisons: false for NaN;  GFI_NE: true for NaN
-//   GFI_SELECT(m, a, b)       m ? a : b;  GFI_AND GFI_OR GFI_NOT on masks; GFI_COUNT(m): lanes that are true
-//   GFI_ABS GFI_SQRT
-//   GFI_MAX(a, b)             a > b ? a : b (so b when either is NaN);  GFI_MIN(a, b): a < b ? a : b
-//   GFI_ZIP_LO(a, b), _HI     a0 b0 a1 b1 … of the lower, of the upper halves (a whole vector of each)
-//   GFI_UNZIP_EVEN(a, b), _ODD   a0 a2 … b0 b2 …, a1 a3 … b1 b3 …
-//   GFI_AS_INT GFI_AS_REAL    reinterpret the bits
-//   GFI_LOAD_WIDE(p)          GFI_VDLEN gf_reals widened to a gfi_vd, for which there are GFI_SET1_WIDE, GFI_FMA_WIDE,
-//   GFI_STORE_NARROW(p, v)    the way back: a gfi_vd rounded to GFI_VDLEN gf_reals
-//                             GFI_ABS_WIDE and gfi_sum_wide(v)
-// gfi_name inside a pass is a different function in each: GFI_FN(gfi_name) is gfi_name_avx2 …
-#undef GFI_FN
-#undef GFI_ISA
-#undef GFI_TARGET
-#undef GFI_INLINE
-#undef GFI_UNROLL
-#undef GFI_VBYTES
-#undef GFI_VLEN
-#undef GFI_VDLEN
-#undef gfi_v
-#undef gfi_vi
-#undef gfi_vm
-#undef gfi_vd
-#undef GFI_OP
-#undef GFI_CMP
-#undef GFI_OPD
-#undef GFI_ABS
-#undef GFI_ABS_WIDE
-#undef GFI_FIRST_LANES
-#undef GFI_LOAD
-#undef GFI_STORE
-#undef GFI_LOAD_PART
-#undef GFI_STORE_PART
-#undef GFI_SET1
-#undef GFI_SET1I
-#undef GFI_FMA
-#undef GFI_FNMA
-#undef GFI_SQRT
-#undef GFI_ALL
-#undef GFI_LT
-#undef GFI_LE
-#undef GFI_GT
-#undef GFI_GE
-#undef GFI_EQ
-#undef GFI_NE
-#undef GFI_SELECT
-#undef GFI_AND
-#undef GFI_OR
-#undef GFI_NOT
-#undef GFI_COUNT
-#undef GFI_MAX
-#undef GFI_MIN
-#undef GFI_AS_INT
-#undef GFI_AS_REAL
-#undef GFI_LOAD_WIDE
-#undef GFI_STORE_NARROW
-#undef GFI_SET1_WIDE
-#undef GFI_ZIP_LO
-#undef GFI_ZIP_HI
-#undef GFI_UNZIP_EVEN
-#undef GFI_UNZIP_ODD
-#undef GFI_FMA_WIDE
-
-#define GFI_FN(name) GFI_CAT(name, GFI_CAT(_, GFI_PASS))
+// --- vocabulary of vectors ---
+// Compilers of GCC's kind have vectors as types: + - * / work on them lane by lane, & | ~ << >> on vectors of integers.
+// What C has no operator for has a name here, and is an instruction of each set, below. The compilers' own names for the
+// instructions are used: immintrin.h, which has prettier ones, takes as long to read as half of this header to compile.
+#define GFI_ISA_neon 1
+#define GFI_ISA_avx2 2
+#define GFI_ISA_avx512 3
 #define GFI_ISA GFI_CAT(GFI_ISA_, GFI_PASS)
-
-#if GFI_ISA == GFI_ISA_plain  // one lane, no compiler extension: the same source is then plain C
-
-#define GFI_TARGET
-#define GFI_INLINE static inline
-#define GFI_UNROLL
-#define GFI_VBYTES ((int)sizeof(gf_real))
-#define GFI_VLEN 1
-#define GFI_VDLEN 1
-#define gfi_v gf_real
-#define gfi_vi gfi_lane
-#define gfi_vm int
-#define gfi_vd double
-#define GFI_LOAD(p) (*(p))
-#define GFI_STORE(p, v) ((void)(*(p) = (v)))
-#define GFI_LOAD_PART(p, n) ((n) > 0 ? *(p) : (gf_real)0)
-#define GFI_STORE_PART(p, v, n) ((void)((n) > 0 ? *(p) = (v) : (v)))
-#define GFI_SET1(s) ((gf_real)(s))
-#define GFI_SET1I(i) ((gfi_lane)(i))
-#define GFI_FMA(a, b, c) ((a) * (b) + (c))
-#define GFI_FNMA(a, b, c) ((c) - (a) * (b))
-#define GFI_SQRT(a) ((gf_real)sqrt(a))
-#define GFI_ABS(a) ((gf_real)fabs(a))
-#define GFI_ABS_WIDE(a) fabs(a)
-#define GFI_LT(a, b) ((a) < (b))
-#define GFI_LE(a, b) ((a) <= (b))
-#define GFI_GT(a, b) ((a) > (b))
-#define GFI_GE(a, b) ((a) >= (b))
-#define GFI_EQ(a, b) ((a) == (b))
-#define GFI_NE(a, b) ((a) != (b))
-#define GFI_SELECT(m, a, b) ((m) ? (a) : (b))
-#define GFI_AND(m, n) ((m) & (n))
-#define GFI_OR(m, n) ((m) | (n))
-#define GFI_NOT(m) (!(m))
-#define GFI_COUNT(m) (m)
-#define GFI_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define GFI_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define GFI_AS_INT(v) gfi_real_bits(v)
-#define GFI_AS_REAL(v) gfi_bits_real(v)
-#define GFI_LOAD_WIDE(p) ((double)*(p))
-#define GFI_STORE_NARROW(p, v) ((void)(*(p) = (gf_real)(v)))
-#define GFI_SET1_WIDE(s) ((double)(s))
-#define GFI_FMA_WIDE(a, b, c) ((a) * (b) + (c))
-#define GFI_ZIP_LO(a, b) (a)
-#define GFI_ZIP_HI(a, b) (b)
-#define GFI_UNZIP_EVEN(a, b) (a)
-#define GFI_UNZIP_ODD(a, b) (b)
-
-#else  // vectors by GCC's and clang's extensions, in functions compiled for their instruction set
-
+#define GFI_FN(name) GFI_CAT(name, GFI_CAT(_, GFI_PASS))  // name_avx2 in the pass for AVX2
+#define GFI_TEXT2(x) #x
+#define GFI_TEXT(x) GFI_TEXT2(x)
+#if defined(__x86_64__)
+#define GFI_BASE(name) name##_avx2  // what AVX-512 has no version of its own of
+#else
+#define GFI_BASE(name) name##_neon
+#endif
+#define GFI_TARGET_neon
+#define GFI_TARGET_avx2 __attribute__((target("avx2,fma")))
+#define GFI_TARGET_avx512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
+#define GFI_TARGET GFI_CAT(GFI_TARGET_, GFI_PASS)
 #define GFI_INLINE static inline __attribute__((always_inline)) GFI_TARGET
+#define GFI_VBYTES (GFI_ISA == GFI_ISA_avx512 ? 64 : GFI_ISA == GFI_ISA_avx2 ? 32 : 16)
+#define GFI_VLEN (GFI_VBYTES / (int)sizeof(gf_real))
+#define GFI_VDLEN (GFI_VBYTES / 8)
+#define gfi_v GFI_FN(gfi_vector)                         // GFI_VLEN gf_reals
+#define gfi_vi GFI_FN(gfi_vector_int)                    // integers as wide
+#define gfi_vd GFI_FN(gfi_vector_double)                 // GFI_VDLEN doubles: what sums are added up in
+#define gfi_vm GFI_FN(gfi_mask)                          // what a comparison gives
+#define GFI_LOAD(p) ((gfi_v) * (const GFI_FN(gfi_vector_at) *)(p))  // a whole vector, at any address
+#define GFI_STORE(p, v) ((void)(*(GFI_FN(gfi_vector_at) *)(p) = (v)))
+#define GFI_LOAD_N(p, n) GFI_FN(gfi_load)(p, n)          // the first n lanes, the others zero; all if n ≥ GFI_VLEN
+#define GFI_STORE_N(p, v, n) GFI_FN(gfi_store)(p, v, n)
+#define GFI_ALL(x) GFI_FN(gfi_all)((gf_real)(x))         // the same number in all lanes
+#define GFI_ALL_INT(x) GFI_FN(gfi_all_int)(x)
+#define GFI_ALL_WIDE(x) GFI_FN(gfi_all_wide)(x)
+#define GFI_FMA(a, b, c) GFI_FN(gfi_fma)(a, b, c)        // a·b + c, rounded once
+#define GFI_LT(a, b) GFI_FN(gfi_less)(a, b)              // false for NaN
+#define GFI_GT(a, b) GFI_LT(b, a)
+#define GFI_IS_NAN(a) GFI_FN(gfi_is_nan)(a)
+#define GFI_SELECT(m, a, b) GFI_FN(gfi_select)(m, a, b)  // m ? a : b
+#define GFI_MAX(a, b) GFI_FN(gfi_max)(a, b)              // a > b ? a : b, so b when either is NaN
+#define GFI_MIN(a, b) GFI_FN(gfi_min)(a, b)              // a < b ? a : b
+#define GFI_ZIP_LOW(a, b) GFI_FN(gfi_zip_low)(a, b)      // a0 b0 a1 b1 … of the lower halves
+#define GFI_ZIP_HIGH(a, b) GFI_FN(gfi_zip_high)(a, b)    // of the upper halves
+#define GFI_WIDEN(p) GFI_FN(gfi_widen)(p)                // the GFI_VDLEN gf_reals at p as doubles
+#define GFI_HORNER(x, name) \
+    GFI_FN(gfi_horner)(x, GFI_TABLE(name), (int)(sizeof GFI_TABLE(name) / sizeof *GFI_TABLE(name)))
+#define GFI_AS_INT(v) ((gfi_vi)(v))
+#define GFI_AS_REAL(v) ((gfi_v)(v))
+#if GFI_REAL_IS_DOUBLE
+typedef long long gfi_lane;  // the integer as wide as a gf_real
+#define GFI_AVX2(name) __builtin_ia32_##name##pd256
+#define GFI_AVX512(name) __builtin_ia32_##name##pd512_mask
+#if defined(__clang__)
+#define GFI_BLEND __builtin_ia32_selectpd_512
+#else
+#define GFI_BLEND __builtin_ia32_blendmpd_512_mask
+#endif
+#else
+typedef int gfi_lane;
+#define GFI_AVX2(name) __builtin_ia32_##name##ps256
+#define GFI_AVX512(name) __builtin_ia32_##name##ps512_mask
+#if defined(__clang__)
+#define GFI_BLEND __builtin_ia32_selectps_512
+#else
+#define GFI_BLEND __builtin_ia32_blendmps_512_mask
+#endif
+#endif
 #if defined(__clang__)
 #define GFI_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GFI_UNROLL _Pragma("GCC unroll 32")
 #endif
-#define GFI_VLEN (GFI_VBYTES / (int)sizeof(gf_real))
-#define GFI_VDLEN (GFI_VBYTES / 8)
-#define gfi_vi GFI_FN(gfi_vint)
-#define GFI_AS_INT(v) ((gfi_vi)(v))
-#define GFI_AS_REAL(v) ((gfi_v)(v))
-
-#if GFI_ISA == GFI_ISA_avx512
-
-#define GFI_TARGET __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
-#define GFI_VBYTES 64
-#if GFI_REAL_IS_DOUBLE
-#define gfi_v __m512d
-#define gfi_vm __mmask8
-#define GFI_OP(name) _mm512_##name##_pd
-#define GFI_CMP(a, b, how) _mm512_cmp_pd_mask(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi64(i))
-#define GFI_ZIP_LO(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
-#define GFI_ZIP_HI(a, b) _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
+#if defined(__clang__) || __GNUC__ >= 12  // lanes of a and b by number, b's counting on from a's
+#define GFI_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-#define gfi_v __m512
-#define gfi_vm __mmask16
-#define GFI_OP(name) _mm512_##name##_ps
-#define GFI_CMP(a, b, how) _mm512_cmp_ps_mask(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm512_set1_epi32(i))
-#define GFI_ZIP_LO(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
-#define GFI_ZIP_HI(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b)
+#define GFI_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, __extension__(gfi_vi){__VA_ARGS__})
 #endif
-#define GFI_LOAD(p) GFI_OP(loadu)(p)
-#define GFI_STORE(p, v) GFI_OP(storeu)(p, v)
-#define GFI_FIRST_LANES(n) ((gfi_vm)((1u << (n)) - 1u))
-#define GFI_LOAD_PART(p, n) GFI_OP(maskz_loadu)(GFI_FIRST_LANES(n), p)
-#define GFI_STORE_PART(p, v, n) GFI_OP(mask_storeu)(p, GFI_FIRST_LANES(n), v)
-#define GFI_SELECT(m, a, b) GFI_OP(mask_blend)(m, b, a)
-#define GFI_AND(m, n) ((gfi_vm)((m) & (n)))
-#define GFI_ALL GFI_FIRST_LANES(GFI_VLEN)  // g++ 12 warns of uninitialised operands in its unmasked intrinsics
-#define GFI_MAX(a, b) GFI_OP(maskz_max)(GFI_ALL, a, b)
-#define GFI_MIN(a, b) GFI_OP(maskz_min)(GFI_ALL, a, b)
+#ifdef __has_builtin
+#if __has_builtin(__builtin_elementwise_fma) && __has_builtin(__builtin_elementwise_sqrt)
+#define GFI_ELEMENTWISE  // newer clangs: these names in place of the processor's
+#endif
+#endif
 
-#elif GFI_ISA == GFI_ISA_avx2
+// --- what follows is compiled once for each instruction set: this file includes itself, GFI_PASS names the set ---
 
-#define GFI_TARGET __attribute__((target("avx2,fma")))
-#define GFI_VBYTES 32
-#if GFI_REAL_IS_DOUBLE
-#define gfi_v __m256d
-#define GFI_OP(name) _mm256_##name##_pd
-#define GFI_CMP(a, b, how) _mm256_cmp_pd(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi64x(i))
-#define GFI_LOAD_WIDE(p) _mm256_loadu_pd(p)
-#define GFI_STORE_NARROW(p, v) _mm256_storeu_pd(p, v)
-#define GFI_FIRST_LANES(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))
-#define GFI_UNZIP_EVEN(a, b) _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xD8)
-#define GFI_UNZIP_ODD(a, b) _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xD8)
+// This file by its own name, whatever it is called: from the compiler, or else by the name that it is known by.
+#if defined(__FILE_NAME__)
+#define GFI_SELF __FILE_NAME__
+#elif defined(__has_include)
+#if __has_include(__FILE__)
+#define GFI_SELF __FILE__
+#endif
+#endif
+#ifndef GFI_SELF
+#define GFI_SELF "gradflow.h"
+#endif
+
+#if defined(__x86_64__)
+#define GFI_PASS avx2
+#include GFI_SELF
+#undef GFI_PASS
+#define GFI_PASS avx512
+#include GFI_SELF
+#undef GFI_PASS
 #else
-#define gfi_v __m256
-#define GFI_OP(name) _mm256_##name##_ps
-#define GFI_CMP(a, b, how) _mm256_cmp_ps(a, b, how)
-#define GFI_SET1I(i) ((gfi_vi)_mm256_set1_epi32(i))
-#define GFI_LOAD_WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define GFI_STORE_NARROW(p, v) _mm_storeu_ps(p, _mm256_cvtpd_ps(v))
-#define GFI_FIRST_LANES(n) _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define GFI_UNZIP_EVEN(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0x88), 0xD8)
-#define GFI_UNZIP_ODD(a, b) (gfi_v)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(a, b, 0xDD), 0xD8)
+#include <arm_neon.h>
+#define GFI_PASS neon
+#include GFI_SELF
+#undef GFI_PASS
 #endif
-#define gfi_vm gfi_v
-#define gfi_vd __m256d
-#define GFI_OPD(name) _mm256_##name##_pd
-#define GFI_LOAD(p) GFI_OP(loadu)(p)
-#define GFI_STORE(p, v) GFI_OP(storeu)(p, v)
-#define GFI_LOAD_PART(p, n) GFI_OP(maskload)(p, GFI_FIRST_LANES(n))
-#define GFI_STORE_PART(p, v, n) GFI_OP(maskstore)(p, GFI_FIRST_LANES(n), v)
-#define GFI_ZIP_LO(a, b) GFI_OP(permute2f128)(GFI_OP(unpacklo)(a, b), GFI_OP(unpackhi)(a, b), 0x20)
-#define GFI_ZIP_HI(a, b) GFI_OP(permute2f128)(GFI_OP(unpacklo)(a, b), GFI_OP(unpackhi)(a, b), 0x31)
-#define GFI_SELECT(m, a, b) GFI_OP(blendv)(b, a, m)
-#define GFI_AND(m, n) GFI_OP(and)(m, n)
-#define GFI_OR(m, n) GFI_OP(or)(m, n)
-#define GFI_NOT(m) GFI_OP(xor)(m, GFI_AS_REAL(GFI_SET1I(-1)))
-#define GFI_COUNT(m) __builtin_popcount((unsigned)GFI_OP(movemask)(m))
-#define GFI_SQRT(a) GFI_OP(sqrt)(a)
-#define GFI_MAX(a, b) GFI_OP(max)(a, b)
-#define GFI_MIN(a, b) GFI_OP(min)(a, b)
-
-#elif GFI_ISA == GFI_ISA_neon
-
-#define GFI_TARGET
-#define GFI_VBYTES 16
-#if GFI_REAL_IS_DOUBLE
-#define gfi_v float64x2_t
-#define gfi_vm uint64x2_t
-#define GFI_OP(name) v##name##q_f64
-#define GFI_SET1I(i) vdupq_n_s64(i)
-#define GFI_SET1(s) vdupq_n_f64(s)
-#define GFI_LOAD_WIDE(p) vld1q_f64(p)
-#define GFI_STORE_NARROW(p, v) vst1q_f64(p, v)
-#define GFI_COUNT(m) ((int)vaddvq_u64(vshrq_n_u64(m, 63)))
-#else
-#define gfi_v float32x4_t
-#define gfi_vm uint32x4_t
-#define GFI_OP(name) v##name##q_f32
-#define GFI_SET1I(i) vdupq_n_s32(i)
-#define GFI_SET1(s) vdupq_n_f32(s)
-#define GFI_LOAD_WIDE(p) vcvt_f64_f32(vld1_f32(p))
-#define GFI_STORE_NARROW(p, v) vst1_f32(p, vcvt_f32_f64(v))
-#define GFI_COUNT(m) ((int)vaddvq_u32(vshrq_n_u32(m, 31)))
-#endif
-#define gfi_vd float64x2_t
-#define GFI_SET1_WIDE(s) vdupq_n_f64(s)
-#define GFI_FMA_WIDE(a, b, c) vfmaq_f64(c, a, b)
-#define GFI_LOAD(p) GFI_OP(ld1)(p)
-#define GFI_STORE(p, v) GFI_OP(st1)(p, v)
-#define GFI_LOAD_PART(p, n) GFI_FN(gfi_load_part)(p, n)
-#define GFI_STORE_PART(p, v, n) GFI_FN(gfi_store_part)(p, v, n)
-#define GFI_FMA(a, b, c) GFI_OP(fma)(c, a, b)
-#define GFI_FNMA(a, b, c) GFI_OP(fms)(c, a, b)
-#define GFI_SQRT(a) GFI_OP(sqrt)(a)
-#define GFI_ABS(a) GFI_OP(abs)(a)
-#define GFI_ABS_WIDE(a) vabsq_f64(a)
-#define GFI_LT(a, b) GFI_OP(clt)(a, b)
-#define GFI_LE(a, b) GFI_OP(cle)(a, b)
-#define GFI_GT(a, b) GFI_OP(cgt)(a, b)
-#define GFI_GE(a, b) GFI_OP(cge)(a, b)
-#define GFI_EQ(a, b) GFI_OP(ceq)(a, b)
-#define GFI_NE(a, b) (~GFI_OP(ceq)(a, b))
-#define GFI_SELECT(m, a, b) GFI_OP(bsl)(m, a, b)
-#define GFI_AND(m, n) ((m) & (n))
-#define GFI_OR(m, n) ((m) | (n))
-#define GFI_NOT(m) (~(m))
-#define GFI_MAX(a, b) GFI_SELECT(GFI_GT(a, b), a, b)
-#define GFI_MIN(a, b) GFI_SELECT(GFI_LT(a, b), a, b)
-#define GFI_ZIP_LO(a, b) GFI_OP(zip1)(a, b)
-#define GFI_ZIP_HI(a, b) GFI_OP(zip2)(a, b)
-#define GFI_UNZIP_EVEN(a, b) GFI_OP(uzp1)(a, b)
-#define GFI_UNZIP_ODD(a, b) GFI_OP(uzp2)(a, b)
-
+#if GFI_PASS_VERSION != GF_VERSION_MAJOR * 100 + GF_VERSION_MINOR
+#error "gradflow.h took its tuned loops from another version's file: give this file a name of its own, or its old name."
 #endif
 
-#if GFI_ISA != GFI_ISA_neon  // the two x86 sets share their names
-#define GFI_SET1(s) GFI_OP(set1)(s)
-#define GFI_SET1_WIDE(s) GFI_OPD(set1)(s)
-#define GFI_FMA_WIDE(a, b, c) GFI_OPD(fmadd)(a, b, c)
-#define GFI_ABS(a) GFI_OP(andnot)(GFI_SET1((gf_real)-0.0), a)
-#define GFI_ABS_WIDE(a) GFI_OPD(andnot)(GFI_SET1_WIDE(-0.0), a)
-#define GFI_FMA(a, b, c) GFI_OP(fmadd)(a, b, c)
-#define GFI_FNMA(a, b, c) GFI_OP(fnmadd)(a, b, c)
-#define GFI_LT(a, b) GFI_CMP(a, b, _CMP_LT_OQ)
-#define GFI_LE(a, b) GFI_CMP(a, b, _CMP_LE_OQ)
-#define GFI_GT(a, b) GFI_CMP(a, b, _CMP_GT_OQ)
-#define GFI_GE(a, b) GFI_CMP(a, b, _CMP_GE_OQ)
-#define GFI_EQ(a, b) GFI_CMP(a, b, _CMP_EQ_OQ)
-#define GFI_NE(a, b) GFI_CMP(a, b, _CMP_NEQ_UQ)
+#endif  // GFI_TUNED
+#define GFI_LAST_PART
+#endif  // GRADFLOW_IMPLEMENTATION
+
+#else  // GFI_PASS: from here to the #endif of the same name, what is compiled once for each instruction set
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // gcc's instructions take masks signed here and unsigned there
 #endif
+#define GFI_PASS_VERSION 2  // GF_VERSION_MAJOR·100 + GF_VERSION_MINOR of this file
+
+typedef gf_real gfi_v __attribute__((vector_size(GFI_VBYTES)));
 typedef gfi_lane gfi_vi __attribute__((vector_size(GFI_VBYTES)));
+typedef double gfi_vd __attribute__((vector_size(GFI_VBYTES)));
+typedef gf_real GFI_FN(gfi_vector_at) __attribute__((vector_size(GFI_VBYTES), aligned(sizeof(gf_real)), may_alias));
 
-#if GFI_ISA == GFI_ISA_neon
-GFI_INLINE gfi_v GFI_FN(gfi_load_part)(const gf_real *p, int n) {
-    gf_real lanes[GFI_VLEN] = {0};
-    for (int i = 0; i < n; i++) lanes[i] = p[i];
-    return GFI_LOAD(lanes);
+GFI_INLINE gfi_v GFI_FN(gfi_all)(gf_real x) {
+    const gfi_v zero = {0};
+    return x - zero;  // + would make 0 of -0
 }
 
-GFI_INLINE void GFI_FN(gfi_store_part)(gf_real *p, gfi_v v, int n) {
-    gf_real lanes[GFI_VLEN];
-    GFI_STORE(lanes, v);
-    for (int i = 0; i < n; i++) p[i] = lanes[i];
+GFI_INLINE gfi_vi GFI_FN(gfi_all_int)(gfi_lane x) {
+    const gfi_vi zero = {0};
+    return x - zero;
+}
+
+#if GFI_ISA == GFI_ISA_avx512  // a mask has one bit a lane; 4: round as usual
+
+#if GFI_REAL_IS_DOUBLE
+typedef unsigned char gfi_vm;
+GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+typedef unsigned short gfi_vm;
+GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) {
+    return GFI_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) {
+    return GFI_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 #endif
+#define GFI_LOAD_PART(p, n) GFI_AVX512(loadu)(p, GFI_ALL(0), (gfi_vm)((1u << (n)) - 1u))
+#define GFI_STORE_PART(p, v, n) GFI_AVX512(storeu)(p, v, (gfi_vm)((1u << (n)) - 1u))
+GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return GFI_AVX512(vfmadd)(a, b, c, (gfi_vm)-1, 4); }
+GFI_INLINE gfi_vm GFI_FN(gfi_less)(gfi_v a, gfi_v b) { return (gfi_vm)GFI_AVX512(cmp)(a, b, 17, (gfi_vm)-1, 4); }
+#if defined(__clang__)  // which makes one instruction of these maxima and minima
+GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_BLEND(m, a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
+#else
+GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_BLEND(b, a, m); }
+GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_AVX512(max)(a, b, GFI_ALL(0), (gfi_vm)-1, 4); }
+GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_AVX512(min)(a, b, GFI_ALL(0), (gfi_vm)-1, 4); }
+#endif
 
-#endif  // vectors
+#else  // a mask has all bits of a lane
 
-// The first n lanes, all of them being the common and cheaper case.
-GFI_INLINE gfi_v GFI_FN(gfi_load_n)(const gf_real *p, int n) {
-    return n >= GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, n);
+typedef gfi_vi gfi_vm;
+GFI_INLINE gfi_vm GFI_FN(gfi_less)(gfi_v a, gfi_v b) { return (gfi_vm)(a < b); }
+GFI_INLINE gfi_vm GFI_FN(gfi_is_nan)(gfi_v a) { return (gfi_vm)(a != a); }
+GFI_INLINE gfi_vd GFI_FN(gfi_all_wide)(double x) {
+    const gfi_vd zero = {0};
+    return x - zero;
 }
 
-GFI_INLINE void GFI_FN(gfi_store_n)(gf_real *p, gfi_v v, int n) {
+#if GFI_ISA == GFI_ISA_avx2
+
+#if GFI_REAL_IS_DOUBLE
+#define GFI_LANE_NUMBERS {0, 1, 2, 3}
+#define GFI_PAIRS_LOW(a, b) GFI_SHUFFLE(a, b, 0, 4, 2, 6)
+#define GFI_PAIRS_HIGH(a, b) GFI_SHUFFLE(a, b, 1, 5, 3, 7)
+#define GFI_LOW_HALVES(a, b) GFI_SHUFFLE(a, b, 0, 1, 4, 5)
+#define GFI_HIGH_HALVES(a, b) GFI_SHUFFLE(a, b, 2, 3, 6, 7)
+GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 0, 2, 4, 6); }
+GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 1, 3, 5, 7); }
+#else
+#define GFI_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
+#define GFI_PAIRS_LOW(a, b) GFI_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define GFI_PAIRS_HIGH(a, b) GFI_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define GFI_LOW_HALVES(a, b) GFI_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define GFI_HIGH_HALVES(a, b) GFI_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) {
+    const gfi_v pairs = GFI_SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14);
+    return GFI_SHUFFLE(pairs, pairs, 0, 1, 4, 5, 2, 3, 6, 7);
+}
+GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) {
+    const gfi_v pairs = GFI_SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+    return GFI_SHUFFLE(pairs, pairs, 0, 1, 4, 5, 2, 3, 6, 7);
+}
+#endif
+#define GFI_LOAD_PART(p, n) GFI_AVX2(maskload)((const gfi_v *)(const void *)(p), GFI_FN(gfi_first_lanes)(n))
+#define GFI_STORE_PART(p, v, n) GFI_AVX2(maskstore)((gfi_v *)(void *)(p), GFI_FN(gfi_first_lanes)(n), v)
+GFI_INLINE gfi_vi GFI_FN(gfi_first_lanes)(int n) {
+    const gfi_vi lane = GFI_LANE_NUMBERS;
+    return (gfi_vi)(lane < (gfi_lane)n);
+}
+GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_AVX2(blendv)(b, a, GFI_AS_REAL(m)); }
+GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_AVX2(max)(a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_AVX2(min)(a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) {
+    return GFI_LOW_HALVES(GFI_PAIRS_LOW(a, b), GFI_PAIRS_HIGH(a, b));
+}
+GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) {
+    return GFI_HIGH_HALVES(GFI_PAIRS_LOW(a, b), GFI_PAIRS_HIGH(a, b));
+}
+#ifdef GFI_ELEMENTWISE
+GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return __builtin_elementwise_fma(a, b, c); }
+GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) { return __builtin_elementwise_fma(a, b, c); }
+GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return __builtin_elementwise_sqrt(a); }
+#else
+GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return GFI_AVX2(vfmadd)(a, b, c); }
+GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
+GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return GFI_AVX2(sqrt)(a); }
+#endif
+
+#else  // NEON
+
+#if GFI_REAL_IS_DOUBLE
+#define GFI_HALVES 0, 2
+#define GFI_HALVES_HIGH 1, 3
+#define GFI_EVENS 0, 2
+#define GFI_ODDS 1, 3
+#define GFI_NEON(name) name##q_f64
+typedef float64x2_t gfi_neon;
+#else
+#define GFI_HALVES 0, 4, 1, 5
+#define GFI_HALVES_HIGH 2, 6, 3, 7
+#define GFI_EVENS 0, 2, 4, 6
+#define GFI_ODDS 1, 3, 5, 7
+#define GFI_NEON(name) name##q_f32
+typedef float32x4_t gfi_neon;
+#endif
+#define GFI_LOAD_PART(p, n) GFI_FN(gfi_load_part)(p, n)
+#define GFI_STORE_PART(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(gf_real))
+GFI_INLINE gfi_v GFI_FN(gfi_load_part)(const gf_real *p, int n) {
+    gfi_v lanes = {0};
+    memcpy(&lanes, p, (size_t)n * sizeof *p);
+    return lanes;
+}
+GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) {
+    return GFI_AS_REAL((m & GFI_AS_INT(a)) | (~m & GFI_AS_INT(b)));
+}
+GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_HALVES); }
+GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_HALVES_HIGH); }
+GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_EVENS); }
+GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_ODDS); }
+GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) {
+    return (gfi_v)GFI_NEON(vfma)((gfi_neon)c, (gfi_neon)a, (gfi_neon)b);
+}
+GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) {
+    return (gfi_vd)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return (gfi_v)GFI_NEON(vsqrt)((gfi_neon)a); }
+
+#endif
+#endif
+
+GFI_INLINE gfi_v GFI_FN(gfi_load)(const gf_real *p, ptrdiff_t n) {
+    return n >= GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, (int)n);
+}
+
+GFI_INLINE void GFI_FN(gfi_store)(gf_real *p, gfi_v v, ptrdiff_t n) {
     if (n >= GFI_VLEN) {
         GFI_STORE(p, v);
     } else {
-        GFI_STORE_PART(p, v, n);
+        GFI_STORE_PART(p, v, (int)n);
     }
 }
+#undef GFI_LOAD_PART
+#undef GFI_STORE_PART
 
-// ---- matrix multiply, per pass ---------------------------------------------------------------------
+// --- matrix multiply, for each instruction set ---
 // The tile: as many sums as the registers hold beside a row of B and one number of A. B is used in place, unpacked,
 // where its rows are contiguous and A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
-#undef GFI_TILE_ROWS
-#undef GFI_TILE_VECS
-#undef GFI_UNPACKED_ROWS
-#if GFI_ISA == GFI_ISA_avx512 || GFI_ISA == GFI_ISA_neon  // 32 registers: 24 sums, 3 of B, 1 of A
-#define GFI_TILE_ROWS 8
-#define GFI_TILE_VECS 3
-#define GFI_UNPACKED_ROWS 320
-#elif GFI_ISA == GFI_ISA_avx2  // 16 registers: 12 sums, 2 of B, 1 of A
-#define GFI_TILE_ROWS 6
-#define GFI_TILE_VECS 2
-#define GFI_UNPACKED_ROWS 24
-#else
-#define GFI_TILE_ROWS 4
-#define GFI_TILE_VECS 2
-#define GFI_UNPACKED_ROWS 24
-#endif
+// AVX2 has 16 registers: 12 sums, 2 of B, 1 of A. The others have 32: 24 sums, 3 of B, 1 of A.
+#define GFI_TILE_ROWS (GFI_ISA == GFI_ISA_avx2 ? 6 : 8)
+#define GFI_TILE_VECS (GFI_ISA == GFI_ISA_avx2 ? 2 : 3)
+#define GFI_UNPACKED_ROWS (GFI_ISA == GFI_ISA_avx2 ? 24 : 320)
 
-// rows × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and
-// sum lives in registers.
-GFI_INLINE void GFI_FN(gfi_tile_run)(const int rows, const int vecs, const gfi_tile *tile) {
+// height × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and
+// sum lives in registers. Where there are fewer rows than its height, the last row is computed several times: it costs
+// nothing, since this few sums wait for one another anyway.
+GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi_tile *tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
-    const int last = vecs - 1, lanes = tile->last_lanes, depth = tile->depth;
-    const ptrdiff_t a_row = tile->a_row, a_col = tile->a_col, b_row = tile->b_row;
+    ptrdiff_t row[GFI_TILE_ROWS];
+    const int last = vecs - 1, lanes = tile->last_lanes;
+    const ptrdiff_t depth = tile->depth, a_col = tile->a_col, b_row = tile->b_row;
     GFI_UNROLL
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < height; i++) {
+        row[i] = height == GFI_TILE_ROWS || i < tile->rows ? i : tile->rows - 1;
         GFI_UNROLL
-        for (int j = 0; j < vecs; j++) sum[i][j] = GFI_SET1(0);
+        for (int j = 0; j < vecs; j++) sum[i][j] = GFI_ALL(0);
     }
     if (tile->start) {
         GFI_UNROLL
-        for (int i = 0; i < rows; i++) {
-            const gf_real *start = tile->start + i * tile->start_row;
+        for (int i = 0; i < height; i++) {
+            const gf_real *start = tile->start + row[i] * tile->start_row;
             GFI_UNROLL
             for (int j = 0; j < last; j++) sum[i][j] = GFI_LOAD(start + j * GFI_VLEN);
-            sum[i][last] = GFI_FN(gfi_load_n)(start + last * GFI_VLEN, lanes);
+            sum[i][last] = GFI_LOAD_N(start + last * GFI_VLEN, lanes);
         }
     }
     for (int t = 0; t < tile->taps; t++) {
         const gf_real *pa = tile->a + tile->a_tap[t], *pb = tile->b + tile->b_tap[t];
-        for (int k = 0; k < depth; k++, pa += a_col, pb += b_row) {
+        for (ptrdiff_t k = 0; k < depth; k++, pa += a_col, pb += b_row) {
             GFI_UNROLL
             for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
             GFI_UNROLL
-            for (int i = 0; i < rows; i++) {
-                const gfi_v a = GFI_SET1(pa[i * a_row]);
+            for (int i = 0; i < height; i++) {
+                const gfi_v a = GFI_ALL(pa[row[i] * tile->a_row]);
                 GFI_UNROLL
                 for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
             }
         }
     }
     GFI_UNROLL
-    for (int i = 0; i < rows; i++) {
-        gf_real *c = tile->c + i * tile->c_row;
+    for (int i = 0; i < height; i++) {
+        gf_real *c = tile->c + row[i] * tile->c_row;
         GFI_UNROLL
         for (int j = 0; j < last; j++) GFI_STORE(c + j * GFI_VLEN, sum[i][j]);
-        GFI_FN(gfi_store_n)(c + last * GFI_VLEN, sum[i][last], lanes);
+        GFI_STORE_N(c + last * GFI_VLEN, sum[i][last], lanes);
     }
 }
 
-// One copy of the loop for every height and width there is.
-GFI_INLINE void GFI_FN(gfi_tile_height)(int rows, const int vecs, const gfi_tile *tile) {
-    switch (rows) {
-#if GFI_TILE_ROWS > 4
-    case GFI_TILE_ROWS: GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile); break;
-#endif
-#if GFI_TILE_ROWS == 8
-    case 5: GFI_FN(gfi_tile_run)(5, vecs, tile); break;
-#endif
-    case 4: GFI_FN(gfi_tile_run)(4, vecs, tile); break;
-    case 2: GFI_FN(gfi_tile_run)(2, vecs, tile); break;
-    default: GFI_FN(gfi_tile_run)(1, vecs, tile); break;
-    }
+// One copy of the loop for every height and width there is. One row alone has a copy where vectors are so wide that
+// computing it four times would cost.
+GFI_INLINE void GFI_FN(gfi_tile_height)(const int vecs, const gfi_tile *tile) {
+    if (tile->rows == GFI_TILE_ROWS) GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile);
+    else if (tile->rows == 1 && GFI_TILE_ROWS == 8) GFI_FN(gfi_tile_run)(1, vecs, tile);
+    else GFI_FN(gfi_tile_run)(4, vecs, tile);
 }
 
-// The height of the next tile where so many rows are left; ten are 5 and 5.
-GFI_INLINE int GFI_FN(gfi_tile_rows)(int left) {
-#if GFI_TILE_ROWS == 8
-    if (left == 5 || left == 10) return 5;
-#endif
-    return left >= GFI_TILE_ROWS ? GFI_TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+GFI_TARGET static void GFI_FN(gfi_tile_any)(ptrdiff_t vecs, const gfi_tile *tile) {
+    if (vecs == 1) GFI_FN(gfi_tile_height)(1, tile);
+    else if (vecs == 2 || GFI_TILE_VECS == 2) GFI_FN(gfi_tile_height)(2, tile);
+    else GFI_FN(gfi_tile_height)(GFI_TILE_VECS, tile);
 }
 
-GFI_TARGET static void GFI_FN(gfi_tile_any)(int rows, int vecs, const gfi_tile *tile) {
-    switch (vecs) {
-#if GFI_TILE_VECS == 3
-    case 3: GFI_FN(gfi_tile_height)(rows, 3, tile); break;
-#endif
-    case 2: GFI_FN(gfi_tile_height)(rows, 2, tile); break;
-    default: GFI_FN(gfi_tile_height)(rows, 1, tile); break;
-    }
+// The height of the next tile where so many rows are left.
+GFI_INLINE int GFI_FN(gfi_tile_rows)(ptrdiff_t left) {
+    if (GFI_TILE_ROWS == 6 && (left == 7 || left == 8)) return 4;  // 4 and 4 take less time than 6 and 2
+    if (left >= GFI_TILE_ROWS) return GFI_TILE_ROWS;
+    return left < 3 && GFI_TILE_ROWS == 8 ? 1 : (int)gfi_least(left, 4);
 }
 
-// All of C[m,n] by tiles, from `start` or (NULL) zero on. B's whole vectors may be read past its last column; or it is
-// packed, panel after panel.
-GFI_TARGET static void GFI_FN(gfi_tile_grid)(const gfi_tile *whole, int m, int n, int packed) {
-    const int vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
+// All of C[m,n] by tiles, from `start` or (NULL) zero on. The vectors of C are dealt out to panels, 10 to 4 of them as
+// 2, 2, 3, 3. B's whole vectors may be read past its last column; or it is packed, panel after panel.
+GFI_TARGET static void GFI_FN(gfi_tile_grid)(const gfi_tile *whole, ptrdiff_t m, ptrdiff_t n, int packed) {
+    const ptrdiff_t vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     gfi_tile tile = *whole;
-    for (int m0 = 0, rows; m0 < m; m0 += rows) {
-        rows = GFI_FN(gfi_tile_rows)(m - m0);
+    for (ptrdiff_t m0 = 0; m0 < m; m0 += tile.rows) {
+        tile.rows = GFI_FN(gfi_tile_rows)(m - m0);
         tile.a = whole->a + m0 * tile.a_row;
-        for (int p = 0, v0 = 0, width; p < panels; p++, v0 += width) {
-            const int n0 = v0 * GFI_VLEN;
-            width = gfi_panel_vecs(vecs - v0, panels - p);
-            const int last = n - n0 - (width - 1) * GFI_VLEN;
-            tile.last_lanes = last < GFI_VLEN ? last : GFI_VLEN;
-            tile.b = whole->b + (packed ? n0 * tile.depth : n0), tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
+        for (ptrdiff_t p = 0, v0 = 0, width; p < panels; p++, v0 += width) {
+            const ptrdiff_t n0 = v0 * GFI_VLEN;
+            width = (vecs - v0) / (panels - p);
+            const ptrdiff_t last = n - n0 - (width - 1) * GFI_VLEN;
+            tile.last_lanes = (int)gfi_least(last, GFI_VLEN);
+            tile.b = whole->b + (packed ? n0 * tile.depth : n0);
+            tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
             tile.c = whole->c + m0 * tile.c_row + n0;
             tile.start = whole->start ? whole->start + m0 * tile.start_row + n0 : NULL;
-            GFI_FN(gfi_tile_any)(rows, width, &tile);
+            GFI_FN(gfi_tile_any)(width, &tile);
         }
     }
 }
 
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector
-// at dst + i*width, its first `lanes`, zero where rows are missing. Each round interleaves rows i and i + GFI_VLEN/2.
+// at dst + i·width, its first `lanes`, zero where rows are missing. Each round interleaves rows i and i + GFI_VLEN/2.
 // Number the square's elements row by row, in binary the bits of the row and then those of the column: a round rotates
-// these bits left by one, so that log2(GFI_VLEN) rounds have exchanged row and column.
-GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, int rows, int columns, gf_real *dst,
-                                      ptrdiff_t width, int lanes) {
+// these bits left by one, so after log2(GFI_VLEN) rounds row and column have changed places.
+GFI_INLINE void GFI_FN(gfi_transpose)(const gf_real *src, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t columns,
+                                      gf_real *dst, ptrdiff_t width, ptrdiff_t lanes) {
     gfi_v x[GFI_VLEN], y[GFI_VLEN];
     GFI_UNROLL
-    for (int i = 0; i < GFI_VLEN; i++)
-        x[i] = i < rows ? GFI_FN(gfi_load_n)(src + i * stride, columns) : GFI_SET1(0);
+    for (int i = 0; i < GFI_VLEN; i++) x[i] = i < rows ? GFI_LOAD_N(src + i * stride, columns) : GFI_ALL(0);
     GFI_UNROLL
     for (int round = 1; round < GFI_VLEN; round *= 2) {
         GFI_UNROLL
         for (int i = 0; i < GFI_VLEN / 2; i++) {
-            y[2 * i] = GFI_ZIP_LO(x[i], x[i + GFI_VLEN / 2]);
-            y[2 * i + 1] = GFI_ZIP_HI(x[i], x[i + GFI_VLEN / 2]);
+            y[2 * i] = GFI_ZIP_LOW(x[i], x[i + GFI_VLEN / 2]);
+            y[2 * i + 1] = GFI_ZIP_HIGH(x[i], x[i + GFI_VLEN / 2]);
         }
         GFI_UNROLL
         for (int i = 0; i < GFI_VLEN; i++) x[i] = y[i];
     }
     GFI_UNROLL
-    for (int i = 0; i < GFI_VLEN; i++) {
-        if (i < columns) GFI_FN(gfi_store_n)(dst + i * width, x[i], lanes);
-    }
+    for (int i = 0; i < GFI_VLEN; i++)
+        if (i < columns) GFI_STORE_N(dst + i * width, x[i], lanes);
 }
 
-// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square; `whole` vectors are written, or no
+// dst[c·dst_row + r] = src[r·src_row + c]: a matrix turned over, square by square. `whole` vectors are written, or no
 // more than there are rows.
-GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, int rows, int columns, gf_real *dst,
-                                        ptrdiff_t dst_row, int whole) {
-    for (int r = 0; r < rows; r += GFI_VLEN)
-        for (int c = 0; c < columns; c += GFI_VLEN)
+GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns,
+                                        gf_real *dst, ptrdiff_t dst_row, int whole) {
+    for (ptrdiff_t r = 0; r < rows; r += GFI_VLEN)
+        for (ptrdiff_t c = 0; c < columns; c += GFI_VLEN)
             GFI_FN(gfi_transpose)(src + r * src_row + c, src_row, rows - r, columns - c, dst + c * dst_row + r, dst_row,
                                   whole ? GFI_VLEN : rows - r);
 }
 
-// Packs B's rows 0 … depth-1, columns 0 … n-1 into panel[depth][width], whole vectors, zeros beyond n.
-GFI_TARGET static void GFI_FN(gfi_pack)(const gf_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth, int n, int width,
-                                        gf_real *panel) {
-    if (b_row == 1) {
-        GFI_FN(gfi_flip)(b, b_col, n < width ? n : width, depth, panel, width, 1);
-    } else if (b_col == 1) {
-        for (int k = 0; k < depth; k++)
-            for (int j = 0; j < width; j += GFI_VLEN)
-                GFI_STORE(panel + k * width + j, GFI_FN(gfi_load_n)(b + k * b_row + j, n - j));
-    } else {
-        for (int k = 0; k < depth; k++)
-            for (int j = 0; j < width; j++) panel[k * width + j] = j < n ? b[k * b_row + j * b_col] : 0;
+// Packs B's first `depth` rows and n columns into panel[depth][width], whole vectors, zeros beyond n.
+GFI_TARGET static void GFI_FN(gfi_pack)(gfi_matrix b, ptrdiff_t depth, ptrdiff_t n, ptrdiff_t width, gf_real *panel) {
+    if (b.row_step == 1) {
+        GFI_FN(gfi_flip)(b.at, b.col_step, n < width ? n : width, depth, panel, width, 1);
+        return;
     }
-}
-
-// Rows m0 up to m1 of C in the columns n … n + columns - 1, for the terms k … k + depth - 1: one block of B, panels as
-// wide as a tile, with every tile of A.
-GFI_TARGET static void GFI_FN(gfi_matmul_block)(const gfi_matmul *job, int m0, int m1, int n, int columns, int k,
-                                                int depth, gf_real *block) {
-    const int vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    const int pack = job->b_col != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
-    const gf_real *b = job->b + k * job->b_row + n * job->b_col;
-    gfi_tile tile;
-    const ptrdiff_t nowhere = 0;
-    tile.taps = 1, tile.a_tap = tile.b_tap = &nowhere;
-    tile.depth = depth, tile.a_row = job->a_row, tile.a_col = job->a_col, tile.c_row = job->c_row;
-    for (int p = 0, v0 = 0, width; pack && p < panels; p++, v0 += width) {
-        const int j = v0 * GFI_VLEN;
-        width = gfi_panel_vecs(vecs - v0, panels - p);
-        GFI_FN(gfi_pack)(b + j * job->b_col, job->b_row, job->b_col, depth, columns - j, width * GFI_VLEN,
-                         block + j * depth);
-    }
-    tile.a = job->a + m0 * job->a_row + k * job->a_col;
-    tile.b = pack ? block : b, tile.b_row = job->b_row;
-    tile.c = job->c + m0 * job->c_row + n;
-    if (job->accumulate || k > 0) tile.start = tile.c, tile.start_row = tile.c_row;
-    else tile.start = job->bias ? job->bias + n : NULL, tile.start_row = 0;
-    GFI_FN(gfi_tile_grid)(&tile, m1 - m0, columns, pack);
-}
-
-GFI_TARGET static void GFI_FN(gfi_matmul_part)(const gfi_matmul *job, int m0, int m1, int n0, int n1, gf_real *block) {
-    const int vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
-    const int depths = job->k > 0 ? gfi_ceil_div(job->k, GFI_BLOCK_K) : 1;
-    for (int m = m0; job->accumulate && job->bias && m < m1; m++)
-        for (int n = n0; n < n1; n++) job->c[m * job->c_row + n] += job->bias[n];
-    for (int d = 0; d < depths; d++) {
-        const int k = gfi_share(job->k, depths, d), depth = gfi_share(job->k, depths, d + 1) - k;
-        for (int i = 0; i < blocks; i++) {
-            const int n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN;
-            const int end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
-            GFI_FN(gfi_matmul_block)(job, m0, m1, n, (end < n1 ? end : n1) - n, k, depth, block);
+    for (ptrdiff_t k = 0; k < depth; k++, panel += width) {
+        const gf_real *row = b.at + k * b.row_step;
+        if (b.col_step == 1) {
+            for (ptrdiff_t j = 0; j < width; j += GFI_VLEN) GFI_STORE(panel + j, GFI_LOAD_N(row + j, n - j));
+        } else {
+            for (ptrdiff_t j = 0; j < width; j++) panel[j] = j < n ? row[j * b.col_step] : 0;
         }
     }
 }
 
-GFI_TARGET static void GFI_FN(gfi_matmul)(const gfi_matmul *job) {
-    gfi_matmul_run(job, GFI_FN(gfi_matmul_part), GFI_VLEN);
+// One block of B, rows k … k + depth - 1 and columns n … n + columns - 1, with rows m0 up to m1 of A.
+GFI_TARGET static void GFI_FN(gfi_product_block)(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n,
+                                                 ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth, gf_real *block) {
+    const ptrdiff_t vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
+    const ptrdiff_t c_row = (ptrdiff_t)job->b.cols;
+    const int pack = job->b.col_step != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
+    gfi_matrix b = job->b;
+    gfi_tile tile = gfi_tile_of(depth, job->a.row_step, job->a.col_step, b.row_step, c_row);
+    b.at += k * b.row_step + n * b.col_step;
+    tile.a = job->a.at + m0 * tile.a_row + k * tile.a_col;
+    tile.b = pack ? block : b.at;
+    tile.c = job->c + m0 * c_row + n;
+    tile.start = tile.c;
+    if (k == 0) {
+        tile.start = job->start ? job->start + m0 * job->start_row + n : NULL;
+        tile.start_row = job->start_row;
+    }
+    for (ptrdiff_t p = 0, v0 = 0, width; pack && p < panels; p++, v0 += width) {
+        const ptrdiff_t done = v0 * GFI_VLEN;
+        width = (vecs - v0) / (panels - p);
+        GFI_FN(gfi_pack)(b, depth, columns - done, width * GFI_VLEN, block + done * depth);
+        b.at += width * GFI_VLEN * b.col_step;
+    }
+    GFI_FN(gfi_tile_grid)(&tile, m1 - m0, columns, pack);
 }
 
-// ---- Winograd's transforms, per pass ---------------------------------------------------------------
-// The half-done square is unrolled into registers only where there are 32 of them: it takes long to compile.
-#undef GFI_UNROLL_MORE
-#if GFI_ISA == GFI_ISA_avx512 || GFI_ISA == GFI_ISA_neon
-#define GFI_UNROLL_MORE GFI_UNROLL
+GFI_TARGET static void GFI_FN(gfi_product_part)(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n0,
+                                                ptrdiff_t n1, gf_real *block) {
+    const ptrdiff_t vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), K = (ptrdiff_t)job->a.cols;
+    const ptrdiff_t blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
+    const ptrdiff_t depths = K > 0 ? gfi_ceil_div(K, GFI_BLOCK_DEPTH) : 1;
+    for (ptrdiff_t d = 0; d < depths; d++) {
+        const ptrdiff_t k = gfi_share(K, depths, d), depth = gfi_share(K, depths, d + 1) - k;
+        for (ptrdiff_t i = 0; i < blocks; i++) {
+            const ptrdiff_t n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN;
+            const ptrdiff_t end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
+            GFI_FN(gfi_product_block)(job, m0, m1, n, gfi_least(end, n1) - n, k, depth, block);
+        }
+    }
+}
+
+static void GFI_FN(gfi_fast_matmul)(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b,
+                                    const gf_real *start, size_t start_row) {
+    const gfi_product job = {c, a, b, start, (ptrdiff_t)start_row};
+    gfi_product_run(engine, &job, GFI_FN(gfi_product_part), GFI_VLEN);
+}
+
+// --- activations, for each instruction set ---
+// Elementary functions in a handful of multiply-adds. Each φ returns h and sets *slope to φ'(z); where the caller
+// ignores one of them, the compiler drops its work. NaN gives NaN: comparisons with NaN are false, and every GFI_SELECT,
+// GFI_MAX and GFI_MIN below keeps z in that case. The formulas are those of [GF:ACT].
+
+GFI_INLINE gfi_v GFI_FN(gfi_horner)(gfi_v x, const gf_real *c, int count) {
+    gfi_v y = GFI_ALL(c[count - 1]);
+    GFI_UNROLL
+    for (int i = count - 2; i >= 0; i--) y = GFI_FMA(y, x, GFI_ALL(c[i]));
+    return y;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_abs)(gfi_v x) { return GFI_AS_REAL(GFI_AS_INT(x) & ~GFI_AS_INT(GFI_ALL(-0.0))); }
+
+GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitude ≥ 0 or NaN
+    return GFI_AS_REAL(GFI_AS_INT(magnitude) | (GFI_AS_INT(sign) & GFI_AS_INT(GFI_ALL(-0.0))));
+}
+
+// 2^n as the product of two powers, so that what lies below the smallest normal number rounds once, as it should.
+GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v shifted) {
+#if GFI_ISA == GFI_ISA_avx512  // has an instruction for it
+    return GFI_AVX512(scalef)(GFI_ALL(1), shifted - GFI_ALL(GFI_EXP_ROUND), GFI_ALL(0), (gfi_vm)-1, 4);
 #else
-#define GFI_UNROLL_MORE
+    const gfi_vi mask = GFI_ALL_INT(GFI_EXP_MASK), half = (GFI_AS_INT(shifted) >> 1) & mask;
+    const gfi_vi rest = (GFI_AS_INT(shifted) - half) & mask;
+    return GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL(rest << GFI_MANTISSA);
+#endif
+}
+
+// e^(x + tail) = power·(1 + p) for x ≤ 88 (double: 709) and |tail| ≪ 1; returns p. Put together it is good to the last
+// place.      x = n·ln2 + r, |r| ≤ ln2/2      power = 2^n      p = e^r - 1 = r + r²·P(r)
+GFI_INLINE gfi_v GFI_FN(gfi_exp_parts)(gfi_v x, gfi_v tail, gfi_v *power) {
+    const gfi_v clamped = GFI_MAX(GFI_ALL(GFI_EXP_LOW), x);
+    const gfi_v shifted = GFI_FMA(clamped, GFI_ALL(1.44269504088896340736), GFI_ALL(GFI_EXP_ROUND));
+    const gfi_v n = shifted - GFI_ALL(GFI_EXP_ROUND);
+    const gfi_v r = GFI_FMA(-n, GFI_ALL(GFI_LN2_REST), GFI_FMA(-n, GFI_ALL(GFI_LN2_TOP), clamped)) + tail;
+    *power = GFI_FN(gfi_power)(shifted);
+    return GFI_FMA(r * r, GFI_HORNER(r, exp_poly), r);
+}
+
+// e^x - 1 without cancellation near 0, (2^n - 1) + 2^n·p; and e^x. Without a tail: -0, since compilers drop x + (-0).
+GFI_INLINE gfi_v GFI_FN(gfi_expm1)(gfi_v x, gfi_v *exp) {
+    gfi_v power;
+    const gfi_v p = GFI_FN(gfi_exp_parts)(x, GFI_ALL(-0.0), &power);
+    *exp = GFI_FMA(power, p, power);
+    return GFI_FMA(power, p, power - GFI_ALL(1));
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_exp)(gfi_v x) {
+    gfi_v exp;
+    (void)GFI_FN(gfi_expm1)(x, &exp);
+    return exp;
+}
+
+// σ(z) from e = e^-|z|, which never overflows: 1/(1+e) right of 0, e/(1+e) left of it.   σ' = e/(1+e)²
+GFI_INLINE gfi_v GFI_FN(gfi_act_sigmoid)(gfi_v z, gfi_v *slope) {
+    const gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z)), sum = GFI_ALL(1) + e;
+    *slope = e / (sum * sum);
+    return GFI_SELECT(GFI_LT(z, GFI_ALL(0)), e, GFI_ALL(1)) / sum;
+}
+
+// tanh|z| = (1-e)/(1+e), e = e^(-2|z|), with 1-e accurate near 0;   1 - tanh² = 4e/(1+e)², accurate far out.
+GFI_INLINE gfi_v GFI_FN(gfi_act_tanh)(gfi_v z, gfi_v *slope) {
+    gfi_v e;
+    const gfi_v m = GFI_FN(gfi_expm1)(GFI_ALL(-2) * GFI_FN(gfi_abs)(z), &e), sum = GFI_ALL(1) + e;
+    *slope = GFI_ALL(4) * e / (sum * sum);
+    return GFI_FN(gfi_copysign)(GFI_FN(gfi_abs)(m / sum), z);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_silu)(gfi_v z, gfi_v beta, gfi_v *slope) {
+    const gfi_v u = z * beta, low = GFI_ALL(GFI_EXP_LOW), near = GFI_MIN(-low, GFI_MAX(low, u));
+    gfi_v ds;
+    const gfi_v s = GFI_FN(gfi_act_sigmoid)(near, &ds);
+    *slope = GFI_FMA(near, ds, s);
+    return GFI_SELECT(GFI_LT(u, low), GFI_ALL(0), z * s);
+}
+
+// Q(a) = 1 - Φ(a) = e^(-a²/2)·G(a): the normal distribution's tail, G smooth. Its density shares the exponential. a² is
+// needed to more than one word (an error ε in a²/2 is a relative error ε in e^…): a² = high² + (a - high)(a + high).
+GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, gfi_v *slope) {
+    const gfi_v above = GFI_MAX(GFI_ALL(-40), z), near = GFI_MIN(GFI_ALL(40), above);  // 0 or z beyond: avoids 0·∞
+    const gfi_v a = GFI_FN(gfi_abs)(near), high = GFI_AS_REAL(GFI_AS_INT(a) & GFI_ALL_INT(GFI_UPPER_HALF));
+    gfi_v power;
+    const gfi_v p = GFI_FN(gfi_exp_parts)(GFI_ALL(-0.5) * high * high, GFI_ALL(-0.5) * (a - high) * (a + high), &power);
+    const gfi_v top = GFI_HORNER(a, tail_top);
+    const gfi_v q = power * (GFI_FMA(top, p, top) / GFI_HORNER(a, tail_bottom));
+    const gfi_v cdf = GFI_SELECT(GFI_LT(z, GFI_ALL(0)), q, GFI_ALL(1) - q);
+    *slope = GFI_FMA(near * GFI_FMA(power, p, power), GFI_ALL(0.39894228040143267794), cdf);
+    return above * cdf;
+}
+
+// From here on, but for a few lines that say so, longer vectors than AVX2's bring little: these functions wait for
+// memory or are rarely used. AVX-512's tables hold AVX2's functions, and there is less to compile.
+#if GFI_ISA != GFI_ISA_avx512
+
+// value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
+GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT(GFI_IS_NAN(z), z, value); }
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, gfi_v *slope) {
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_ALL(1));
+    return z;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_relu)(gfi_v z, gfi_v *slope) {
+    const gfi_v zero = GFI_ALL(0);
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(GFI_GT(z, zero), GFI_ALL(1), zero));
+    return GFI_MAX(zero, z);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, gfi_v below, gfi_v *slope) {  // prelu too
+    const gfi_v factor = GFI_SELECT(GFI_GT(z, GFI_ALL(0)), GFI_ALL(1), below);
+    *slope = GFI_FN(gfi_keep_nan)(z, factor);
+    return z * factor;
+}
+
+// z > 0: scale·z; z ≤ 0: amplitude·(e^(rate·z) - 1). elu, selu and celu are this.
+GFI_INLINE gfi_v GFI_FN(gfi_act_exponential)(gfi_v z, gfi_v scale, gfi_v amplitude, gfi_v rate, gfi_v *slope) {
+    const gfi_vm positive = GFI_GT(z, GFI_ALL(0));
+    gfi_v e;
+    const gfi_v m = GFI_FN(gfi_expm1)(GFI_MIN(GFI_ALL(0), z) * rate, &e);
+    *slope = GFI_SELECT(positive, scale, amplitude * rate * e);
+    return GFI_SELECT(positive, scale * z, amplitude * m);
+}
+
+// ln(1 + e^z) = max(z, 0) + ln(1 + e), e = e^-|z|;   ln(1 + e) = 2·atanh(s), s = e/(2 + e) ≤ 1/3;   beyond 20: z.
+GFI_INLINE gfi_v GFI_FN(gfi_act_softplus)(gfi_v z, gfi_v *slope) {
+    const gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z)), s = e / (GFI_ALL(2) + e), w = s * s;
+    const gfi_v log1p = GFI_FMA(s * w, GFI_HORNER(w, log1p_poly), s + s), large = GFI_ALL(1) / (GFI_ALL(1) + e);
+    const gfi_vm linear = GFI_GT(z, GFI_ALL(20));
+    *slope = GFI_SELECT(linear, GFI_ALL(1), GFI_SELECT(GFI_LT(z, GFI_ALL(0)), e * large, large));
+    return GFI_SELECT(linear, z, GFI_MAX(GFI_ALL(0), z) + log1p);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_softsign)(gfi_v z, gfi_v *slope) {
+    const gfi_v a = GFI_MIN(GFI_ALL(1267650600228229401496703205376.0), GFI_FN(gfi_abs)(z));  // at most 2^100: avoids ∞/∞
+    const gfi_v inverse = GFI_ALL(1) / (GFI_ALL(1) + a);
+    *slope = inverse * inverse;
+    return GFI_FN(gfi_copysign)(a * inverse, z);
+}
+
+// atan a = π/2 - atan(1/a) beyond 1, so that one polynomial on [0, 1] serves.
+GFI_INLINE gfi_v GFI_FN(gfi_act_arctan)(gfi_v z, gfi_v *slope) {
+    const gfi_v a = GFI_FN(gfi_abs)(z), one = GFI_ALL(1);
+    const gfi_vm beyond = GFI_GT(a, one);
+    const gfi_v t = GFI_SELECT(beyond, one, a) / GFI_SELECT(beyond, a, one), w = t * t;
+    const gfi_v angle = GFI_FMA(t * w, GFI_HORNER(w, atan_poly), t);
+    *slope = one / GFI_FMA(z, z, one);
+    return GFI_FN(gfi_copysign)(GFI_SELECT(beyond, GFI_ALL(1.57079632679489661923) - angle, angle), z);
+}
+
+// ½z(1 + tanh u) = z·σ(2u), 2u = c·(z + k·z³)
+GFI_INLINE gfi_v GFI_FN(gfi_act_gelu_tanh)(gfi_v z, gfi_v *slope) {
+    const gfi_v above = GFI_MAX(GFI_ALL(-30), z), near = GFI_MIN(GFI_ALL(30), above), square = near * near;
+    const gfi_v c = GFI_ALL(1.5957691216057307118), k = GFI_ALL(0.044715);
+    gfi_v ds;
+    const gfi_v s = GFI_FN(gfi_act_sigmoid)(c * near * GFI_FMA(square, k, GFI_ALL(1)), &ds);
+    *slope = GFI_FMA(ds * near, c * GFI_FMA(square, k * GFI_ALL(3), GFI_ALL(1)), s);
+    return above * s;
+}
+
+// tanh(ln(1 + E)) = n/(n + 2), n = E² + 2E, E = e^z; its derivative 4E(1+E)/(n+2)²; in e = e^-|z| on either side of 0.
+GFI_INLINE gfi_v GFI_FN(gfi_act_mish)(gfi_v z, gfi_v *slope) {
+    const gfi_v low = GFI_ALL(GFI_EXP_LOW), above = GFI_MAX(low, z), near = GFI_MIN(-low, above), two = GFI_ALL(2);
+    const gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(near));
+    const gfi_vm negative = GFI_LT(z, GFI_ALL(0));
+    const gfi_v n = GFI_SELECT(negative, GFI_FMA(e, e, two * e), GFI_FMA(two, e, GFI_ALL(1)));
+    const gfi_v sum = n + GFI_SELECT(negative, two, two * e * e), t = n / sum;
+    const gfi_v dt = GFI_SELECT(negative, e, e * e) * GFI_FMA(GFI_ALL(4), e, GFI_ALL(4)) / (sum * sum);
+    *slope = GFI_FMA(near, dt, t);
+    return above * t;
+}
+
+// z·tanh(e^z); beyond 10 it is z to the last bit, and e^z is not taken further.
+GFI_INLINE gfi_v GFI_FN(gfi_act_telu)(gfi_v z, gfi_v *slope) {
+    const gfi_v above = GFI_MAX(GFI_ALL(GFI_EXP_LOW), z), near = GFI_MIN(GFI_ALL(10), above);
+    const gfi_v e = GFI_FN(gfi_exp)(near);
+    gfi_v dt;
+    const gfi_v t = GFI_FN(gfi_act_tanh)(e, &dt);
+    *slope = GFI_FMA(near * e, dt, t);
+    return above * t;
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_clamp)(gfi_v z, gfi_v low, gfi_v high, gfi_v *slope) {  // relu6, hard_tanh
+    const gfi_vm inside = GFI_GT(z, low) & GFI_LT(z, high);
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, GFI_ALL(1), GFI_ALL(0)));
+    return GFI_MIN(high, GFI_MAX(low, z));
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_hard_sigmoid)(gfi_v z, gfi_v *slope) {
+    const gfi_v sixth = GFI_ALL(1.0 / 6), three = GFI_ALL(3);
+    const gfi_vm inside = GFI_GT(z, -three) & GFI_LT(z, three);
+    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, sixth, GFI_ALL(0)));
+    return GFI_MIN(GFI_ALL(1), GFI_MAX(GFI_ALL(0), z + three) * sixth);
+}
+
+GFI_INLINE gfi_v GFI_FN(gfi_act_hard_swish)(gfi_v z, gfi_v *slope) {
+    const gfi_v three = GFI_ALL(3);
+    const gfi_vm below = (gfi_vm)(z <= -three), beyond = (gfi_vm)(z >= three);
+    const gfi_v middle = GFI_FMA(z, GFI_ALL(1.0 / 3), GFI_ALL(0.5));
+    *slope = GFI_SELECT(beyond, GFI_ALL(1), GFI_SELECT(below, GFI_ALL(0), middle));
+    return GFI_SELECT(beyond, z, GFI_SELECT(below, GFI_ALL(0), z * (z + three) * GFI_ALL(1.0 / 6)));
+}
+
 #endif
 
-// even + odd and even - odd: what stands at the points p and -p.
-GFI_INLINE void GFI_FN(gfi_wino_pair)(gfi_v even, gfi_v odd, gfi_v *y, const int step) {
-    y[0] = even + odd, y[step] = even - odd;
+// One loop whether the slope is wanted or not: where it is not, it is written to h and overwritten there, which is
+// cheaper than to compile the loop twice.
+#ifndef GFI_ACT_CASE
+#define GFI_ACT_CASE(kind, value)                            \
+    case kind:                                               \
+        for (size_t i = 0; i < n; i += (size_t)GFI_VLEN) {   \
+            gfi_v s;                                         \
+            const gfi_v v = GFI_LOAD(z + i), y = value;       \
+            GFI_STORE(slope + i, s);                         \
+            GFI_STORE(h + i, y);                             \
+        }                                                    \
+        break;
+#endif
+
+// h = φ(z), slope = φ'(z) for whole vectors. h may be z, slope may be h.
+GFI_TARGET static void GFI_FN(gfi_act_vectors)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    const gfi_v param = GFI_ALL(act.param);
+#if GFI_ISA != GFI_ISA_avx512
+    const int selu = act.kind == GF_ACT_SELU, hard = act.kind == GF_ACT_HARD_TANH;
+    const gfi_v scale = GFI_ALL(selu ? GFI_SELU_SCALE : 1), rate = GFI_ALL(act.kind == GF_ACT_CELU ? 1 / act.param : 1);
+    const gfi_v amplitude = GFI_ALL(selu ? GFI_SELU_SCALE * GFI_SELU_ALPHA : act.param);
+    const gfi_v low = GFI_ALL(hard ? -1 : 0), high = GFI_ALL(hard ? 1 : 6);
+#endif
+    switch (act.kind) {
+        GFI_ACT_CASE(GF_ACT_SIGMOID, GFI_FN(gfi_act_sigmoid)(v, &s))
+        GFI_ACT_CASE(GF_ACT_TANH, GFI_FN(gfi_act_tanh)(v, &s))
+        GFI_ACT_CASE(GF_ACT_GELU, GFI_FN(gfi_act_gelu)(v, &s))
+        GFI_ACT_CASE(GF_ACT_SILU, GFI_FN(gfi_act_silu)(v, param, &s))
+#if GFI_ISA == GFI_ISA_avx512
+    default: gfi_act_vectors_avx2(act, z, h, slope, n);
+#else
+        GFI_ACT_CASE(GF_ACT_IDENTITY, GFI_FN(gfi_act_identity)(v, &s))
+        GFI_ACT_CASE(GF_ACT_RELU, GFI_FN(gfi_act_relu)(v, &s))
+    case GF_ACT_PRELU:
+        GFI_ACT_CASE(GF_ACT_LEAKY_RELU, GFI_FN(gfi_act_leaky)(v, param, &s))
+    case GF_ACT_SELU:
+    case GF_ACT_CELU:
+        GFI_ACT_CASE(GF_ACT_ELU, GFI_FN(gfi_act_exponential)(v, scale, amplitude, rate, &s))
+        GFI_ACT_CASE(GF_ACT_SOFTPLUS, GFI_FN(gfi_act_softplus)(v, &s))
+        GFI_ACT_CASE(GF_ACT_SOFTSIGN, GFI_FN(gfi_act_softsign)(v, &s))
+        GFI_ACT_CASE(GF_ACT_ARCTAN, GFI_FN(gfi_act_arctan)(v, &s))
+        GFI_ACT_CASE(GF_ACT_GELU_TANH, GFI_FN(gfi_act_gelu_tanh)(v, &s))
+        GFI_ACT_CASE(GF_ACT_MISH, GFI_FN(gfi_act_mish)(v, &s))
+        GFI_ACT_CASE(GF_ACT_TELU, GFI_FN(gfi_act_telu)(v, &s))
+        GFI_ACT_CASE(GF_ACT_HARD_SIGMOID, GFI_FN(gfi_act_hard_sigmoid)(v, &s))
+        GFI_ACT_CASE(GF_ACT_HARD_SWISH, GFI_FN(gfi_act_hard_swish)(v, &s))
+    case GF_ACT_RELU6:
+        GFI_ACT_CASE(GF_ACT_HARD_TANH, GFI_FN(gfi_act_clamp)(v, low, high, &s))
+    default: break;
+#endif
+    }
+}
+
+// h[n] = φ(z), and slope[n] = φ'(z) unless NULL, of one piece. The last numbers, too few for a vector, get one beside
+// zeros.
+GFI_TARGET static void GFI_FN(gfi_act_piece)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
+    const size_t rest = n % GFI_VLEN, whole = n - rest;
+    gf_real lanes[3][GFI_VLEN] = {{0}};
+    for (size_t i = 0; i < n && gfi_act_is_custom(act); i++) {
+        double derivative;
+        h[i] = (gf_real)gfi_act_eval(act, (double)z[i], &derivative);
+        if (slope) slope[i] = (gf_real)derivative;
+    }
+    GFI_FN(gfi_act_vectors)(act, z, h, slope ? slope : h, whole);
+    if (rest == 0 || gfi_act_is_custom(act)) return;
+    memcpy(lanes[0], z + whole, rest * sizeof *z);
+    GFI_FN(gfi_act_vectors)(act, lanes[0], lanes[1], lanes[2], GFI_VLEN);
+    memcpy(h + whole, lanes[1], rest * sizeof *h);
+    if (slope) memcpy(slope + whole, lanes[2], rest * sizeof *slope);
+}
+
+static void GFI_FN(gfi_fast_act)(const gfi_engine *engine, gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
+                                 size_t n) {
+    const ptrdiff_t pieces = gfi_pieces(n);
+    GFI_PARALLEL(pieces > 1 ? engine->threads : 1)
+    for (ptrdiff_t p = 0; p < pieces; p++) {
+        const size_t start = (size_t)p * GFI_PIECE, count = gfi_piece(n, start);
+        GFI_FN(gfi_act_piece)(act, z + start, h + start, slope ? slope + start : NULL, count);
+    }
+}
+
+#if GFI_ISA != GFI_ISA_avx512
+
+GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, gf_real *product, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i += GFI_VLEN)
+        GFI_STORE_N(product + i, GFI_LOAD_N(a + i, n - i) * GFI_LOAD_N(b + i, n - i), n - i);
+}
+
+// dz[n] = dh·φ'(z) of one piece, without a stored slope. dz may be dh.
+GFI_TARGET static void GFI_FN(gfi_act_back_piece)(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz,
+                                                  ptrdiff_t n) {
+    enum { CHUNK = 256 };
+    gf_real h[CHUNK], slope[CHUNK];
+    for (ptrdiff_t i = 0; i < n && act.kind == GF_ACT_RELU; i += GFI_VLEN) {
+        gfi_v s;
+        (void)GFI_FN(gfi_act_relu)(GFI_LOAD_N(z + i, n - i), &s);
+        GFI_STORE_N(dz + i, s * GFI_LOAD_N(dh + i, n - i), n - i);
+    }
+    for (ptrdiff_t i = 0; i < n && act.kind != GF_ACT_RELU; i += CHUNK) {
+        const ptrdiff_t count = gfi_least(n - i, CHUNK);
+        GFI_FN(gfi_act_piece)(act, z + i, h, slope, (size_t)count);
+        GFI_FN(gfi_multiply)(slope, dh + i, dz + i, count);
+    }
+}
+
+static void GFI_FN(gfi_fast_act_back)(const gfi_engine *engine, gf_act act, const gf_real *z, const gf_real *slope,
+                                      const gf_real *dh, gf_real *dz, size_t n) {
+    const ptrdiff_t pieces = gfi_pieces(n);
+    GFI_PARALLEL(pieces > 1 ? engine->threads : 1)
+    for (ptrdiff_t p = 0; p < pieces; p++) {
+        const size_t start = (size_t)p * GFI_PIECE, count = gfi_piece(n, start);
+        if (slope) GFI_FN(gfi_multiply)(slope + start, dh + start, dz + start, (ptrdiff_t)count);
+        else GFI_FN(gfi_act_back_piece)(act, z + start, dh + start, dz + start, (ptrdiff_t)count);
+    }
+}
+
+// Σ dh·z over z ≤ 0, the gradient of prelu's slope: vector sums of 64 terms a lane, and these in double.
+GFI_TARGET static double GFI_FN(gfi_fast_prelu_grad)(const gfi_engine *engine, const gf_real *z, const gf_real *dh,
+                                                     size_t n) {
+    enum { BLOCK = 64 * GFI_VLEN };
+    double sum = 0;
+    (void)engine;
+    for (ptrdiff_t start = 0; start < (ptrdiff_t)n; start += BLOCK) {
+        const ptrdiff_t end = gfi_least((ptrdiff_t)n, start + BLOCK);
+        gfi_v partial = GFI_ALL(0);
+        gf_real lanes[GFI_VLEN];
+        for (ptrdiff_t i = start; i < end; i += GFI_VLEN) {
+            const gfi_v x = GFI_LOAD_N(z + i, end - i);
+            partial += GFI_SELECT(GFI_GT(x, GFI_ALL(0)), GFI_ALL(0), x) * GFI_LOAD_N(dh + i, end - i);
+        }
+        GFI_STORE(lanes, partial);
+        for (int j = 0; j < GFI_VLEN; j++) sum += (double)lanes[j];
+    }
+    return sum;
+}
+
+// --- softmax with cross entropy, sums, elementwise, for each instruction set ---
+
+GFI_TARGET static void GFI_FN(gfi_fast_softmax_rows)(const gfi_engine *engine, const gf_real *x, const int *labels,
+                                                     double scale, double *loss, gf_real *dx, size_t rows,
+                                                     size_t classes) {
+    (void)engine;
+    for (size_t b = 0; b < rows; b++, x += classes, dx += classes) {
+        gf_real lanes[GFI_VLEN], largest = x[0];
+        const double target = (double)x[labels[b]];
+        double sum = 0;
+        for (size_t i = 1; i < classes; i++) largest = x[i] > largest ? x[i] : largest;  // a NaN comes through the sum
+        for (size_t i = 0; i < classes; i += (size_t)GFI_VLEN) {
+            const ptrdiff_t left = (ptrdiff_t)(classes - i);
+            const gfi_v e = GFI_FN(gfi_exp)(GFI_LOAD_N(x + i, left) - GFI_ALL(largest));
+            GFI_STORE(lanes, e);
+            for (ptrdiff_t j = 0; j < left && j < GFI_VLEN; j++) sum += (double)lanes[j];
+            GFI_STORE_N(dx + i, e, left);
+        }
+        loss[b] = sum <= (double)classes ? gfi_log(sum) + ((double)largest - target) : NAN;
+        for (size_t i = 0; i < classes; i++) dx[i] *= (gf_real)(scale / sum);
+        dx[labels[b]] -= (gf_real)scale;
+    }
+}
+
+// sums[j] = Σ_i x_ij
+GFI_TARGET static void GFI_FN(gfi_fast_column_sums)(const gfi_engine *engine, const gf_real *x, size_t rows,
+                                                    size_t columns, gf_real *sums) {
+    const ptrdiff_t n = (ptrdiff_t)columns;
+    (void)engine;
+    for (ptrdiff_t j = 0; j < n; j += GFI_VLEN) {
+        gfi_v sum = GFI_ALL(0);
+        for (size_t i = 0; i < rows; i++) sum += GFI_LOAD_N(x + (ptrdiff_t)i * n + j, n - j);
+        GFI_STORE_N(sums + j, sum, n - j);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_fast_add_scaled)(const gfi_engine *engine, gf_real *y, double a, const gf_real *x,
+                                                   size_t n) {
+    const gfi_v factor = GFI_ALL((gf_real)a);
+    (void)engine;
+    for (ptrdiff_t i = 0, left = (ptrdiff_t)n; left > 0; i += GFI_VLEN, left -= GFI_VLEN) {
+        const gfi_v sum = GFI_FMA(factor, GFI_LOAD_N(x + i, left), GFI_LOAD_N(y + i, left));
+        GFI_STORE_N(y + i, sum, left);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_fast_scale)(const gfi_engine *engine, gf_real *x, double a, size_t n) {
+    const gfi_v factor = GFI_ALL((gf_real)a);
+    (void)engine;
+    for (ptrdiff_t i = 0, left = (ptrdiff_t)n; left > 0; i += GFI_VLEN, left -= GFI_VLEN)
+        GFI_STORE_N(x + i, factor * GFI_LOAD_N(x + i, left), left);
+}
+
+#if GFI_REAL_IS_DOUBLE
+GFI_INLINE gfi_vd GFI_FN(gfi_widen)(const gf_real *p) { return GFI_LOAD(p); }
+GFI_INLINE void GFI_FN(gfi_narrow)(gf_real *p, gfi_vd v) { GFI_STORE(p, v); }
+#else
+typedef float GFI_FN(gfi_half) __attribute__((vector_size(GFI_VBYTES / 2), aligned(sizeof(float)), may_alias));
+#if defined(__clang__)
+#define GFI_TO_DOUBLE(v) __builtin_convertvector(v, gfi_vd)
+#define GFI_TO_FLOAT(v) __builtin_convertvector(v, GFI_FN(gfi_half))
+#elif defined(__x86_64__)
+#define GFI_TO_DOUBLE(v) __builtin_ia32_cvtps2pd256(v)
+#define GFI_TO_FLOAT(v) __builtin_ia32_cvtpd2ps256(v)
+#else
+#define GFI_TO_DOUBLE(v) ((gfi_vd)vcvt_f64_f32((float32x2_t)(v)))
+#define GFI_TO_FLOAT(v) vcvt_f32_f64((float64x2_t)(v))
+#endif
+GFI_INLINE gfi_vd GFI_FN(gfi_widen)(const gf_real *p) { return GFI_TO_DOUBLE(*(const GFI_FN(gfi_half) *)p); }
+GFI_INLINE void GFI_FN(gfi_narrow)(gf_real *p, gfi_vd v) { *(GFI_FN(gfi_half) *)p = GFI_TO_FLOAT(v); }
+#endif
+
+GFI_INLINE gfi_vd GFI_FN(gfi_abs_wide)(gfi_vd v) {
+    typedef long long bits __attribute__((vector_size(GFI_VBYTES)));
+    return (gfi_vd)((bits)v & ~(bits)GFI_ALL_WIDE(-0.0));
+}
+
+// The sum of a wide vector's lanes, always in the order 0, 1, 2, …
+GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
+    double sum = 0;
+    GFI_UNROLL
+    for (int i = 0; i < GFI_VDLEN; i++) sum += v[i];
+    return sum;
+}
+
+// Numbers become double before they are squared: a gradient of 1e-21 has a square below the smallest float. Lanes and
+// order are fixed, so the result depends on the instruction set alone. There are four chains of sums, because an FMA
+// takes four cycles to return. `all` is a constant wherever this is inlined.
+GFI_INLINE void GFI_FN(gfi_sums_run)(const int all, const gf_real *x, size_t n, gfi_sums *out) {
+    enum { CHAINS = 4, BLOCK = CHAINS * GFI_VDLEN };
+    gfi_vd sum[CHAINS], sum_abs[CHAINS], squares[CHAINS];
+    gfi_v top = GFI_ALL(0);
+    gfi_vi zeros = GFI_ALL_INT(0);
+    gf_real lanes[BLOCK];
+    out->zeros = 0;
+    GFI_UNROLL
+    for (int j = 0; j < CHAINS; j++) sum[j] = sum_abs[j] = squares[j] = GFI_ALL_WIDE(0);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const gf_real *p = x + i;
+        if (n - i < (size_t)BLOCK) {  // the last numbers; zeros beside them do no harm, but are not to be counted
+            out->zeros = n - i - BLOCK;
+            memset(lanes, 0, sizeof lanes);
+            memcpy(lanes, p, (n - i) * sizeof *p);
+            p = lanes;
+        }
+        GFI_UNROLL
+        for (int j = 0; j < CHAINS; j++) {
+            const gfi_vd wide = GFI_WIDEN(p + j * GFI_VDLEN);
+            squares[j] = GFI_FN(gfi_fma_wide)(wide, wide, squares[j]);
+            if (!all) continue;
+            sum[j] += wide;
+            sum_abs[j] += GFI_FN(gfi_abs_wide)(wide);
+        }
+        for (int j = 0; all && j < BLOCK; j += GFI_VLEN) {
+            top = GFI_MAX(GFI_FN(gfi_abs)(GFI_LOAD(p + j)), top);
+            zeros -= (gfi_vi)(GFI_LOAD(p + j) == GFI_ALL(0));  // true is -1
+        }
+    }
+    out->sum_squares = GFI_FN(gfi_sum_wide)((squares[0] + squares[1]) + (squares[2] + squares[3]));
+    out->sum = GFI_FN(gfi_sum_wide)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    out->sum_abs = GFI_FN(gfi_sum_wide)((sum_abs[0] + sum_abs[1]) + (sum_abs[2] + sum_abs[3]));
+    out->max_abs = 0;
+    for (int j = 0; j < GFI_VLEN; j++) {
+        out->max_abs = (double)top[j] > out->max_abs ? (double)top[j] : out->max_abs;
+        out->zeros += (size_t)zeros[j];
+    }
+}
+
+GFI_TARGET static double GFI_FN(gfi_sum_squares_part)(const gf_real *x, size_t n) {
+    gfi_sums sums;
+    GFI_FN(gfi_sums_run)(0, x, n, &sums);
+    return sums.sum_squares;
+}
+
+// Σ x²; of a large array in parts that depend on its size alone, added up in order.
+static double GFI_FN(gfi_fast_sum_squares)(const gfi_engine *engine, const gf_real *x, size_t n) {
+    enum { PARTS = 32, SMALL = 65536 };
+    const size_t each = n / PARTS;
+    double part[PARTS], sum = 0;
+    if (n < SMALL) return GFI_FN(gfi_sum_squares_part)(x, n);
+    GFI_PARALLEL(engine->threads)
+    for (int i = 0; i < PARTS; i++) {
+        const size_t start = (size_t)i * each;
+        part[i] = GFI_FN(gfi_sum_squares_part)(x + start, i + 1 < PARTS ? each : n - start);
+    }
+    for (int i = 0; i < PARTS; i++) sum += part[i];
+    return sum;
+}
+
+// Everything that an instrument wants to know of an array, in one pass; in a second one, the numbers that are not finite,
+// where the sum of magnitudes says that there may be some.
+GFI_TARGET static void GFI_FN(gfi_fast_sums)(const gfi_engine *engine, const gf_real *x, size_t n, gfi_sums *out) {
+    (void)engine;
+    GFI_FN(gfi_sums_run)(1, x, n, out);
+    out->nonfinite = 0;
+    if (out->sum_abs <= DBL_MAX) return;
+    for (size_t i = 0; i < n; i++) out->nonfinite += !(fabs((double)x[i]) < INFINITY);
+    if (out->nonfinite) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
+}
+
+// x[i] = lookup[pixel[i·step]]; all loads before the stores: twice as fast.
+static void GFI_FN(gfi_fast_pixels)(const gf_real *lookup, const uint8_t *pixel, gf_real *x, size_t n, int step) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4, pixel += 4 * step) {
+        const gf_real x0 = lookup[pixel[0]], x1 = lookup[pixel[step]];
+        const gf_real x2 = lookup[pixel[2 * step]], x3 = lookup[pixel[3 * step]];
+        x[i] = x0;
+        x[i + 1] = x1;
+        x[i + 2] = x2;
+        x[i + 3] = x3;
+    }
+    for (; i < n; i++, pixel += step) x[i] = lookup[*pixel];
+}
+
+// --- optimisers, for each instruction set: see gfi_sgd, gfi_adam, gfi_rmsprop ---
+
+// The constants of a step, alike in every lane.
+typedef struct GFI_FN(gfi_factors) {
+    gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
+} GFI_FN(gfi_factors);
+
+// √v. Where gradients have vanished v is subnormal, and the root of a subnormal number takes several times as long as
+// any other; two powers of two, exact both ways, go round that.
+GFI_INLINE gfi_v GFI_FN(gfi_root)(gfi_v v) {
+    const gfi_vm small = GFI_LT(v, GFI_ALL(1));
+    const gfi_v up = GFI_SELECT(small, GFI_ALL(18446744073709551616.0), GFI_ALL(1));             // 2^64
+    const gfi_v down = GFI_SELECT(small, GFI_ALL(2.3283064365386962890625e-10), GFI_ALL(1));     // 2^-32
+    return GFI_FN(gfi_sqrt)(GFI_FMA(v, up, GFI_ALL(0))) * down;
+}
+
+// One vector of parameters: new moments into *m and *v, returns the new w. kind is a constant wherever this is inlined,
+// so no test of it is left in the loop. What may become subnormal (m, v) is multiplied by an FMA and never divided:
+// multiplications and divisions would wait for it, FMAs do not.
+GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const gf_optim_kind kind, int nesterov, const GFI_FN(gfi_factors) * f,
+                                          gfi_v w, gfi_v g, gfi_v *m, gfi_v *v) {
+    const gfi_v zero = GFI_ALL(0);
+    g = GFI_FMA(f->decay, w, g);
+    w = w * f->keep;
+    if (kind != GF_SGD) *v = GFI_FMA(GFI_FMA(f->fresh2, g, zero), g, GFI_FMA(f->beta2, *v, zero));
+    if (kind == GF_RMSPROP) g = GFI_FMA(g, GFI_ALL(1) / (GFI_FN(gfi_root)(*v) + f->eps), zero);
+    *m = GFI_FMA(f->momentum, *m, kind == GF_ADAM ? GFI_FMA(f->fresh1, g, zero) : g);
+    if (kind == GF_ADAM) return GFI_FMA(-(f->lr / GFI_FMA(GFI_FN(gfi_root)(*v), f->root, f->eps)), *m, w);
+    return GFI_FMA(-f->lr, nesterov ? GFI_FMA(f->momentum, *m, g) : *m, w);
+}
+
+GFI_INLINE void GFI_FN(gfi_update_kind)(const gf_optim_kind kind, int nesterov, const GFI_FN(gfi_factors) * f,
+                                        gf_real *w, const gf_real *g, gf_real *m, gf_real *v, size_t n) {
+    for (ptrdiff_t i = 0, left = (ptrdiff_t)n; left > 0; i += GFI_VLEN, left -= GFI_VLEN) {
+        gfi_v m1 = m ? GFI_LOAD_N(m + i, left) : GFI_ALL(0);
+        gfi_v v1 = v ? GFI_LOAD_N(v + i, left) : GFI_ALL(0);
+        const gfi_v now = GFI_FN(gfi_update_lanes)(kind, nesterov, f, GFI_LOAD_N(w + i, left),
+                                                   GFI_LOAD_N(g + i, left), &m1, &v1);
+        GFI_STORE_N(w + i, now, left);
+        if (m) GFI_STORE_N(m + i, m1, left);
+        if (v) GFI_STORE_N(v + i, v1, left);
+    }
+}
+
+GFI_TARGET static void GFI_FN(gfi_update_piece)(const gf_optim_config *c, double bias1, double bias2, gf_real *w,
+                                                const gf_real *g, gf_real *m, gf_real *v, size_t n) {
+    const int adam = c->kind == GF_ADAM || c->kind == GF_ADAMW, decoupled = c->kind == GF_ADAMW;
+    const double momentum = adam ? c->beta1 : m ? c->momentum : 0;
+    GFI_FN(gfi_factors) f;
+    f.keep = GFI_ALL(decoupled ? 1 - c->lr * c->weight_decay : 1);
+    f.decay = GFI_ALL(decoupled ? 0 : c->weight_decay);
+    f.momentum = GFI_ALL(momentum);
+    f.fresh1 = GFI_ALL(1 - momentum);
+    f.beta2 = GFI_ALL(c->beta2);
+    f.fresh2 = GFI_ALL(1 - c->beta2);
+    f.root = GFI_ALL(1 / sqrt(bias2));
+    f.eps = GFI_ALL(c->eps);
+    f.lr = GFI_ALL(c->lr / bias1);
+    if (adam) {
+        GFI_FN(gfi_update_kind)(GF_ADAM, 0, &f, w, g, m, v, n);
+    } else if (c->kind == GF_RMSPROP) {
+        GFI_FN(gfi_update_kind)(GF_RMSPROP, 0, &f, w, g, m, v, n);
+    } else {
+        GFI_FN(gfi_update_kind)(GF_SGD, c->nesterov, &f, w, g, m, v, n);
+    }
+}
+
+static void GFI_FN(gfi_fast_update)(const gfi_engine *engine, const gf_optim_config *config, long t, gf_real *w,
+                                    const gf_real *g, gf_real *m, gf_real *v, size_t n) {
+    const int adam = config->kind == GF_ADAM || config->kind == GF_ADAMW;
+    const double bias1 = adam ? 1 - gfi_power(config->beta1, t) : 1;
+    const double bias2 = adam ? 1 - gfi_power(config->beta2, t) : 1;
+    const ptrdiff_t pieces = gfi_pieces(n);
+    GFI_PARALLEL(pieces > 1 ? engine->threads : 1)
+    for (ptrdiff_t p = 0; p < pieces; p++) {
+        const size_t start = (size_t)p * GFI_PIECE;
+        GFI_FN(gfi_update_piece)(config, bias1, bias2, w + start, g + start, m ? m + start : NULL,
+                                 v ? v + start : NULL, gfi_piece(n, start));
+    }
+}
+
+// --- norms, for each instruction set: one channel of a few images; see [GF:LAYER] ---
+
+// sums[0] = Σ(a - α), sums[1] = Σ(a - α)(b - β), in double.
+GFI_INLINE void GFI_FN(gfi_pair_sums)(const gfi_norm_part *part, const gf_real *a, double alpha, const gf_real *b,
+                                      double beta, double sums[2]) {
+    const gfi_vd alphas = GFI_ALL_WIDE(alpha), betas = GFI_ALL_WIDE(beta);
+    gfi_vd sum[2] = {GFI_ALL_WIDE(0), GFI_ALL_WIDE(0)}, products[2] = {sum[0], sum[0]};
+    double rest = 0, rest_products = 0;
+    for (size_t r = 0; r < part->rows; r++, a += part->step, b += part->step) {
+        size_t i = 0;
+        for (; i + 2 * GFI_VDLEN <= part->n; i += 2 * GFI_VDLEN) {
+            GFI_UNROLL
+            for (int j = 0; j < 2; j++) {
+                const gfi_vd d = GFI_WIDEN(a + i + j * GFI_VDLEN) - alphas;
+                sum[j] += d;
+                products[j] = GFI_FN(gfi_fma_wide)(d, GFI_WIDEN(b + i + j * GFI_VDLEN) - betas, products[j]);
+            }
+        }
+        for (; i < part->n; i++) {
+            const double d = (double)a[i] - alpha;
+            rest += d;
+            rest_products += d * ((double)b[i] - beta);
+        }
+    }
+    sums[0] = rest + GFI_FN(gfi_sum_wide)(sum[0] + sum[1]);
+    sums[1] = rest_products + GFI_FN(gfi_sum_wide)(products[0] + products[1]);
+}
+
+GFI_TARGET static void GFI_FN(gfi_moments_part)(const gfi_norm_part *part, double shift, double sums[2]) {
+    GFI_FN(gfi_pair_sums)(part, part->x, shift, part->x, shift, sums);
+}
+
+GFI_TARGET static void GFI_FN(gfi_products_part)(const gfi_norm_part *part, double mean, double sums[2]) {
+    GFI_FN(gfi_pair_sums)(part, part->dy, 0, part->x, mean, sums);
+}
+
+// out = (x - mean)·factor + shift. Planes of at least a vector in gf_real, the last vector in part, so that equal
+// numbers stay equal; smaller ones, such as all of a dense layer's, in double.
+GFI_TARGET static void GFI_FN(gfi_normalise_part)(const gfi_norm_part *part, double mean, double factor, double shift) {
+    const gfi_v m = GFI_ALL(mean), a = GFI_ALL(factor), b = GFI_ALL(shift);
+    const ptrdiff_t n = (ptrdiff_t)part->n;
+    for (size_t r = 0; r < part->rows; r++) {
+        const gf_real *x = part->x + r * part->step;
+        gf_real *y = part->out + r * part->step;
+        if (n < GFI_VLEN) {
+            for (ptrdiff_t i = 0; i < n; i++) y[i] = (gf_real)(((double)x[i] - mean) * factor + shift);
+        } else {
+            for (ptrdiff_t i = 0; i < n; i += GFI_VLEN)
+                GFI_STORE_N(y + i, GFI_FMA(GFI_LOAD_N(x + i, n - i) - m, a, b), n - i);
+        }
+    }
+}
+
+// out = scale·(dy - mean_dy - (x - mean)·slope), in double: the result sums to zero over the channel, so that a bias
+// before a batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of its rounding
+// errors.
+GFI_TARGET static void GFI_FN(gfi_norm_back_part)(const gfi_norm_part *part, double mean, double scale, double mean_dy,
+                                                  double slope) {
+    const double constant = scale * (slope * mean - mean_dy);
+    const gfi_vd factor = GFI_ALL_WIDE(-scale * slope), scales = GFI_ALL_WIDE(scale);
+    const gfi_vd constants = GFI_ALL_WIDE(constant);
+    for (size_t r = 0; r < part->rows; r++) {
+        const gf_real *x = part->x + r * part->step, *dy = part->dy + r * part->step;
+        gf_real *dx = part->out + r * part->step;
+        size_t i = 0;
+        for (; i + GFI_VDLEN <= part->n; i += GFI_VDLEN) {
+            const gfi_vd line = GFI_FN(gfi_fma_wide)(factor, GFI_WIDEN(x + i), constants);
+            GFI_FN(gfi_narrow)(dx + i, GFI_FN(gfi_fma_wide)(scales, GFI_WIDEN(dy + i), line));
+        }
+        for (; i < part->n; i++)
+            dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
+    }
+}
+
+// --- 2×2 max pool with stride 2, for each instruction set: two rows come in, every second column is split off ---
+
+// y[h/2, w/2] of one plane x[h, w], and in `which` the place 0 … 3 of the maximum in its window.
+GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, gf_shape in, gf_real *y, gf_real *which) {
+    const int width = in.width, OH = in.height / 2, OW = width / 2;
+    for (int r = 0; r < OH; r++, y += OW, which += OW)
+        for (int i = 0; i < OW; i += GFI_VLEN) {
+            const int lanes = OW - i, wide = 2 * lanes;
+            const gf_real *top = x + 2 * r * width + 2 * i, *bottom = top + width;
+            const gfi_v t0 = GFI_LOAD_N(top, wide), b0 = GFI_LOAD_N(bottom, wide);
+            gfi_v t1 = t0, b1 = b0;
+            if (wide > GFI_VLEN) {
+                t1 = GFI_LOAD_N(top + GFI_VLEN, wide - GFI_VLEN);
+                b1 = GFI_LOAD_N(bottom + GFI_VLEN, wide - GFI_VLEN);
+            }
+            const gfi_v v[4] = {GFI_FN(gfi_even)(t0, t1), GFI_FN(gfi_odd)(t0, t1), GFI_FN(gfi_even)(b0, b1), GFI_FN(gfi_odd)(b0, b1)};
+            gfi_v best = v[0], place = GFI_ALL(0);
+            GFI_UNROLL
+            for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays
+                const gfi_vm larger = GFI_GT(v[k], best) | GFI_IS_NAN(v[k]);
+                best = GFI_SELECT(larger, v[k], best);
+                place = GFI_SELECT(larger, GFI_ALL(k), place);
+            }
+            GFI_STORE_N(y + i, best, lanes);
+            GFI_STORE_N(which + i, place, lanes);
+        }
+}
+
+// dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
+GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, gf_shape in,
+                                                  gf_real *dx) {
+    const int width = in.width, OH = in.height / 2, OW = width / 2;
+    for (int r = 0; r < OH; r++, dy += OW, which += OW) {
+        gf_real *top = dx + 2 * r * width, *bottom = top + width;
+        for (int i = 0; i < OW; i += GFI_VLEN) {
+            const int wide = 2 * (OW - i);
+            const gfi_v d = GFI_LOAD_N(dy + i, OW - i), place = GFI_LOAD_N(which + i, OW - i);
+            gfi_v v[4];
+            GFI_UNROLL
+            for (int k = 0; k < 4; k++) v[k] = GFI_SELECT((gfi_vm)(place == GFI_ALL(k)), d, GFI_ALL(0));
+            GFI_STORE_N(top + 2 * i, GFI_ZIP_LOW(v[0], v[1]), wide);
+            GFI_STORE_N(bottom + 2 * i, GFI_ZIP_LOW(v[2], v[3]), wide);
+            if (wide <= GFI_VLEN) continue;
+            GFI_STORE_N(top + 2 * i + GFI_VLEN, GFI_ZIP_HIGH(v[0], v[1]), wide - GFI_VLEN);
+            GFI_STORE_N(bottom + 2 * i + GFI_VLEN, GFI_ZIP_HIGH(v[2], v[3]), wide - GFI_VLEN);
+        }
+        if (width % 2 == 0) continue;
+        top[width - 1] = 0;
+        bottom[width - 1] = 0;
+    }
+    if (in.height % 2) memset(dx + 2 * OH * width, 0, (size_t)width * sizeof *dx);
+}
+
+#endif  // GFI_ISA != GFI_ISA_avx512
+
+// --- Winograd's transforms, for each instruction set; what they are for is said where they are used, further below ---
+
+// even ± factor·odd: what stands at the points p and -p.
+GFI_INLINE void GFI_FN(gfi_wino_pair)(gfi_v even, gfi_v factor, gfi_v odd, gfi_v *y, const int step) {
+    y[0] = GFI_FMA(factor, odd, even);
+    y[step] = GFI_FMA(-factor, odd, even);
 }
 
 // One row or column of a transform, from x[0], x[1], … to y[0], y[step], … With P(t) = Π(t - p) over the points but ∞,
 // row p of Bᵀ has the coefficients of P(t)/(t - p)/P'(p), the last row those of P(t) = t(t² - a²)(t² - b²), ab = 1.
 GFI_INLINE void GFI_FN(gfi_wino_line)(const int kind, const gfi_v *x, gfi_v *y, const int step) {
     const double p = 2.0 / 3, q = 3.0 / 2, p2 = p * p, q2 = q * q;
-    const gfi_v a = GFI_SET1((gf_real)p), a2 = GFI_SET1((gf_real)p2), a3 = GFI_SET1((gf_real)(p * p2));
-    const gfi_v b = GFI_SET1((gf_real)q), b2 = GFI_SET1((gf_real)q2), b3 = GFI_SET1((gf_real)(q * q2));
+    const gfi_v a = GFI_ALL(p), a2 = GFI_ALL(p2), b = GFI_ALL(q), b2 = GFI_ALL(q2);
     if (kind == GFI_WINO_INPUT) {
-        const gfi_v sum = GFI_SET1((gf_real)(p2 + q2));
         const double at_a = 1 / (2 * p2 * (p2 - q2)), at_b = 1 / (2 * q2 * (q2 - p2));  // 1/P'
-        y[0] = GFI_FNMA(sum, x[2], x[0] + x[4]), y[5 * step] = GFI_FNMA(sum, x[3], x[1] + x[5]);
-        GFI_FN(gfi_wino_pair)(GFI_FNMA(b2, x[2], x[4]) * GFI_SET1((gf_real)at_a),
-                              GFI_FNMA(b2, x[1], x[3]) * GFI_SET1((gf_real)(at_a * p)), y + step, step);
-        GFI_FN(gfi_wino_pair)(GFI_FNMA(a2, x[2], x[4]) * GFI_SET1((gf_real)at_b),
-                              GFI_FNMA(a2, x[1], x[3]) * GFI_SET1((gf_real)(at_b * q)), y + 3 * step, step);
-    } else if (kind == GFI_WINO_KERNEL || kind == GFI_WINO_OUTPUT_BACK) {  // values at the points
-        gfi_v odd_a = a * x[1], odd_b = b * x[1];
-        if (kind == GFI_WINO_OUTPUT_BACK) odd_a = GFI_FMA(a3, x[3], odd_a), odd_b = GFI_FMA(b3, x[3], odd_b);
-        y[0] = x[0], y[5 * step] = kind == GFI_WINO_OUTPUT_BACK ? x[3] : x[2];
-        GFI_FN(gfi_wino_pair)(GFI_FMA(a2, x[2], x[0]), odd_a, y + step, step);
-        GFI_FN(gfi_wino_pair)(GFI_FMA(b2, x[2], x[0]), odd_b, y + 3 * step, step);
+        y[0] = GFI_FMA(GFI_ALL(-(p2 + q2)), x[2], x[0] + x[4]);
+        y[5 * step] = GFI_FMA(GFI_ALL(-(p2 + q2)), x[3], x[1] + x[5]);
+        GFI_FN(gfi_wino_pair)(GFI_FMA(-b2, x[2], x[4]) * GFI_ALL(at_a), GFI_ALL(at_a * p), GFI_FMA(-b2, x[1], x[3]),
+                              y + step, step);
+        GFI_FN(gfi_wino_pair)(GFI_FMA(-a2, x[2], x[4]) * GFI_ALL(at_b), GFI_ALL(at_b * q), GFI_FMA(-a2, x[1], x[3]),
+                              y + 3 * step, step);
+    } else if (kind == GFI_WINO_KERNEL || kind == GFI_WINO_OUTPUT_BACK) {  // values of a polynomial at the points
+        const int cubic = kind == GFI_WINO_OUTPUT_BACK;
+        y[0] = x[0];
+        y[5 * step] = x[cubic ? 3 : 2];
+        GFI_FN(gfi_wino_pair)(GFI_FMA(a2, x[2], x[0]), a, cubic ? GFI_FMA(a2, x[3], x[1]) : x[1], y + step, step);
+        GFI_FN(gfi_wino_pair)(GFI_FMA(b2, x[2], x[0]), b, cubic ? GFI_FMA(b2, x[3], x[1]) : x[1], y + 3 * step, step);
     } else {  // the transpose
         const gfi_v sum_a = x[1] + x[2], sum_b = x[3] + x[4], difference_a = x[1] - x[2], difference_b = x[3] - x[4];
-        y[0] = x[0] + (sum_a + sum_b), y[step] = GFI_FMA(a, difference_a, b * difference_b);
+        const gfi_v a3 = GFI_ALL(p * p2), b3 = GFI_ALL(q * q2);
+        y[0] = x[0] + (sum_a + sum_b);
+        y[step] = GFI_FMA(a, difference_a, b * difference_b);
         y[2 * step] = GFI_FMA(a2, sum_a, b2 * sum_b);
         if (kind == GFI_WINO_OUTPUT) y[3 * step] = GFI_FMA(a3, difference_a, GFI_FMA(b3, difference_b, x[5]));
         else y[2 * step] += x[5];
     }
 }
 
-// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own; outputs begin with
-// one array more, the bias, unless NULL.
+// The half-done square is unrolled into registers only where there are 32 of them: it takes long to compile.
+#undef GFI_UNROLL_MORE
+#if GFI_ISA == GFI_ISA_avx2
+#define GFI_UNROLL_MORE
+#else
+#define GFI_UNROLL_MORE GFI_UNROLL
+#endif
+
+// A square of ins × ins arrays of n numbers to one of outs × outs, every number's square on its own. The inputs of
+// GFI_WINO_OUTPUT end with one array more, the bias.
 GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int outs, gf_real *const *from,
                                       gf_real *const *to, size_t n) {
-    const gf_real *bias = kind == GFI_WINO_OUTPUT ? from[GFI_WINO_PRODUCTS] : NULL;
     for (size_t e = 0; e < n; e += GFI_VLEN) {
         gfi_v x[GFI_WINO_IN], half[GFI_WINO_PRODUCTS], y[GFI_WINO_IN];
-        const gfi_v start = bias ? GFI_LOAD(bias + e) : GFI_SET1(0);
+        const gfi_v bias = kind == GFI_WINO_OUTPUT ? GFI_LOAD(from[GFI_WINO_PRODUCTS] + e) : GFI_ALL(0);
         GFI_UNROLL_MORE
         for (int j = 0; j < ins; j++) {
             GFI_UNROLL
@@ -7225,10 +6775,7 @@ GFI_INLINE void GFI_FN(gfi_wino_each)(const int kind, const int ins, const int o
         for (int i = 0; i < outs; i++) {
             GFI_FN(gfi_wino_line)(kind, half + i * ins, y, 1);
             GFI_UNROLL
-            for (int j = 0; j < outs; j++) {
-                if (kind == GFI_WINO_OUTPUT) y[j] += start;
-                GFI_STORE(to[i * outs + j] + e, y[j]);
-            }
+            for (int j = 0; j < outs; j++) GFI_STORE(to[i * outs + j] + e, kind == GFI_WINO_OUTPUT ? y[j] + bias : y[j]);
         }
     }
 }
@@ -7243,741 +6790,605 @@ GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real 
     }
 }
 
-// How many of the n - i numbers that are left fit one vector.
-GFI_INLINE int GFI_FN(gfi_lanes)(size_t n, size_t i) {
-    return n - i < (size_t)GFI_VLEN ? (int)(n - i) : GFI_VLEN;
-}
+static const gfi_conv_tools GFI_FN(gfi_conv_tools) = {GFI_FN(gfi_tile_grid), GFI_FN(gfi_flip), GFI_FN(gfi_wino)};
 
-// ---- what waits for memory ------------------------------------------------------------------------
-// From here to the activations longer vectors than AVX2's bring next to nothing: AVX-512's table takes AVX2's
-// functions, and there is less to compile.
-#if GFI_ISA == GFI_ISA_avx512
-#define GFI_REST(name) GFI_CAT(name, _avx2)
-#else
-#define GFI_REST(name) GFI_FN(name)
-
-// ---- sums, per pass --------------------------------------------------------------------------------
-// The sum of a wide vector's lanes, always in the order 0, 1, 2, …
-GFI_INLINE double GFI_FN(gfi_sum_wide)(gfi_vd v) {
-    double lanes[GFI_VDLEN], sum = 0;
-    memcpy(lanes, &v, sizeof lanes);
-    for (int i = 0; i < GFI_VDLEN; i++) sum += lanes[i];
-    return sum;
-}
-
-// Sums accumulate in double lanes, converted before squaring: a gradient of 1e-21 has a square below the smallest
-// float. Lanes and order are fixed, so the result depends on the instruction set alone.
-// Four chains of squares, because an FMA takes four cycles to return. `all` is a constant wherever this is inlined.
-GFI_INLINE void GFI_FN(gfi_sums_run)(const int all, const gf_real *x, size_t n, gfi_sums *out) {
-    enum { CHAINS = 4, BLOCK = CHAINS * GFI_VDLEN };
-    gfi_vd sum[CHAINS], sum_abs[CHAINS], squares[CHAINS];
-    gfi_v top = GFI_SET1(0);
-    size_t zeros = 0;
-    gf_real lanes[BLOCK];
-    GFI_UNROLL
-    for (int j = 0; j < CHAINS; j++) sum[j] = sum_abs[j] = squares[j] = GFI_SET1_WIDE(0);
-    for (size_t i = 0; i < n; i += BLOCK) {
-        const gf_real *p = x + i;
-        if (n - i < (size_t)BLOCK) {  // the last numbers: zeros beside them do no harm, but are not to be counted
-            memset(lanes, 0, sizeof lanes);
-            memcpy(lanes, p, (n - i) * sizeof *p);
-            zeros -= (size_t)BLOCK - (n - i);
-            p = lanes;
-        }
-        GFI_UNROLL
-        for (int j = 0; j < CHAINS; j++) {
-            const gfi_vd wide = GFI_LOAD_WIDE(p + j * GFI_VDLEN);
-            squares[j] = GFI_FMA_WIDE(wide, wide, squares[j]);
-            if (all) sum[j] += wide, sum_abs[j] += GFI_ABS_WIDE(wide);
-        }
-        if (!all) continue;
-        GFI_UNROLL
-        for (int j = 0; j < BLOCK; j += GFI_VLEN) {
-            const gfi_v v = GFI_LOAD(p + j);
-            top = GFI_MAX(GFI_ABS(v), top);
-            zeros += (size_t)GFI_COUNT(GFI_EQ(v, GFI_SET1(0)));
-        }
-    }
-    out->sum_squares = GFI_FN(gfi_sum_wide)((squares[0] + squares[1]) + (squares[2] + squares[3]));
-    out->sum = GFI_FN(gfi_sum_wide)((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    out->sum_abs = GFI_FN(gfi_sum_wide)((sum_abs[0] + sum_abs[1]) + (sum_abs[2] + sum_abs[3]));
-    out->zeros = zeros, out->non_finite = 0, out->max_abs = 0;
-    GFI_STORE(lanes, top);
-    for (int j = 0; j < GFI_VLEN; j++) out->max_abs = (double)lanes[j] > out->max_abs ? (double)lanes[j] : out->max_abs;
-}
-
-GFI_TARGET static double GFI_FN(gfi_sum_squares)(const gf_real *x, size_t n) {
-    gfi_sums sums;
-    GFI_FN(gfi_sums_run)(0, x, n, &sums);
-    return sums.sum_squares;
-}
-
-// Everything a recorder wants to know about a tensor, in one pass; in a second one, the numbers that are not finite,
-// where the sum of magnitudes says that there may be some.
-GFI_TARGET static void GFI_FN(gfi_tensor_sums)(const gf_real *x, size_t n, gfi_sums *out) {
-    GFI_FN(gfi_sums_run)(1, x, n, out);
-    if (out->sum_abs <= DBL_MAX) return;
-    for (size_t i = 0; i < n; i++) out->non_finite += !(fabs((double)x[i]) < INFINITY);
-    if (out->non_finite) out->max_abs = out->sum_abs;  // the maximum skips NaN, the sum does not: NaN or infinity
-}
-
-// sums[j] (+)= sum over rows of x[row*stride + j]: the bias gradient of a dense layer.
-GFI_TARGET static void GFI_FN(gfi_column_sums)(const gf_real *x, int rows, int columns, ptrdiff_t stride, gf_real *sums,
-                                               int accumulate) {
-    for (int j = 0; j < columns; j += GFI_VLEN) {
-        gfi_v sum = accumulate ? GFI_FN(gfi_load_n)(sums + j, columns - j) : GFI_SET1(0);
-        for (int i = 0; i < rows; i++) sum += GFI_FN(gfi_load_n)(x + i * stride + j, columns - j);
-        GFI_FN(gfi_store_n)(sums + j, sum, columns - j);
-    }
-}
-
-// y += a x
-GFI_TARGET static void GFI_FN(gfi_axpy)(gf_real *y, double a, const gf_real *x, size_t n) {
-    const gfi_v factor = GFI_SET1((gf_real)a);
-    for (size_t i = 0; i < n; i += GFI_VLEN) {
-        const int lanes = GFI_FN(gfi_lanes)(n, i);
-        const gfi_v sum = GFI_FMA(factor, GFI_FN(gfi_load_n)(x + i, lanes), GFI_FN(gfi_load_n)(y + i, lanes));
-        GFI_FN(gfi_store_n)(y + i, sum, lanes);
-    }
-}
-
-// x *= a
-GFI_TARGET static void GFI_FN(gfi_scale)(gf_real *x, double a, size_t n) {
-    const gfi_v factor = GFI_SET1((gf_real)a);
-    for (size_t i = 0; i < n; i += GFI_VLEN) {
-        const int lanes = GFI_FN(gfi_lanes)(n, i);
-        GFI_FN(gfi_store_n)(x + i, factor * GFI_FN(gfi_load_n)(x + i, lanes), lanes);
-    }
-}
-
-// ---- norms, per pass -------------------------------------------------------------------------------
-// Σ(x - shift) and Σ(x - shift)² of a channel, in double.
-GFI_TARGET static void GFI_FN(gfi_channel_moments)(const gfi_channel *channel, double shift, double *sum,
-                                                   double *squares) {
-    const gfi_vd shifts = GFI_SET1_WIDE(shift);
-    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, q0 = s0, q1 = s0;
-    double s = 0, q = 0;
-    for (size_t r = 0; r < channel->rows; r++) {
-        const gf_real *x = channel->x + r * channel->step;
-        size_t i = 0;
-        for (; i + 2 * GFI_VDLEN <= channel->n; i += 2 * GFI_VDLEN) {
-            const gfi_vd d0 = GFI_LOAD_WIDE(x + i) - shifts, d1 = GFI_LOAD_WIDE(x + i + GFI_VDLEN) - shifts;
-            s0 += d0, s1 += d1, q0 = GFI_FMA_WIDE(d0, d0, q0), q1 = GFI_FMA_WIDE(d1, d1, q1);
-        }
-        for (; i < channel->n; i++) {
-            const double d = (double)x[i] - shift;
-            s += d, q += d * d;
-        }
-    }
-    *sum = s + GFI_FN(gfi_sum_wide)(s0 + s1), *squares = q + GFI_FN(gfi_sum_wide)(q0 + q1);
-}
-
-// Σ dy and Σ dy·(x - mean) of a channel, in double.
-GFI_TARGET static void GFI_FN(gfi_channel_products)(const gfi_channel *channel, double mean, double *sum,
-                                                    double *products) {
-    const gfi_vd means = GFI_SET1_WIDE(mean);
-    gfi_vd s0 = GFI_SET1_WIDE(0), s1 = s0, p0 = s0, p1 = s0;
-    double s = 0, p = 0;
-    for (size_t r = 0; r < channel->rows; r++) {
-        const gf_real *x = channel->x + r * channel->step, *dy = channel->dy + r * channel->step;
-        size_t i = 0;
-        for (; i + 2 * GFI_VDLEN <= channel->n; i += 2 * GFI_VDLEN) {
-            const gfi_vd d0 = GFI_LOAD_WIDE(dy + i), d1 = GFI_LOAD_WIDE(dy + i + GFI_VDLEN);
-            s0 += d0, s1 += d1;
-            p0 = GFI_FMA_WIDE(d0, GFI_LOAD_WIDE(x + i) - means, p0),
-            p1 = GFI_FMA_WIDE(d1, GFI_LOAD_WIDE(x + i + GFI_VDLEN) - means, p1);
-        }
-        for (; i < channel->n; i++) s += (double)dy[i], p += (double)dy[i] * ((double)x[i] - mean);
-    }
-    *sum = s + GFI_FN(gfi_sum_wide)(s0 + s1), *products = p + GFI_FN(gfi_sum_wide)(p0 + p1);
-}
-
-// y = (x - mean)·scale + shift; what does not fill a vector, all of a dense layer's, in double.
-GFI_TARGET static void GFI_FN(gfi_channel_scale)(const gfi_channel *channel, double mean, double scale, double shift) {
-    const gfi_v m = GFI_SET1((gf_real)mean), a = GFI_SET1((gf_real)scale), b = GFI_SET1((gf_real)shift);
-    for (size_t r = 0; r < channel->rows; r++) {
-        const gf_real *x = channel->x + r * channel->step;
-        gf_real *y = channel->out + r * channel->step;
-        size_t i = 0;
-        for (; GFI_VLEN > 1 && i + GFI_VLEN <= channel->n; i += GFI_VLEN)
-            GFI_STORE(y + i, GFI_FMA(GFI_LOAD(x + i) - m, a, b));
-        for (; i < channel->n; i++) y[i] = (gf_real)(((double)x[i] - mean) * scale + shift);
-    }
-}
-
-// dx = scale·(dy - mean_dy - (x - mean)·slope), in double: dx sums to zero over the channel, so that a bias before a
-// batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of its rounding errors.
-GFI_TARGET static void GFI_FN(gfi_channel_back)(const gfi_channel *channel, double mean, double scale, double mean_dy,
-                                                double slope) {
-    const gfi_vd factor = GFI_SET1_WIDE(-scale * slope), scales = GFI_SET1_WIDE(scale);
-    const double constant = scale * (slope * mean - mean_dy);
-    const gfi_vd constants = GFI_SET1_WIDE(constant);
-    for (size_t r = 0; r < channel->rows; r++) {
-        const gf_real *x = channel->x + r * channel->step, *dy = channel->dy + r * channel->step;
-        gf_real *dx = channel->out + r * channel->step;
-        size_t i = 0;
-        for (; i + GFI_VDLEN <= channel->n; i += GFI_VDLEN) {
-            const gfi_vd line = GFI_FMA_WIDE(factor, GFI_LOAD_WIDE(x + i), constants);
-            GFI_STORE_NARROW(dx + i, GFI_FMA_WIDE(scales, GFI_LOAD_WIDE(dy + i), line));
-        }
-        for (; i < channel->n; i++)
-            dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
-    }
-}
-
-// ---- 2×2 max pool with stride 2, per pass: two rows come in, every second column is split off -------
-// y[h/2, w/2] of one plane x[h, w], and in `which` the place 0 … 3 of the maximum in its window.
-GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, int height, int width, gf_real *y, gf_real *which) {
-    const int OH = height / 2, OW = width / 2;
-    for (int r = 0; r < OH; r++, y += OW, which += OW)
-        for (int i = 0; i < OW; i += GFI_VLEN) {
-            const int lanes = OW - i, wide = 2 * lanes;
-            const gf_real *top = x + 2 * r * width + 2 * i, *bottom = top + width;
-            gfi_v v[4], best, place = GFI_SET1(0);
-            const gfi_v t0 = GFI_FN(gfi_load_n)(top, wide), b0 = GFI_FN(gfi_load_n)(bottom, wide);
-            gfi_v t1 = t0, b1 = b0;
-            if (wide > GFI_VLEN) {
-                t1 = GFI_FN(gfi_load_n)(top + GFI_VLEN, wide - GFI_VLEN);
-                b1 = GFI_FN(gfi_load_n)(bottom + GFI_VLEN, wide - GFI_VLEN);
-            }
-            v[0] = GFI_UNZIP_EVEN(t0, t1), v[1] = GFI_UNZIP_ODD(t0, t1), v[2] = GFI_UNZIP_EVEN(b0, b1),
-            v[3] = GFI_UNZIP_ODD(b0, b1);
-            best = v[0];
-            GFI_UNROLL
-            for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays
-                const gfi_vm larger = GFI_OR(GFI_GT(v[k], best), GFI_NE(v[k], v[k]));
-                best = GFI_SELECT(larger, v[k], best), place = GFI_SELECT(larger, GFI_SET1((gf_real)k), place);
-            }
-            GFI_FN(gfi_store_n)(y + i, best, lanes);
-            GFI_FN(gfi_store_n)(which + i, place, lanes);
-        }
-}
-
-// dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
-GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, int height, int width,
-                                                  gf_real *dx) {
-    const int OH = height / 2, OW = width / 2;
-    for (int r = 0; r < OH; r++, dy += OW, which += OW) {
-        gf_real *top = dx + 2 * r * width, *bottom = top + width;
-        for (int i = 0; i < OW; i += GFI_VLEN) {
-            const int wide = 2 * (OW - i);
-            const gfi_v d = GFI_FN(gfi_load_n)(dy + i, OW - i), place = GFI_FN(gfi_load_n)(which + i, OW - i);
-            gfi_v v[4];
-            GFI_UNROLL
-            for (int k = 0; k < 4; k++) v[k] = GFI_SELECT(GFI_EQ(place, GFI_SET1((gf_real)k)), d, GFI_SET1(0));
-            GFI_FN(gfi_store_n)(top + 2 * i, GFI_ZIP_LO(v[0], v[1]), wide);
-            GFI_FN(gfi_store_n)(bottom + 2 * i, GFI_ZIP_LO(v[2], v[3]), wide);
-            if (wide <= GFI_VLEN) continue;
-            GFI_FN(gfi_store_n)(top + 2 * i + GFI_VLEN, GFI_ZIP_HI(v[0], v[1]), wide - GFI_VLEN);
-            GFI_FN(gfi_store_n)(bottom + 2 * i + GFI_VLEN, GFI_ZIP_HI(v[2], v[3]), wide - GFI_VLEN);
-        }
-        if (width % 2) top[width - 1] = bottom[width - 1] = 0;
-    }
-    if (height % 2) memset(dx + 2 * OH * width, 0, (size_t)width * sizeof *dx);
-}
-
-// ---- optimiser updates, per pass -------------------------------------------------------------------
-// The constants of a step, alike in every lane.
-typedef struct GFI_FN(gfi_factors) {
-    gfi_v keep, decay, momentum, fresh1, beta2, fresh2, root, eps, lr;
-} GFI_FN(gfi_factors);
-
-// √v. Vanished gradients make v subnormal, and the root of a subnormal number takes several times as long as any other;
-// two powers of two, exact both ways, go round that.
-GFI_INLINE gfi_v GFI_FN(gfi_root)(gfi_v v) {
-    const gfi_vm small = GFI_LT(v, GFI_SET1(1));
-    const gfi_v up = GFI_SELECT(small, GFI_SET1(18446744073709551616.0f), GFI_SET1(1));    // 2^64
-    const gfi_v down = GFI_SELECT(small, GFI_SET1(2.3283064365386962890625e-10f), GFI_SET1(1));  // 2^-32
-    return GFI_SQRT(GFI_FMA(v, up, GFI_SET1(0))) * down;
-}
-
-// The formulas of gfi_update for one vector of parameters: new moments into *m and *v, returns the new w. kind is a
-// constant wherever this is inlined, so no test of it is left in the loop. What may become subnormal (m, v) is
-// multiplied by an FMA and never divided: multiplications and divisions would wait for it, FMAs do not.
-GFI_INLINE gfi_v GFI_FN(gfi_update_lanes)(const int kind, int nesterov, const GFI_FN(gfi_factors) * f, gfi_v w, gfi_v g,
-                                          gfi_v *m, gfi_v *v) {
-    const gfi_v zero = GFI_SET1(0);
-    g = GFI_FMA(f->decay, w, g);
-    w = w * f->keep;
-    if (kind != GFI_UPDATE_SGD) *v = GFI_FMA(GFI_FMA(f->fresh2, g, zero), g, GFI_FMA(f->beta2, *v, zero));
-    if (kind == GFI_UPDATE_RMSPROP) g = GFI_FMA(g, GFI_SET1(1) / (GFI_FN(gfi_root)(*v) + f->eps), zero);
-    *m = GFI_FMA(f->momentum, *m, kind == GFI_UPDATE_ADAM ? GFI_FMA(f->fresh1, g, zero) : g);
-    if (kind == GFI_UPDATE_ADAM) return GFI_FNMA(f->lr / GFI_FMA(GFI_FN(gfi_root)(*v), f->root, f->eps), *m, w);
-    return GFI_FNMA(f->lr, nesterov ? GFI_FMA(f->momentum, *m, g) : *m, w);
-}
-
-GFI_INLINE void GFI_FN(gfi_update_kind)(const int kind, const gfi_update *u, const GFI_FN(gfi_factors) * f, gf_real *w,
-                                        const gf_real *g, gf_real *m, gf_real *v, size_t n, gfi_change *change) {
-    gfi_vd sum = GFI_SET1_WIDE(0), squares = sum;
-    for (size_t i = 0; i < n; i += GFI_VLEN) {
-        const int lanes = GFI_FN(gfi_lanes)(n, i);
-        const gfi_v old = GFI_FN(gfi_load_n)(w + i, lanes);
-        gfi_v m1 = m ? GFI_FN(gfi_load_n)(m + i, lanes) : GFI_SET1(0);
-        gfi_v v1 = v ? GFI_FN(gfi_load_n)(v + i, lanes) : GFI_SET1(0);
-        const gfi_v now =
-            GFI_FN(gfi_update_lanes)(kind, u->nesterov, f, old, GFI_FN(gfi_load_n)(g + i, lanes), &m1, &v1);
-        GFI_FN(gfi_store_n)(w + i, now, lanes);
-        if (m) GFI_FN(gfi_store_n)(m + i, m1, lanes);
-        if (v) GFI_FN(gfi_store_n)(v + i, v1, lanes);
-        if (change) {  // what w really did, after rounding: zero where the step is below w's last place
-            gf_real moved[GFI_VLEN] = {0};
-            GFI_FN(gfi_store_n)(moved, now - old, lanes);
-            for (int j = 0; j < GFI_VLEN; j += GFI_VDLEN) {
-                const gfi_vd wide = GFI_LOAD_WIDE(moved + j);
-                sum += wide, squares = GFI_FMA_WIDE(wide, wide, squares);
-            }
-        }
-    }
-    if (change) change->sum = GFI_FN(gfi_sum_wide)(sum), change->sum_squares = GFI_FN(gfi_sum_wide)(squares);
-}
-
-// One step for n parameters w with gradients g. m and v are the moments, zero before the first step; v may be NULL for
-// SGD, m for SGD and RMSprop without momentum, change where nobody asks.
-GFI_TARGET static void GFI_FN(gfi_update_step)(const gfi_update *u, gf_real *w, const gf_real *g, gf_real *m,
-                                          gf_real *v, size_t n, gfi_change *change) {
-    const int adam = u->kind == GFI_UPDATE_ADAM;
-    const double bias1 = adam ? 1 - pow(u->momentum, u->step) : 1, bias2 = adam ? 1 - pow(u->beta2, u->step) : 1;
-    GFI_FN(gfi_factors) f;
-    f.keep = GFI_SET1((gf_real)(u->decoupled ? 1 - u->lr * u->weight_decay : 1));
-    f.decay = GFI_SET1((gf_real)(u->decoupled ? 0 : u->weight_decay));
-    f.momentum = GFI_SET1((gf_real)u->momentum), f.fresh1 = GFI_SET1((gf_real)(1 - u->momentum));
-    f.beta2 = GFI_SET1((gf_real)u->beta2), f.fresh2 = GFI_SET1((gf_real)(1 - u->beta2));
-    f.root = GFI_SET1((gf_real)(1 / sqrt(bias2))), f.eps = GFI_SET1((gf_real)u->eps);
-    f.lr = GFI_SET1((gf_real)(u->lr / bias1));
-    if (adam) {
-        GFI_FN(gfi_update_kind)(GFI_UPDATE_ADAM, u, &f, w, g, m, v, n, change);
-    } else if (u->kind == GFI_UPDATE_RMSPROP) {
-        GFI_FN(gfi_update_kind)(GFI_UPDATE_RMSPROP, u, &f, w, g, m, v, n, change);
-    } else {
-        GFI_FN(gfi_update_kind)(GFI_UPDATE_SGD, u, &f, w, g, m, v, n, change);
-    }
-}
-
-#endif  // GFI_ISA != GFI_ISA_avx512
-
-// ---- activations, per pass -------------------------------------------------------------------------
-// Elementary functions in a handful of multiply-adds, on whatever a gfi_v is. Each φ below returns h and sets *slope to
-// φ'(z); when the caller ignores one of them the compiler drops its work. NaN in gives NaN out: comparisons with NaN
-// are false, and every GFI_SELECT, GFI_MAX and GFI_MIN below keeps z in that case.
-
-GFI_INLINE gfi_v GFI_FN(gfi_poly)(gfi_v x, const gf_real *c, int count) {  // Horner
-    gfi_v y = GFI_C(c[count - 1]);
-    int i;
-    GFI_UNROLL
-    for (i = count - 2; i >= 0; i--) y = GFI_FMA(y, x, GFI_C(c[i]));
-    return y;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_abs)(gfi_v x) {
-    return GFI_AS_REAL(GFI_AS_INT(x) & ~GFI_AS_INT(GFI_C(-0.0)));
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_copysign)(gfi_v magnitude, gfi_v sign) {  // magnitude ≥ 0 or NaN
-    return GFI_AS_REAL(GFI_AS_INT(magnitude) | (GFI_AS_INT(sign) & GFI_AS_INT(GFI_C(-0.0))));
-}
-
-// 2^n as the product of two powers, so that what lies below the smallest normal number rounds once, as it should.
-GFI_INLINE gfi_v GFI_FN(gfi_power)(gfi_v shifted) {
-#if GFI_ISA == GFI_ISA_avx512  // has an instruction for it
-    return GFI_OP(maskz_scalef)(GFI_ALL, GFI_C(1), shifted - GFI_C(GFI_EXP_ROUND));
-#else
-    gfi_vi mask = GFI_SET1I(GFI_EXP_MASK), half = (GFI_AS_INT(shifted) >> 1) & mask;
-    gfi_vi rest = (GFI_AS_INT(shifted) - half) & mask;
-    return GFI_AS_REAL(half << GFI_MANTISSA) * GFI_AS_REAL(rest << GFI_MANTISSA);
-#endif
-}
-
-// e^(x + tail) = power·(1 + p) for x ≤ 88 (double: 709) and |tail| ≪ 1; returns p. Put together it is good to an ulp.
-//     x = n·ln2 + r, |r| ≤ ln2/2      power = 2^n      p = e^r - 1 = r + r²·P(r)
-GFI_INLINE gfi_v GFI_FN(gfi_exp_parts)(gfi_v x, gfi_v tail, gfi_v *power) {
-    gfi_v clamped = GFI_MAX(GFI_C(GFI_EXP_LOW), x);
-    gfi_v shifted = GFI_FMA(clamped, GFI_C(1.44269504088896340736), GFI_C(GFI_EXP_ROUND));
-    gfi_v n = shifted - GFI_C(GFI_EXP_ROUND);
-    gfi_v r = GFI_FNMA(n, GFI_C(GFI_LN2_LOW), GFI_FNMA(n, GFI_C(GFI_LN2_HIGH), clamped)) + tail;
-    *power = GFI_FN(gfi_power)(shifted);
-    return GFI_FMA(r * r, GFI_POLY(r, gfi_exp_poly), r);
-}
-
-// Without a tail: -0, since compilers drop x + (-0) = x, but keep x + 0, which turns -0 into 0.
-GFI_INLINE gfi_v GFI_FN(gfi_exp)(gfi_v x) {
-    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(-0.0), &power);
-    return GFI_FMA(power, p, power);
-}
-
-// e^x - 1, without cancellation near 0: (2^n - 1) + 2^n·p. And e^x.
-GFI_INLINE gfi_v GFI_FN(gfi_expm1)(gfi_v x, gfi_v *exp) {
-    gfi_v power, p = GFI_FN(gfi_exp_parts)(x, GFI_C(-0.0), &power);
-    *exp = GFI_FMA(power, p, power);
-    return GFI_FMA(power, p, power - GFI_C(1));
-}
-
-// value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
-GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT(GFI_NE(z, z), z, value); }
-
-// σ(z) from e = e^-|z|, which never overflows: 1/(1+e) right of 0, e/(1+e) left of it.   σ' = e/(1+e)²
-GFI_INLINE gfi_v GFI_FN(gfi_sigmoid)(gfi_v z, gfi_v *slope) {
-    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z));
-    gfi_v sum = GFI_C(1) + e;
-    *slope = e / (sum * sum);
-    return GFI_SELECT(GFI_LT(z, GFI_C(0)), e, GFI_C(1)) / sum;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    (void)args;
-    *slope = GFI_FN(gfi_keep_nan)(z, GFI_C(1));
-    return z;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_sigmoid)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    (void)args;
-    return GFI_FN(gfi_sigmoid)(z, slope);
-}
-
-// tanh|z| = (1-e)/(1+e), e = e^(-2|z|), with 1-e accurate near 0;   1 - tanh² = 4e/(1+e)², accurate far out.
-GFI_INLINE gfi_v GFI_FN(gfi_tanh)(gfi_v z, gfi_v *slope) {
-    gfi_v e, m = GFI_FN(gfi_expm1)(GFI_C(-2) * GFI_FN(gfi_abs)(z), &e);
-    gfi_v sum = GFI_C(1) + e;
-    *slope = GFI_C(4) * e / (sum * sum);
-    return GFI_FN(gfi_copysign)(GFI_FN(gfi_abs)(m / sum), z);
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_tanh)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    (void)args;
-    return GFI_FN(gfi_tanh)(z, slope);
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_relu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v zero = GFI_C(0);
-    (void)args;
-    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(GFI_GT(z, zero), GFI_C(1), zero));
-    return GFI_MAX(zero, z);
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // prelu too
-    gfi_vm positive = GFI_GT(z, GFI_C(0));
-    gfi_v factor = GFI_SELECT(positive, GFI_C(1), GFI_C(args->param));
-    *slope = GFI_FN(gfi_keep_nan)(z, factor);
-    return z * factor;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_exponential)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // elu, selu, celu
-    gfi_vm positive = GFI_GT(z, GFI_C(0));
-    gfi_v amplitude = GFI_C(args->amplitude), rate = GFI_C(args->rate), scale = GFI_C(args->scale);
-    gfi_v e, m = GFI_FN(gfi_expm1)(GFI_MIN(GFI_C(0), z) * rate, &e);
-    *slope = GFI_SELECT(positive, scale, amplitude * rate * e);
-    return GFI_SELECT(positive, scale * z, amplitude * m);
-}
-
-// ln(1 + e^z) = max(z, 0) + ln(1 + e), e = e^-|z|;   ln(1 + e) = 2·atanh(s), s = e/(2 + e) ≤ 1/3;   beyond 20: z.
-GFI_INLINE gfi_v GFI_FN(gfi_act_softplus)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(z)), s = e / (GFI_C(2) + e), w = s * s;
-    gfi_v log1p = GFI_FMA(s * w, GFI_POLY(w, gfi_log1p_poly), s + s);
-    gfi_v large = GFI_C(1) / (GFI_C(1) + e);
-    gfi_vm linear = GFI_GT(z, GFI_C(20));
-    (void)args;
-    *slope = GFI_SELECT(linear, GFI_C(1), GFI_SELECT(GFI_LT(z, GFI_C(0)), e * large, large));
-    return GFI_SELECT(linear, z, GFI_MAX(GFI_C(0), z) + log1p);
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_softsign)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v a = GFI_MIN(GFI_C(1267650600228229401496703205376.0), GFI_FN(gfi_abs)(z));  // at most 2^100: avoids ∞/∞
-    gfi_v inverse = GFI_C(1) / (GFI_C(1) + a);
-    (void)args;
-    *slope = inverse * inverse;
-    return GFI_FN(gfi_copysign)(a * inverse, z);
-}
-
-// atan a = π/2 - atan(1/a) beyond 1, so that one polynomial on [0, 1] serves.
-GFI_INLINE gfi_v GFI_FN(gfi_act_arctan)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v a = GFI_FN(gfi_abs)(z), one = GFI_C(1);
-    gfi_vm beyond = GFI_GT(a, one);
-    gfi_v t = GFI_SELECT(beyond, one, a) / GFI_SELECT(beyond, a, one), w = t * t;
-    gfi_v angle = GFI_FMA(t * w, GFI_POLY(w, gfi_atan_poly), t);
-    (void)args;
-    *slope = one / GFI_FMA(z, z, one);
-    return GFI_FN(gfi_copysign)(GFI_SELECT(beyond, GFI_C(1.57079632679489661923) - angle, angle), z);
-}
-
-// Q(a) = 1 - Φ(a) = e^(-a²/2)·G(a): the normal distribution's tail, G smooth. Its density shares the exponential. a² is
-// needed to more than one word (an error ε in a²/2 is a relative error ε in e^…): a² = high² + (a - high)(a + high).
-GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v above = GFI_MAX(GFI_C(-40), z), near = GFI_MIN(GFI_C(40), above);  // 0 or z beyond: avoids 0·∞
-    gfi_v a = GFI_FN(gfi_abs)(near), high = GFI_AS_REAL(GFI_AS_INT(a) & GFI_SET1I(GFI_UPPER_HALF)), power;
-    gfi_v p = GFI_FN(gfi_exp_parts)(GFI_C(-0.5) * high * high, GFI_C(-0.5) * (a - high) * (a + high), &power);
-    gfi_v top = GFI_POLY(a, gfi_tail_top), q = power * (GFI_FMA(top, p, top) / GFI_POLY(a, gfi_tail_bottom));
-    gfi_v cdf = GFI_SELECT(GFI_LT(z, GFI_C(0)), q, GFI_C(1) - q);
-    (void)args;
-    *slope = GFI_FMA(near * GFI_FMA(power, p, power), GFI_C(0.39894228040143267794), cdf);
-    return above * cdf;
-}
-
-// ½z(1 + tanh u) = z·σ(2u), 2u = c·(z + k·z³)
-GFI_INLINE gfi_v GFI_FN(gfi_act_gelu_tanh)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v above = GFI_MAX(GFI_C(-30), z), near = GFI_MIN(GFI_C(30), above), square = near * near;
-    gfi_v c = GFI_C(1.5957691216057307118), k = GFI_C(0.044715);
-    gfi_v ds, s = GFI_FN(gfi_sigmoid)(c * near * GFI_FMA(square, k, GFI_C(1)), &ds);
-    (void)args;
-    *slope = GFI_FMA(ds * near, c * GFI_FMA(square, k * GFI_C(3), GFI_C(1)), s);
-    return above * s;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_silu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v u = z * GFI_C(args->param), low = GFI_C(GFI_EXP_LOW);
-    gfi_v near = GFI_MIN(-low, GFI_MAX(low, u));
-    gfi_v ds, s = GFI_FN(gfi_sigmoid)(near, &ds);
-    *slope = GFI_FMA(near, ds, s);
-    return GFI_SELECT(GFI_LT(u, low), GFI_C(0), z * s);
-}
-
-// tanh(ln(1 + E)) = n/(n + 2), n = E² + 2E, E = e^z; its derivative 4E(1+E)/(n+2)²; in e = e^-|z| on either side of 0.
-GFI_INLINE gfi_v GFI_FN(gfi_act_mish)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v low = GFI_C(GFI_EXP_LOW), one = GFI_C(1), two = GFI_C(2);
-    gfi_v above = GFI_MAX(low, z), near = GFI_MIN(-low, above);
-    gfi_v e = GFI_FN(gfi_exp)(-GFI_FN(gfi_abs)(near));
-    gfi_vm negative = GFI_LT(z, GFI_C(0));
-    gfi_v n = GFI_SELECT(negative, GFI_FMA(e, e, two * e), GFI_FMA(two, e, one));
-    gfi_v sum = n + GFI_SELECT(negative, two, two * e * e), t = n / sum;
-    gfi_v dt = GFI_SELECT(negative, e, e * e) * GFI_FMA(GFI_C(4), e, GFI_C(4)) / (sum * sum);
-    (void)args;
-    *slope = GFI_FMA(near, dt, t);
-    return above * t;
-}
-
-// z·tanh(e^z); beyond 10 it is z to the last bit, and e^z is not taken further.
-GFI_INLINE gfi_v GFI_FN(gfi_act_telu)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v above = GFI_MAX(GFI_C(GFI_EXP_LOW), z), near = GFI_MIN(GFI_C(10), above);
-    gfi_v e = GFI_FN(gfi_exp)(near), dt, t = GFI_FN(gfi_tanh)(e, &dt);
-    (void)args;
-    *slope = GFI_FMA(near * e, dt, t);
-    return above * t;
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_clamp)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {  // relu6, hard_tanh
-    gfi_v low = GFI_C(args->low), high = GFI_C(args->high);
-    gfi_vm inside = GFI_AND(GFI_GT(z, low), GFI_LT(z, high));
-    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, GFI_C(1), GFI_C(0)));
-    return GFI_MIN(high, GFI_MAX(low, z));
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_hard_sigmoid)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v sixth = GFI_C(1.0 / 6), three = GFI_C(3);
-    gfi_vm inside = GFI_AND(GFI_GT(z, -three), GFI_LT(z, three));
-    (void)args;
-    *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(inside, sixth, GFI_C(0)));
-    return GFI_SELECT(GFI_GE(z, three), GFI_C(1), GFI_MAX(GFI_C(0), z + three) * sixth);
-}
-
-GFI_INLINE gfi_v GFI_FN(gfi_act_hard_swish)(gfi_v z, const gfi_act_args *args, gfi_v *slope) {
-    gfi_v three = GFI_C(3);
-    gfi_vm below = GFI_LT(z, -three), beyond = GFI_GE(z, three);
-    gfi_v middle = GFI_FMA(z, GFI_C(1.0 / 3), GFI_C(0.5));
-    (void)args;
-    *slope = GFI_SELECT(beyond, GFI_C(1), GFI_SELECT(below, GFI_C(0), middle));
-    return GFI_SELECT(beyond, z, GFI_SELECT(below, GFI_C(0), z * (z + three) * GFI_C(1.0 / 6)));
-}
-
-GFI_TARGET static void GFI_FN(gfi_act_custom_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
-                                                      size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++) {
-        double x = (double)z[i];
-        h[i] = (gf_real)gf_act_value(act, x);
-        if (slope) slope[i] = (gf_real)gf_act_derivative(act, x);
-    }
-}
-
-// One loop for both wishes: a slope that nobody wants is written to h and overwritten there, cheaper than compiling
-// twice.
-#define GFI_ACT_CASE(kind, phi)                                   \
-    case kind:                                                    \
-        for (i = 0; i < n; i += (size_t)GFI_VLEN) {               \
-            gfi_v s, y = GFI_FN(phi)(GFI_LOAD(z + i), &args, &s); \
-            GFI_STORE(slope + i, s);                              \
-            GFI_STORE(h + i, y);                                  \
-        }                                                         \
-        break;
-
-// gfi_act_forward for n / GFI_VLEN whole vectors; h may be z, slope may be h.
-GFI_TARGET static void GFI_FN(gfi_act_vectors)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
-    gfi_act_args args = gfi_act_args_of(act);
-    size_t i;
-    switch (act.kind) {
-        GFI_ACT_CASE(GF_ACT_IDENTITY, gfi_act_identity)
-        GFI_ACT_CASE(GF_ACT_SIGMOID, gfi_act_sigmoid)
-        GFI_ACT_CASE(GF_ACT_TANH, gfi_act_tanh)
-        GFI_ACT_CASE(GF_ACT_RELU, gfi_act_relu)
-    case GF_ACT_PRELU:
-        GFI_ACT_CASE(GF_ACT_LEAKY_RELU, gfi_act_leaky)
-    case GF_ACT_SELU:
-    case GF_ACT_CELU:
-        GFI_ACT_CASE(GF_ACT_ELU, gfi_act_exponential)
-        GFI_ACT_CASE(GF_ACT_SOFTPLUS, gfi_act_softplus)
-        GFI_ACT_CASE(GF_ACT_SOFTSIGN, gfi_act_softsign)
-        GFI_ACT_CASE(GF_ACT_ARCTAN, gfi_act_arctan)
-        GFI_ACT_CASE(GF_ACT_GELU, gfi_act_gelu)
-        GFI_ACT_CASE(GF_ACT_GELU_TANH, gfi_act_gelu_tanh)
-        GFI_ACT_CASE(GF_ACT_SILU, gfi_act_silu)
-        GFI_ACT_CASE(GF_ACT_MISH, gfi_act_mish)
-        GFI_ACT_CASE(GF_ACT_TELU, gfi_act_telu)
-        GFI_ACT_CASE(GF_ACT_HARD_SIGMOID, gfi_act_hard_sigmoid)
-        GFI_ACT_CASE(GF_ACT_HARD_SWISH, gfi_act_hard_swish)
-    case GF_ACT_RELU6:
-        GFI_ACT_CASE(GF_ACT_HARD_TANH, gfi_act_clamp)
-    default: break;
-    }
-}
-#undef GFI_ACT_CASE
-
-// h[n] = φ(z), and slope[n] = φ'(z) unless NULL. h may be z. The last numbers, too few for a vector, get one beside
-// zeros.
-GFI_TARGET static void GFI_FN(gfi_act_forward)(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n) {
-    const size_t rest = n % GFI_VLEN, whole = n - rest;
-    gf_real lanes[3][GFI_VLEN] = {{0}};
-    if ((int)act.kind < 0 || act.kind >= GF_ACT_CUSTOM) {
-        GFI_FN(gfi_act_custom_forward)(act, z, h, slope, n);
-        return;
-    }
-    GFI_FN(gfi_act_vectors)(act, z, h, slope ? slope : h, whole);
-    if (rest == 0) return;
-    memcpy(lanes[0], z + whole, rest * sizeof *z);
-    GFI_FN(gfi_act_vectors)(act, lanes[0], lanes[1], lanes[2], GFI_VLEN);
-    memcpy(h + whole, lanes[1], rest * sizeof *h);
-    if (slope) memcpy(slope + whole, lanes[2], rest * sizeof *slope);
-}
-
-// dz = dh·φ', the same loop for every activation that is not written out below.
-GFI_TARGET static void GFI_FN(gfi_multiply)(const gf_real *a, const gf_real *b, gf_real *product, size_t n) {
-    for (size_t i = 0; i < n; i += GFI_VLEN) {
-        const int lanes = GFI_FN(gfi_lanes)(n, i);
-        GFI_FN(gfi_store_n)(product + i, GFI_FN(gfi_load_n)(a + i, lanes) * GFI_FN(gfi_load_n)(b + i, lanes), lanes);
-    }
-}
-
-#define GFI_ACT_CASE(kind, phi)                            \
-    case kind:                                             \
-        for (i = 0; i < n; i += (size_t)GFI_VLEN) {        \
-            gfi_v s;                                       \
-            (void)GFI_FN(phi)(GFI_LOAD(z + i), &args, &s); \
-            GFI_STORE(dz + i, s * GFI_LOAD(dh + i));       \
-        }                                                  \
-        break;
-
-// gfi_act_backward for n / GFI_VLEN whole vectors, without a slope.
-GFI_TARGET static void GFI_FN(gfi_act_back_vectors)(gf_act act, const gf_real *z, const gf_real *dh, gf_real *dz,
-                                                    size_t n) {
-    gf_real h_chunk[GFI_ACT_CHUNK], slope_chunk[GFI_ACT_CHUNK];
-    gfi_act_args args = gfi_act_args_of(act);
-    size_t i;
-    switch (act.kind) {
-        GFI_ACT_CASE(GF_ACT_IDENTITY, gfi_act_identity)
-        GFI_ACT_CASE(GF_ACT_RELU, gfi_act_relu)
-    case GF_ACT_PRELU:
-        GFI_ACT_CASE(GF_ACT_LEAKY_RELU, gfi_act_leaky)
-    case GF_ACT_RELU6:
-        GFI_ACT_CASE(GF_ACT_HARD_TANH, gfi_act_clamp)
-        GFI_ACT_CASE(GF_ACT_HARD_SIGMOID, gfi_act_hard_sigmoid)
-        GFI_ACT_CASE(GF_ACT_HARD_SWISH, gfi_act_hard_swish)
-    default:
-        for (i = 0; i < n; i += GFI_ACT_CHUNK) {
-            size_t count = n - i < GFI_ACT_CHUNK ? n - i : GFI_ACT_CHUNK;
-            GFI_FN(gfi_act_forward)(act, z + i, h_chunk, slope_chunk, count);
-            GFI_FN(gfi_multiply)(slope_chunk, dh + i, dz + i, count);
-        }
-    }
-}
-#undef GFI_ACT_CASE
-
-// dz[n] = dh·φ'(z). slope[n] is φ'(z) as forward left it, or NULL: it is then found from z. dz may be dh.
-GFI_TARGET static void GFI_FN(gfi_act_backward)(gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
-                                                gf_real *dz, size_t n) {
-    const size_t rest = n % GFI_VLEN, whole = n - rest;
-    gf_real lanes[2][GFI_VLEN] = {{0}};
-    if (slope) {
-        GFI_FN(gfi_multiply)(slope, dh, dz, n);
-        return;
-    }
-    GFI_FN(gfi_act_back_vectors)(act, z, dh, dz, whole);
-    if (rest == 0) return;
-    memcpy(lanes[0], z + whole, rest * sizeof *z);
-    memcpy(lanes[1], dh + whole, rest * sizeof *dh);
-    GFI_FN(gfi_act_back_vectors)(act, lanes[0], lanes[1], lanes[1], GFI_VLEN);
-    memcpy(dz + whole, lanes[1], rest * sizeof *dz);
-}
-
-// PReLU's own gradient: Σ dh·z over z ≤ 0 (∂L/∂slope). Vector sums of 64 terms a lane, then double.
-GFI_TARGET static double GFI_FN(gfi_prelu_grad)(const gf_real *z, const gf_real *dh, size_t n) {
-    double sum = 0;
-    size_t i, block, lane;
-    for (block = 0; block < n; block += 64 * (size_t)GFI_VLEN) {
-        size_t end = n - block < 64 * (size_t)GFI_VLEN ? n : block + 64 * (size_t)GFI_VLEN;
-        gfi_v zero = GFI_C(0), partial = zero;
-        gf_real lanes[GFI_VLEN];
-        for (i = block; i < end; i += (size_t)GFI_VLEN) {
-            const int left = GFI_FN(gfi_lanes)(end, i);
-            gfi_v x = GFI_FN(gfi_load_n)(z + i, left);
-            partial += GFI_SELECT(GFI_GT(x, zero), zero, x) * GFI_FN(gfi_load_n)(dh + i, left);
-        }
-        GFI_STORE(lanes, partial);
-        for (lane = 0; lane < (size_t)GFI_VLEN; lane++) sum += (double)lanes[lane];
-    }
-    return sum;
-}
-
-// Cross entropy on logits x[B,K], a row a sample: p = softmax(x), loss_b = -ln p_label, dlogits = (p - onehot)·scale.
-// The row's maximum is subtracted first, so no exponential exceeds 1. loss[B], dlogits[B,K] may be NULL; without labels
-// dlogits becomes p·scale. dlogits may be x.
-GFI_TARGET static void GFI_FN(gfi_softmax_rows)(const gf_real *x, const int *labels, gf_real scale, double *loss,
-                                                gf_real *dlogits, size_t rows, size_t classes) {
-    size_t b, i;
-    for (b = 0; b < rows; b++) {
-        const gf_real *row = x + b * classes;
-        gf_real *gradient = dlogits ? dlogits + b * classes : NULL, lanes[GFI_VLEN], largest = row[0];
-        double target = labels ? (double)row[labels[b]] : 0, sum = 0;
-        for (i = 1; i < classes; i++) largest = row[i] > largest ? row[i] : largest;  // a NaN comes through the sum
-        for (i = 0; i < classes; i += (size_t)GFI_VLEN) {
-            const int left = GFI_FN(gfi_lanes)(classes, i);
-            gfi_v e = GFI_FN(gfi_exp)(GFI_FN(gfi_load_n)(row + i, left) - GFI_C(largest));
-            GFI_STORE(lanes, e);
-            for (int lane = 0; lane < left; lane++) sum += (double)lanes[lane];
-            if (gradient) GFI_FN(gfi_store_n)(gradient + i, e, left);
-        }
-        if (loss) loss[b] = sum <= (double)classes ? gfi_log(sum) + ((double)largest - target) : NAN;
-        if (!gradient) continue;
-        for (i = 0; i < classes; i++) gradient[i] *= (gf_real)((double)scale / sum);
-        if (labels) gradient[labels[b]] -= scale;
-    }
-}
-
-static const gfi_kernels GFI_FN(gfi_table) = {GFI_TEXT(GFI_PASS),
-                                              GFI_FN(gfi_matmul),
-                                              GFI_FN(gfi_act_forward),
-                                              GFI_FN(gfi_act_backward),
-                                              GFI_FN(gfi_softmax_rows),
-                                              GFI_REST(gfi_column_sums),
-                                              GFI_REST(gfi_axpy),
-                                              GFI_REST(gfi_scale),
-                                              GFI_FN(gfi_prelu_grad),
-                                              GFI_REST(gfi_sum_squares),
-                                              GFI_REST(gfi_tensor_sums),
-                                              GFI_REST(gfi_update_step),
-                                              gfi_convolve,
-                                              gfi_convolve_back,
-                                              GFI_REST(gfi_channel_moments),
-                                              GFI_REST(gfi_channel_products),
-                                              GFI_REST(gfi_channel_scale),
-                                              GFI_REST(gfi_channel_back),
-                                              GFI_REST(gfi_max_pool2),
-                                              GFI_REST(gfi_max_pool2_back),
-                                              GFI_FN(gfi_tile_grid),
-                                              GFI_FN(gfi_flip),
-                                              GFI_FN(gfi_wino)};
-#undef GFI_REST
+static const gfi_fast GFI_FN(gfi_fast) = {
+    GFI_TEXT(GFI_PASS), GFI_ISA, GFI_FN(gfi_fast_matmul), GFI_BASE(gfi_fast_column_sums), GFI_FN(gfi_fast_act),
+    GFI_BASE(gfi_fast_act_back), GFI_BASE(gfi_fast_prelu_grad), GFI_BASE(gfi_fast_softmax_rows),
+    GFI_BASE(gfi_fast_update), GFI_BASE(gfi_fast_sum_squares), GFI_BASE(gfi_fast_sums), GFI_BASE(gfi_fast_add_scaled),
+    GFI_BASE(gfi_fast_scale), GFI_BASE(gfi_fast_pixels)};
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
 #endif  // GFI_PASS
 
+#ifdef GFI_LAST_PART  // the rest of the implementation, outside of the passes again
+#undef GFI_LAST_PART
+#ifdef GFI_TUNED
+
+// --- norms: all channels at once ---
+// The twins walk through the images as they lie in memory, all channels of one after the other: the rows of a single
+// channel are far apart, and no cache sees the next one coming. A part is one channel of an image, or of as many as make
+// 256 values. What the parts sum up is added in their order, so the bits do not depend on the threads.
+
+static size_t gfi_norm_images(const gfi_channels *v) { return v->plane < 256 ? 256 / v->plane : 1; }
+
+static ptrdiff_t gfi_norm_parts(const gfi_channels *v) {
+    return gfi_ceil_div((ptrdiff_t)v->batch, (ptrdiff_t)gfi_norm_images(v)) * (ptrdiff_t)v->channels;
+}
+
+static size_t gfi_fast_norm_workspace(const gfi_channels *v) {
+    return 2 * (size_t)gfi_norm_parts(v) * sizeof(double) / sizeof(gf_real);
+}
+
+// Part p; its channel is p mod C.
+static gfi_norm_part gfi_norm_part_at(const gfi_channels *v, ptrdiff_t p) {
+    const size_t images = gfi_norm_images(v), first = (size_t)p / v->channels * images, step = v->channels * v->plane;
+    const size_t at = first * step + (size_t)p % v->channels * v->plane, left = v->batch - first;
+    const gfi_norm_part part = {v->x + at, v->dy ? v->dy + at : NULL, v->out ? v->out + at : NULL,
+                                left < images ? left : images, step, v->plane};
+    return part;
+}
+
+// Both pairs of sums: those for the moments, or (with a mean) those for backward.
+static void gfi_norm_sums(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *first,
+                          double *second) {
+    const ptrdiff_t C = (ptrdiff_t)v->channels, parts = gfi_norm_parts(v);
+    double *sums = (double *)(void *)engine->workspace;  // [parts][2]
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < parts; p++) {
+        const gfi_norm_part part = gfi_norm_part_at(v, p);
+        if (mean) GFI_BASE(gfi_products_part)(&part, mean[p % C], &sums[2 * p]);
+        else GFI_BASE(gfi_moments_part)(&part, (double)v->x[p % C * (ptrdiff_t)v->plane], &sums[2 * p]);
+    }
+    for (ptrdiff_t p = 0; p < parts; p++) {
+        first[p % C] = sums[2 * p] + (p < C ? 0 : first[p % C]);
+        second[p % C] = sums[2 * p + 1] + (p < C ? 0 : second[p % C]);
+    }
+}
+
+static void gfi_fast_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
+    gfi_norm_sums(engine, v, NULL, sum, squares);
+}
+
+static void gfi_fast_normalise(const gfi_engine *engine, const gfi_channels *v, const double *mean,
+                               const double *factor, const double *shift) {
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < gfi_norm_parts(v); p++) {
+        const gfi_norm_part part = gfi_norm_part_at(v, p);
+        const size_t c = (size_t)p % v->channels;
+        GFI_BASE(gfi_normalise_part)(&part, mean[c], factor[c], shift[c]);
+    }
+}
+
+static void gfi_fast_norm_back(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
+                               const double *mean_dy, const double *slope) {
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < gfi_norm_parts(v); p++) {
+        const gfi_norm_part part = gfi_norm_part_at(v, p);
+        const size_t c = (size_t)p % v->channels;
+        GFI_BASE(gfi_norm_back_part)(&part, mean[c], scale[c], mean_dy[c], slope[c]);
+    }
+}
+
+static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast) {
+    static const gfi_fast_norm norm = {gfi_fast_moments, gfi_norm_sums, gfi_fast_normalise, gfi_fast_norm_back};
+    return fast ? &norm : NULL;
+}
+
+// --- pools: plane by plane ---
+
+static void gfi_fast_max_pool(const gfi_engine *engine, const gfi_pool *job) {
+    const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++)
+        GFI_BASE(gfi_max_pool2)(job->x + p * in, job->in, job->y + p * out, job->place + p * out);
+}
+
+static void gfi_fast_max_pool_back(const gfi_engine *engine, const gfi_pool *job) {
+    const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
+    GFI_PARALLEL(engine->threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++)
+        GFI_BASE(gfi_max_pool2_back)(job->dy + p * out, job->place + p * out, job->in, job->dx + p * in);
+}
+
+static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast) {
+    static const gfi_fast_pool pool = {gfi_fast_max_pool, gfi_fast_max_pool_back};
+    return fast ? &pool : NULL;
+}
+
+// --- convolution: from blocks of images to products of tiles ---
+// A block is a few images turned so that the channels of a pixel lie together: [pixel][image][channel]. An output pixel
+// of a block is then a matrix multiply, images × taps·C × O, whose taps are pieces of the block where they lie: no
+// matrix of columns is ever written, and taps outside the image are not multiplied by zero but left out.
+
+enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
+
+typedef struct gfi_conv_work {        // a convolution at work, as one thread sees it; n = GFI_CONV_IMAGES
+    gfi_conv job;
+    const gfi_conv_tools *tools;
+    int winograd;
+    ptrdiff_t C, O, taps, weights;    // channels in and out, KH·KW, KH·KW·C·O
+    gf_real *packed, *dw;             // shared: weights [tap or Winograd's product][depth][width]; dw of all images
+    gf_real *x, *y;                   // from here on its own: [H·W][n][C], [OH·OW][n][O]
+    gf_real *pixels;                  // [GFI_CONV_PIXELS][n][C or O]: results on their way out
+    gf_real *chunk_dw;                // [KH·KW][C][O] of one chunk of images
+    double *chunk_db;                 // [O]
+    ptrdiff_t *a_tap, *b_tap;
+    gf_real *v, *m, *du;              // Winograd: V, [36][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [36][C][O]
+    gf_real *zeros, *unused, *bias;   // [n][C or O]: what stands outside the image, what falls there, the bias
+    unsigned char *blank;             // [pixel][n] 1: zero in all channels
+} gfi_conv_work;
+
+// Channels rounded up to whole vectors of the widest kind.
+static ptrdiff_t gfi_conv_width(ptrdiff_t channels) { return gfi_ceil_div(channels, 16) * 16; }
+
+// n gf_reals and a vector more, which a last load may touch.
+static gf_real *gfi_conv_take(gfi_arena *arena, ptrdiff_t n) {
+    return gfi_take_reals(arena, 1, (size_t)n + 64 / sizeof(gf_real));
+}
+
+static ptrdiff_t gfi_wino_tile_count(gf_shape shape) {
+    return gfi_ceil_div(shape.height, GFI_WINO_OUT) * gfi_ceil_div(shape.width, GFI_WINO_OUT);
+}
+
+// Winograd's trick (below) wants 3×3 kernels and stride 1; whole vectors of channels on every machine, so that no
+// transform has a remainder; and fewer products than without it.
+static int gfi_conv_is_winograd(const gfi_conv *job) {
+    const gf_window *w = &job->window;
+    return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->padding_h <= 2 &&
+           w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate &&
+           GFI_WINO_PRODUCTS * gfi_wino_tile_count(job->out) < 9 * (ptrdiff_t)gfi_plane(job->out);
+}
+
+// Lays out what all threads share, then what each has, up to this one's.
+static gfi_conv_work gfi_conv_work_of(const gfi_conv *job, int thread, gfi_arena *arena) {
+    const ptrdiff_t n = GFI_CONV_IMAGES, C = job->in.channels, O = job->out.channels, pixel = n * (C > O ? C : O);
+    const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
+    gfi_conv_work w;
+    memset(&w, 0, sizeof w);
+    w.job = *job;
+    w.winograd = gfi_conv_is_winograd(job);
+    w.C = C;
+    w.O = O;
+    w.taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
+    w.weights = w.taps * C * O;
+    const ptrdiff_t products = w.winograd ? (ptrdiff_t)GFI_WINO_PRODUCTS : 0;
+    const size_t taps = gfi_max_size((size_t)w.taps, gfi_max_size((size_t)job->out.width, GFI_CONV_RUN));
+    const ptrdiff_t matrix = (ptrdiff_t)gfi_max_size((size_t)(C * gfi_conv_width(O)), (size_t)(O * gfi_conv_width(C)));
+    w.packed = gfi_conv_take(arena, (w.winograd ? products : w.taps) * matrix);
+    w.dw = gfi_conv_take(arena, w.weights);
+    for (int t = 0; t <= thread; t++) {
+        w.x = gfi_conv_take(arena, in * n * C);
+        w.y = gfi_conv_take(arena, out * n * O);
+        w.pixels = gfi_conv_take(arena, GFI_CONV_PIXELS * pixel);
+        w.chunk_dw = gfi_conv_take(arena, w.weights);
+        w.chunk_db = (double *)gfi_take(arena, (size_t)O, sizeof(double));
+        w.a_tap = (ptrdiff_t *)gfi_take(arena, taps, sizeof(ptrdiff_t));
+        w.b_tap = (ptrdiff_t *)gfi_take(arena, taps, sizeof(ptrdiff_t));
+        w.v = gfi_conv_take(arena, products * GFI_WINO_TILES * pixel);
+        w.m = gfi_conv_take(arena, products * GFI_WINO_TILES * pixel);
+        w.du = gfi_conv_take(arena, products * C * O);
+        w.zeros = gfi_conv_take(arena, pixel);
+        w.unused = gfi_conv_take(arena, pixel);
+        w.bias = gfi_conv_take(arena, pixel);
+        w.blank = (unsigned char *)gfi_take(arena, (size_t)((in > out ? in : out) * n), 1);
+    }
+    return w;
+}
+
+static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads) {
+    gfi_arena arena = {NULL, 0, 0};
+    (void)gfi_conv_work_of(job, threads - 1, &arena);
+    return arena.used / sizeof(gf_real);
+}
+
+static gfi_conv_work gfi_conv_work_at(const gfi_engine *engine, const gfi_conv *job, int thread) {
+    gfi_arena arena = {(unsigned char *)engine->workspace, 0, 0};
+    gfi_conv_work work = gfi_conv_work_of(job, thread, &arena);
+#if defined(__x86_64__)
+    work.tools = engine->fast == &gfi_fast_avx512 ? &gfi_conv_tools_avx512 : &gfi_conv_tools_avx2;
+#else
+    work.tools = &gfi_conv_tools_neon;
+#endif
+    return work;
+}
+
+// Where tap (i, j) of the window at output pixel (y, x) looks: the place in the input's plane, -1 outside the image.
+static ptrdiff_t gfi_conv_input(const gfi_conv *job, int y, int x, int i, int j) {
+    const int row = y * job->window.stride_h - job->window.padding_h + i;
+    const int column = x * job->window.stride_w - job->window.padding_w + j;
+    if (row < 0 || row >= job->in.height || column < 0 || column >= job->in.width) return -1;
+    return (ptrdiff_t)row * job->in.width + column;
+}
+
+// The output pixel whose tap (i, j) looks at input pixel (y, x); -1 if there is none.
+static ptrdiff_t gfi_conv_output(const gfi_conv *job, int y, int x, int i, int j) {
+    const int top = y + job->window.padding_h - i, left = x + job->window.padding_w - j;
+    const int row = top / job->window.stride_h, column = left / job->window.stride_w;
+    if (top < 0 || top % job->window.stride_h != 0 || row >= job->out.height) return -1;
+    if (left < 0 || left % job->window.stride_w != 0 || column >= job->out.width) return -1;
+    return (ptrdiff_t)row * job->out.width + column;
+}
+
+// The taps that make pixel (y, x) of the result: where their input stands in a block, and their weights. The input
+// gradient (back) is a convolution too.
+static int gfi_conv_taps(const gfi_conv_work *w, int back, int y, int x, ptrdiff_t images) {
+    const ptrdiff_t from = back ? w->O : w->C, width = gfi_conv_width(back ? w->C : w->O);
+    int count = 0;
+    for (int k = 0; k < (int)w->taps; k++) {
+        const int i = k / w->job.window.kernel_w, j = k % w->job.window.kernel_w;
+        const ptrdiff_t at = back ? gfi_conv_output(&w->job, y, x, i, j) : gfi_conv_input(&w->job, y, x, i, j);
+        if (at < 0) continue;
+        w->a_tap[count] = at * images * from;
+        w->b_tap[count] = k * from * width;
+        count++;
+    }
+    return count;
+}
+
+// All pairs (input pixel, output pixel) in output rows y0 … y1 - 1 that weight k joins.
+static int gfi_conv_pairs(const gfi_conv_work *w, int y0, int y1, int k, ptrdiff_t images) {
+    const int width = w->job.out.width;
+    int count = 0;
+    for (int p = y0 * width; p < y1 * width; p++) {
+        const int i = k / w->job.window.kernel_w, j = k % w->job.window.kernel_w;
+        const ptrdiff_t at = gfi_conv_input(&w->job, p / width, p % width, i, j);
+        if (at < 0) continue;
+        w->a_tap[count] = at * images * w->C;
+        w->b_tap[count] = p * images * w->O;
+        count++;
+    }
+    return count;
+}
+
+// Images [C,H·W] into a block [H·W][image][C].
+static void gfi_conv_gather(const gfi_conv_work *w, const gf_real *x, gf_shape shape, ptrdiff_t first, ptrdiff_t images,
+                            gf_real *block) {
+    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(shape), C = shape.channels;
+    for (ptrdiff_t i = 0; i < images; i++)
+        w->tools->flip(x + (first + i) * C * plane, plane, C, plane, block + i * C, images * C, 0);
+}
+
+// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
+static void gfi_conv_sweep(const gfi_conv_work *w, int back, ptrdiff_t first, ptrdiff_t images) {
+    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
+    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(to), C = to.channels, row = images * C;
+    gf_real *const out = (back ? w->job.dx : w->job.y) + first * C * plane;
+    gfi_tile tile = gfi_tile_of(from.channels, from.channels, 1, gfi_conv_width(C), C);
+    tile.a = back ? w->y : w->x;
+    tile.a_tap = w->a_tap;
+    tile.b = w->packed;
+    tile.b_tap = w->b_tap;
+    for (ptrdiff_t start = 0; start < plane; start += GFI_CONV_PIXELS) {
+        const ptrdiff_t count = gfi_least(plane - start, GFI_CONV_PIXELS);
+        for (ptrdiff_t i = 0; i < images && w->job.accumulate; i++)
+            w->tools->flip(out + i * C * plane + start, plane, C, count, w->pixels + i * C, row, 0);
+        for (ptrdiff_t p = 0; p < count; p++) {
+            tile.taps = gfi_conv_taps(w, back, (int)(start + p) / to.width, (int)(start + p) % to.width, images);
+            tile.c = w->pixels + p * row;
+            tile.start = w->job.accumulate ? tile.c : back ? NULL : w->job.bias;
+            tile.start_row = w->job.accumulate ? C : 0;
+            w->tools->tile_grid(&tile, images, C, 0);
+        }
+        for (ptrdiff_t i = 0; i < images; i++)
+            w->tools->flip(w->pixels + i * C, row, count, C, out + i * C * plane + start, plane, 0);
+    }
+}
+
+// chunk_dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
+// at a time, so that they stay in the cache for all taps.
+static void gfi_conv_weight_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
+    const int width = w->job.out.width, rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
+    gfi_tile tile = gfi_tile_of(images, 1, w->C, w->O, w->O);
+    tile.a = w->x;
+    tile.a_tap = w->a_tap;
+    tile.b = w->y;
+    tile.b_tap = w->b_tap;
+    for (int y = 0; y < w->job.out.height; y += rows, fresh = 0)
+        for (int k = 0; k < (int)w->taps; k++) {
+            tile.taps = gfi_conv_pairs(w, y, (int)gfi_least(y + rows, w->job.out.height), k, images);
+            tile.c = w->chunk_dw + k * w->C * w->O;
+            tile.start = fresh ? NULL : tile.c;
+            w->tools->tile_grid(&tile, w->C, w->O, 0);
+        }
+}
+
+// chunk_db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
+static void gfi_conv_bias_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
+    const ptrdiff_t O = w->O, plane = (ptrdiff_t)gfi_plane(w->job.out);
+    for (ptrdiff_t start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
+        const ptrdiff_t count = gfi_least(plane - start, GFI_CONV_RUN);
+        GFI_BASE(gfi_fast_column_sums)(NULL, w->y + start * images * O, (size_t)(count * images), (size_t)O, w->pixels);
+        for (ptrdiff_t o = 0; o < O; o++) w->chunk_db[o] = (fresh ? 0 : w->chunk_db[o]) + (double)w->pixels[o];
+    }
+}
+
+// --- Winograd's trick: 3×3 kernels of stride 1 with fewer multiplications than 9 a pixel ---
+// For networks: Lavin, Gray 2015, F(4×4, 3×3). In one dimension two polynomials p and g of degrees 3 and 2 have a product
+// of degree 5, which 6 of its values determine, and values just multiply: A·p and G·g are the values of p and g at six
+// points, and a third matrix takes the 6 products to the 6 coefficients, 6 multiplications instead of 4·3. Turned about
+// (transposed), that is a kernel of three over d0 … d5:
+//     y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], 4 outputs      in two dimensions y = Aᵀ[U ⊙ V]A, U = G·g·Gᵀ, V = Bᵀ·d·B
+// 4×4 outputs from 6×6 inputs take 36 products: 2.25 a pixel. Summed over the channels, each of the 36 is a matrix
+// multiply: tiles·images × C × O. By the chain rule
+//     ∂L/∂U = V ⊙ (A·dy·Aᵀ), summed over tiles and images    dw = Gᵀ·∂L/∂U·G
+// and dx is itself a 3×3 convolution, of dy by the kernel turned round. The points are 0, ±2/3, ±3/2 and ∞ (where a
+// polynomial's value is its highest coefficient): points near 1 round well (Barabasz et al. 2020), and with the usual 0,
+// ±1, ±2, ∞ errors are twice as large. They are 4 times those of the plain sum of 9·C products: in float 7e-7 of the
+// outputs' RMS. A NaN in the input reaches all of its tile; what must be exactly 0 is made so by gfi_wino_blank.
+
+// Where the pixels of a square with its corner at (y, x) stand in a block; `outside` for those that do not exist.
+static void gfi_wino_square(gf_shape shape, int y, int x, int size, gf_real *block, ptrdiff_t pixel, gf_real *outside,
+                            gf_real **at) {
+    for (int k = 0; k < size * size; k++) {
+        const int row = y + k / size, column = x + k % size;
+        const int is_inside = row >= 0 && row < shape.height && column >= 0 && column < shape.width;
+        at[k] = is_inside ? block + ((ptrdiff_t)row * shape.width + column) * pixel : outside;
+    }
+}
+
+// Tiles start … start + count - 1: the 6×6 inputs at tiles of `to`, in a block of `from`, to V; or (GFI_WINO_OUTPUT_BACK)
+// the 4×4 dy to A·dy·Aᵀ.
+static void gfi_wino_tiles(const gfi_conv_work *w, int kind, int back, ptrdiff_t start, ptrdiff_t count,
+                           ptrdiff_t images, gf_real *block, gf_real *result) {
+    const int is_input = kind == GFI_WINO_INPUT, size = is_input ? (int)GFI_WINO_IN : (int)GFI_WINO_OUT;
+    const gf_shape from = back || !is_input ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
+    const int pad_h = !is_input ? 0 : back ? 2 - w->job.window.padding_h : w->job.window.padding_h;
+    const int pad_w = !is_input ? 0 : back ? 2 - w->job.window.padding_w : w->job.window.padding_w;
+    const ptrdiff_t pixel = images * from.channels, columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
+    for (ptrdiff_t t = 0; t < count; t++) {
+        const int y = (int)((start + t) / columns) * GFI_WINO_OUT, x = (int)((start + t) % columns) * GFI_WINO_OUT;
+        gf_real *at[GFI_WINO_PRODUCTS], *out[GFI_WINO_PRODUCTS];
+        gfi_wino_square(from, y - pad_h, x - pad_w, size, block, pixel, w->zeros, at);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (k * count + t) * pixel;
+        w->tools->wino(kind, at, out, (size_t)pixel);
+    }
+}
+
+// The products of tiles start … start + count - 1 are in w->m; their 4×4 outputs go to a block of results.
+static void gfi_wino_outputs(const gfi_conv_work *w, int back, ptrdiff_t start, ptrdiff_t count, ptrdiff_t images,
+                             gf_real *result) {
+    const gf_shape to = back ? w->job.in : w->job.out;
+    const ptrdiff_t pixel = images * to.channels, columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
+    for (ptrdiff_t t = 0; t < count; t++) {
+        const int y = (int)((start + t) / columns) * GFI_WINO_OUT, x = (int)((start + t) % columns) * GFI_WINO_OUT;
+        gf_real *at[GFI_WINO_PRODUCTS + 1], *pixels[GFI_WINO_OUT * GFI_WINO_OUT];
+        gfi_wino_square(to, y, x, GFI_WINO_OUT, result, pixel, w->unused, pixels);
+        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = w->m + (k * count + t) * pixel;
+        at[GFI_WINO_PRODUCTS] = back || !w->job.bias ? w->zeros : w->bias;
+        w->tools->wino(GFI_WINO_OUTPUT, at, pixels, (size_t)pixel);
+    }
+}
+
+// The transforms leave rounding errors where the direct sum has nothing but zeros to add. An output pixel whose window
+// is zero in all channels gets exactly what belongs there: the bias or 0.
+static void gfi_wino_blank(const gfi_conv_work *w, int back, ptrdiff_t images, const gf_real *block, gf_real *result) {
+    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
+    const gf_real *value = back || !w->job.bias ? w->zeros : w->bias;
+    int any = 0;
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)gfi_plane(from) * images; p++) {
+        int c = 0;
+        while (c < from.channels && block[p * from.channels + c] == 0) c++;
+        w->blank[p] = c == from.channels;
+        any |= w->blank[p];
+    }
+    for (ptrdiff_t p = 0; any && p < (ptrdiff_t)gfi_plane(to) * images; p++) {
+        const int y = (int)(p / images) / to.width, x = (int)(p / images) % to.width;
+        int is_blank = 1;
+        for (int k = 0; k < 9 && is_blank; k++) {
+            const ptrdiff_t at = back ? gfi_conv_output(&w->job, y, x, k / 3, k % 3)
+                                      : gfi_conv_input(&w->job, y, x, k / 3, k % 3);
+            is_blank = at < 0 || w->blank[at * images + p % images];
+        }
+        if (is_blank) memcpy(result + p * to.channels, value, (size_t)to.channels * sizeof(gf_real));
+    }
+}
+
+// gfi_conv_sweep by Winograd's way, by way of a block of the results.
+static void gfi_wino_sweep(const gfi_conv_work *w, int back, ptrdiff_t first, ptrdiff_t images) {
+    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
+    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(to), C = to.channels, depth = from.channels;
+    gf_real *const out = (back ? w->job.dx : w->job.y) + first * C * plane;
+    gf_real *const block = back ? w->y : w->x, *const result = back ? w->x : w->y;
+    gfi_tile tile = gfi_tile_of(depth, depth, 1, C, C);
+    for (ptrdiff_t start = 0; start < gfi_wino_tile_count(to); start += GFI_WINO_TILES) {
+        const ptrdiff_t count = gfi_least(gfi_wino_tile_count(to) - start, GFI_WINO_TILES);
+        gfi_wino_tiles(w, GFI_WINO_INPUT, back, start, count, images, block, w->v);
+        for (ptrdiff_t k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = w->v + k * count * images * depth;
+            tile.b = w->packed + k * depth * C;
+            tile.c = w->m + k * count * images * C;
+            w->tools->tile_grid(&tile, count * images, C, 0);
+        }
+        gfi_wino_outputs(w, back, start, count, images, result);
+    }
+    gfi_wino_blank(w, back, images, block, result);
+    for (ptrdiff_t i = 0; i < images; i++)
+        w->tools->flip(result + i * C, images * C, plane, C, out + i * C * plane, plane, 0);
+}
+
+// du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
+static void gfi_wino_weight_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
+    const ptrdiff_t C = w->C, O = w->O, tiles = gfi_wino_tile_count(w->job.out);
+    for (ptrdiff_t start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
+        const ptrdiff_t count = gfi_least(tiles - start, GFI_WINO_TILES);
+        gfi_tile tile = gfi_tile_of(count * images, 1, C, O, O);
+        gfi_wino_tiles(w, GFI_WINO_INPUT, 0, start, count, images, w->x, w->v);
+        gfi_wino_tiles(w, GFI_WINO_OUTPUT_BACK, 0, start, count, images, w->y, w->m);
+        for (ptrdiff_t k = 0; k < GFI_WINO_PRODUCTS; k++) {
+            tile.a = w->v + k * tile.depth * C;
+            tile.b = w->m + k * tile.depth * O;
+            tile.c = w->du + k * C * O;
+            tile.start = fresh ? NULL : tile.c;
+            w->tools->tile_grid(&tile, C, O, 0);
+        }
+    }
+}
+
+// The kernels between [9][C·O] and [36][C·O]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
+static void gfi_wino_kernels(const gfi_conv_work *w, int kind, int turned, gf_real *nine, gf_real *products) {
+    const ptrdiff_t count = w->C * w->O;
+    gf_real *small[9], *large[GFI_WINO_PRODUCTS];
+    for (int k = 0; k < 9; k++) small[k] = nine + (turned ? 8 - k : k) * count;
+    for (int k = 0; k < GFI_WINO_PRODUCTS; k++) large[k] = products + k * count;
+    if (kind == GFI_WINO_KERNEL) w->tools->wino(kind, small, large, (size_t)count);
+    else w->tools->wino(kind, large, small, (size_t)count);
+}
+
+// --- convolution: chunks of images, and threads ---
+
+// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
+// these, for which dw has room.
+static void gfi_conv_pack(const gfi_conv_work *w, int back) {
+    const ptrdiff_t C = w->C, O = w->O, taps = w->taps, width = gfi_conv_width(back ? C : O);
+    gf_real *packed = w->winograd ? w->dw : w->packed;
+    for (ptrdiff_t k = 0; k < (back ? O : C); k++)
+        if (back) w->tools->flip(w->job.w + k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
+        else w->tools->flip(w->job.w + k * taps, C * taps, O, taps, packed + k * width, C * width, 0);
+    if (w->winograd) gfi_wino_kernels(w, GFI_WINO_KERNEL, back, packed, w->packed);
+}
+
+// A chunk of images, block by block: y, or (back) dx and the chunk's share of dw and db.
+static void gfi_conv_chunk(const gfi_conv_work *w, int back, ptrdiff_t first) {
+    const ptrdiff_t images = gfi_least(w->job.batch - first, GFI_CONV_CHUNK);
+    memset(w->zeros, 0, (size_t)(GFI_CONV_IMAGES * (w->C > w->O ? w->C : w->O)) * sizeof(gf_real));
+    for (ptrdiff_t i = 0; i < GFI_CONV_IMAGES && w->job.bias; i++)
+        memcpy(w->bias + i * w->O, w->job.bias, (size_t)w->O * sizeof(gf_real));
+    for (ptrdiff_t i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const ptrdiff_t n = gfi_least(images - i, GFI_CONV_IMAGES);
+        if (back) gfi_conv_gather(w, w->job.dy, w->job.out, first + i, n, w->y);
+        else gfi_conv_gather(w, w->job.x, w->job.in, first + i, n, w->x);
+        if (w->winograd && (!back || w->job.dx)) gfi_wino_sweep(w, back, first + i, n);
+        else if (!back || w->job.dx) gfi_conv_sweep(w, back, first + i, n);
+        if (!back) continue;
+        gfi_conv_gather(w, w->job.x, w->job.in, first + i, n, w->x);
+        if (w->winograd) gfi_wino_weight_grad(w, n, i == 0);
+        else gfi_conv_weight_grad(w, n, i == 0);
+        if (w->job.db) gfi_conv_bias_grad(w, n, i == 0);
+    }
+    if (back && w->winograd) gfi_wino_kernels(w, GFI_WINO_KERNEL_BACK, 0, w->chunk_dw, w->du);
+}
+
+static void gfi_fast_conv_forward(const gfi_engine *engine, const gfi_conv *job) {
+    const gfi_conv_work shared = gfi_conv_work_at(engine, job, 0);
+    const ptrdiff_t chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
+    gfi_conv_pack(&shared, 0);
+    GFI_PARALLEL(engine->threads)
+    for (int t = 0; t < engine->threads; t++) {
+        const gfi_conv_work work = gfi_conv_work_at(engine, job, t);
+        for (ptrdiff_t i = gfi_share(chunks, engine->threads, t); i < gfi_share(chunks, engine->threads, t + 1); i++)
+            gfi_conv_chunk(&work, 0, i * GFI_CONV_CHUNK);
+    }
+}
+
+// The chunks that `count` threads have just summed are added to dw, each thread adding a share of it; and to db.
+static void gfi_conv_add_chunks(const gfi_engine *engine, const gfi_conv *job, ptrdiff_t count) {
+    GFI_PARALLEL(engine->threads)
+    for (int t = 0; t < engine->threads; t++)
+        for (int k = 0; k < (int)count; k++) {
+            const gfi_conv_work work = gfi_conv_work_at(engine, job, k);
+            const ptrdiff_t from = gfi_share(work.weights, engine->threads, t);
+            const ptrdiff_t to = gfi_share(work.weights, engine->threads, t + 1);
+            GFI_BASE(gfi_fast_add_scaled)(engine, work.dw + from, 1, work.chunk_dw + from, (size_t)(to - from));
+        }
+    for (int k = 0; k < (int)count && job->db; k++) {
+        const gfi_conv_work work = gfi_conv_work_at(engine, job, k);
+        for (ptrdiff_t o = 0; o < work.O; o++) job->db[o] = (gf_real)((double)job->db[o] + work.chunk_db[o]);
+    }
+}
+
+// dw and db are sums over the images. So that they do not depend on the number of threads, each chunk of images is
+// summed alone and the chunks are then added in order: in every round each thread takes one chunk.
+static void gfi_fast_conv_backward(const gfi_engine *engine, const gfi_conv *job) {
+    const gfi_conv_work shared = gfi_conv_work_at(engine, job, 0);
+    const ptrdiff_t chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK), C = shared.C, O = shared.O, taps = shared.taps;
+    if (job->dx) gfi_conv_pack(&shared, 1);
+    memset(shared.dw, 0, (size_t)shared.weights * sizeof(gf_real));
+    if (job->db) memset(job->db, 0, (size_t)O * sizeof(gf_real));
+    for (ptrdiff_t start = 0; start < chunks; start += engine->threads) {
+        const ptrdiff_t count = gfi_least(chunks - start, engine->threads);
+        GFI_PARALLEL(engine->threads)
+        for (int t = 0; t < (int)count; t++) {
+            const gfi_conv_work work = gfi_conv_work_at(engine, job, t);
+            gfi_conv_chunk(&work, 1, (start + t) * GFI_CONV_CHUNK);
+        }
+        gfi_conv_add_chunks(engine, job, count);
+    }
+    for (ptrdiff_t c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
+        shared.tools->flip(shared.dw + c * O, C * O, taps, O, job->dw + c * taps, C * taps, 0);
+}
+
+static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast) {
+    static const gfi_fast_conv conv = {gfi_fast_conv_forward, gfi_fast_conv_backward};
+    return fast ? &conv : NULL;
+}
+
+// --- the choice ---
+
+static int gfi_fast_runs_here(const gfi_fast *fast) {
+#if defined(__x86_64__)
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (fast == &gfi_fast_avx2) return avx2;
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#else
+    return fast != NULL;
+#endif
+}
+
+static const gfi_fast *gfi_fast_named(const char *name, int *found) {
+#if defined(__x86_64__)
+    static const gfi_fast *const tables[] = {&gfi_fast_avx512, &gfi_fast_avx2};
+#else
+    static const gfi_fast *const tables[] = {&gfi_fast_neon};
+#endif
+    *found = 1;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if ((!name || strcmp(tables[i]->name, name) == 0) && gfi_fast_runs_here(tables[i])) return tables[i];
+    *found = !name || strcmp(name, "plain") == 0;
+    return NULL;
+}
+
+static size_t gfi_fast_workspace(int threads) { return (size_t)threads * GFI_BLOCK_REALS; }
+
+// Always inlined, for a call of a function that only prefetches is dropped by gcc as one without effect.
+static inline __attribute__((always_inline)) void gfi_fast_fetch(const uint8_t *pixels, size_t n) {
+    for (size_t i = 0; i < n; i += 64) __builtin_prefetch(pixels + i);
+}
+
+#else  // no tuned twins: the plain loops are all there is, and fast is always NULL
+
+static const gfi_fast *gfi_fast_named(const char *name, int *found) {
+    *found = !name || strcmp(name, "plain") == 0;
+    return NULL;
+}
+static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast) { return fast ? (const gfi_fast_conv *)NULL : NULL; }
+static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast) { return fast ? (const gfi_fast_norm *)NULL : NULL; }
+static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast) { return fast ? (const gfi_fast_pool *)NULL : NULL; }
+static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads) { return job && threads ? 0 : 0; }
+static size_t gfi_fast_norm_workspace(const gfi_channels *v) { return v ? 0 : 0; }
+static size_t gfi_fast_workspace(int threads) { return threads ? 0 : 0; }
+static void gfi_fast_fetch(const uint8_t *pixels, size_t n) { (void)(pixels + n); }
+
+#endif  // GFI_TUNED
+
+static const gfi_fast *gfi_fast_best(void) {
+    int found;
+    return gfi_fast_named(NULL, &found);
+}
+
+// The build settings end here.
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#elif defined(_MSC_VER)
+#pragma fp_contract(on)
+#endif
+
+#endif  // GFI_LAST_PART
 // =====================================================================================================================
 // Licence
 // =====================================================================================================================

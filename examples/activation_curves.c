@@ -39,13 +39,13 @@ static void add_point(curve *c, gf_act act, double z) {
 
 // At a kink φ' may jump: the curve goes up to it from the left, the pen is lifted (z = NaN) and set down on the right.
 static void sample(gf_act act, curve *c) {
-    const gf_act_properties *about = gf_act_describe(act.kind);
+    const gf_act_info about = gf_act_describe(act);
     double before = -edge;
     c->n = 0;
     for (int i = 0; i < SAMPLES; i++) {
         double z = -edge + 2 * edge * i / (SAMPLES - 1);
-        for (int k = 0; k < about->kink_count; k++) {
-            double kink = about->kinks[k];
+        for (int k = 0; k < about.kink_count; k++) {
+            double kink = about.kinks[k];
             if (!(before < kink && kink <= z)) continue;
             add_point(c, act, kink - 1e-9);
             add_point(c, act, NAN);
@@ -57,12 +57,12 @@ static void sample(gf_act act, curve *c) {
 }
 
 // One activation: value solid, derivative dashed.
-static void draw_one(const ex_settings *s, gf_act_kind kind, const curve *c) {
+static void draw_one(const ex_settings *s, gf_act act, const curve *c) {
     char title[96], file[64], caption[200];
-    const char *name = gf_act_name(kind);
+    const char *name = act.name;
     snprintf(title, sizeof title, "%s and its derivative", name);
     snprintf(file, sizeof file, "activation_%s.png", name);
-    snprintf(caption, sizeof caption, "φ(z) = %s", gf_act_describe(kind)->formula);
+    snprintf(caption, sizeof caption, "φ(z) = %s", gf_act_describe(act).formula);
     plot_figure *figure = plot_figure_create(900, 600, 1, 1, title);
     plot_axes *axes = plot_axes_at(figure, 0, 0);
     plot_labels(axes, NULL, "pre-activation z", "φ(z), φ'(z)");
@@ -122,7 +122,7 @@ static properties examine(gf_act act, int quick) {
     properties p;
     const int fine = 40000;
     double before = gf_act_value(act, -2 * edge), width = 4 * edge / fine;
-    p.info = gf_act_measure(act);
+    p.info = gf_act_describe(act);
     p.lipschitz = 0;
     p.relu_gap = 0;
     for (int i = 1; i <= fine; i++) {
@@ -131,8 +131,8 @@ static properties examine(gf_act act, int quick) {
         if (fabs(z) <= edge) p.relu_gap = fmax(p.relu_gap, fabs(h - fmax(z, 0)));
         before = h;
     }
-    p.mean_square_slope = gf_theory_mean_square_slope(act, 1);
-    p.gain = 1 / sqrt(gf_theory_mean_square(act, 1));
+    p.mean_square_slope = gf_theory_chi(act, 1, 1);
+    p.gain = 1 / sqrt(gf_theory_q_next(act, 1, 1, 0));
     p.forward_ns = measure_ns(act, 0, quick);
     p.backward_ns = measure_ns(act, 1, quick);
     return p;
@@ -173,8 +173,8 @@ int main(int argc, char **argv) {
         gf_act act = gf_act_default((gf_act_kind)k);
         properties p = examine(act, s.quick);
         sample(act, &c);
-        draw_one(&s, act.kind, &c);
-        write_row(&csv, &table, gf_act_name(act.kind), &p);
+        draw_one(&s, act, &c);
+        write_row(&csv, &table, act.name, &p);
     }
     ex_csv_close(&csv);
     ex_table_write(&table, &s, "properties.md");

@@ -17,17 +17,17 @@ enum { LAYERS = 5 };
 static gf_net *build(const study *st, const study_run *run) {
     static const int channels[] = {32, 64, 128};
     gf_net *net = gf_net_create(gf_image(3, 32, 32), st->s.batch, (uint64_t)run->seed);
-    gf_net_init(net, run->of->weight, run->of->bias);
-    gf_net_probe(net, GF_PROBE_ALL);
-    gf_net_threads(net, st->s.threads);
+    gf_net_set_init(net, run->of->weight, run->of->bias);
+    gf_net_set_probe(net, GF_PROBE_ALL);
+    gf_net_set_threads(net, st->s.threads);
     for (int l = 0; l < EX_COUNT(channels); l++) {
         gf_net_conv2d(net, channels[l], 3, 1, 1);
         gf_net_batch_norm(net);
-        gf_net_activation(net, run->of->act);
+        gf_net_act_with(net, run->of->act);
         gf_net_max_pool2d(net, 2, 2);
     }
     gf_net_dense(net, 256);
-    gf_net_activation(net, run->of->act);
+    gf_net_act_with(net, run->of->act);
     gf_net_dropout(net, st->s.dropout);
     gf_net_dense(net, 10);
     gf_net_build(net);

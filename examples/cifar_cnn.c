@@ -16,12 +16,12 @@ enum { LEAST_DEPTH = 4, MOST_DEPTH = 20 };
 
 static gf_net *build(const study *st, const study_run *run, int depth) {
     gf_net *net = gf_net_create(gf_image(3, CIFAR_SIDE, CIFAR_SIDE), st->s.batch, (uint64_t)run->seed);
-    gf_net_init(net, run->of->weight, run->of->bias);
-    gf_net_probe(net, GF_PROBE_ALL);
-    gf_net_threads(net, st->s.threads);
+    gf_net_set_init(net, run->of->weight, run->of->bias);
+    gf_net_set_probe(net, GF_PROBE_ALL);
+    gf_net_set_threads(net, st->s.threads);
     for (int l = 1; l <= depth; l++) {
         gf_net_conv2d(net, l == 1 ? FILTERS : l == 2 ? 64 : 128, 3, 1, 1);
-        gf_net_activation(net, run->of->act);
+        gf_net_act_with(net, run->of->act);
         if (l <= 3) gf_net_max_pool2d(net, 2, 2);
     }
     gf_net_dense(net, 10);

@@ -43,6 +43,7 @@
 #endif
 #include "../gradflow.h"
 #include "plot.h"
+#include "synthetic.h"
 
 #define EX_COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define EX_PATH 1024  // longest path, with its ending zero
@@ -377,7 +378,7 @@ static inline void ex_list_add(char *text, const char *name) {
 static inline void ex_parse_activations(ex_settings *s) {
     char known[512] = "";
     for (int k = 0; k < GF_ACT_COUNT; k++)
-        if (k != GF_ACT_CUSTOM) ex_list_add(known, gf_act_name((gf_act_kind)k));
+        if (k != GF_ACT_CUSTOM) ex_list_add(known, gf_act_default((gf_act_kind)k).name);
     s->act_count = 0;
     for (const char *at = s->activations;; at++) {
         size_t length = strcspn(at, ",");
@@ -531,8 +532,8 @@ static inline int ex_load(const ex_settings *s, gf_dataset *train, gf_dataset *t
     if (real) {
         status = load(train, path, 0);
         if (status == GF_OK) status = load(test, path, 1);
-        if (status == GF_OK && s->quick) status = gf_data_take(train, 2000);
-        if (status == GF_OK && s->quick) status = gf_data_take(test, 500);
+        if (status == GF_OK && s->quick && train->count > 2000) train->count = 2000;
+        if (status == GF_OK && s->quick && test->count > 500) test->count = 500;
     } else {
         if (s->data_given) ex_usage("--data %s: there is no %s; ./data_fetch.sh fetches it", s->data, file);
         printf("%s is not there: using synthetic data (make data fetches the real data)\n", file);
@@ -549,11 +550,11 @@ static inline long ex_steps_per_epoch(const ex_settings *s, const gf_dataset *da
 
 // Each returns what a chart's title must call the data.
 static inline const char *ex_load_mnist(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
-    int real = ex_load(s, train, test, "mnist", "train-images-idx3-ubyte", gf_data_mnist, gf_data_digits);
+    int real = ex_load(s, train, test, "mnist", "train-images-idx3-ubyte", gf_data_mnist, syn_digits);
     return real ? "MNIST" : "synthetic digits";
 }
 static inline const char *ex_load_cifar10(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
-    int real = ex_load(s, train, test, "cifar-10-batches-bin", "data_batch_1.bin", gf_data_cifar10, gf_data_textures);
+    int real = ex_load(s, train, test, "cifar-10-batches-bin", "data_batch_1.bin", gf_data_cifar10, syn_textures);
     return real ? "CIFAR-10" : "synthetic textures";
 }
 
@@ -655,7 +656,12 @@ static inline void ex_csv_end(ex_csv *csv) {
     csv->line[0] = '\0';
 }
 
-#define ex_csv_row(csv, ...) (ex_csv_add(csv, __VA_ARGS__), ex_csv_end(csv))
+// One whole row.
+#define ex_csv_row(csv, ...)          \
+    do {                              \
+        ex_csv_add(csv, __VA_ARGS__); \
+        ex_csv_end(csv);              \
+    } while (0)
 
 // Does a row belong to this run ("activation,init,seed") and to a later epoch?
 static inline int ex_csv_is_after(const char *row, const char *run, int epoch) {
@@ -685,7 +691,7 @@ static inline void ex_csv_close(ex_csv *csv) {
     csv->file = NULL;
 }
 
-// Begin folder/name with this header, a literal. With --resume the rows that an earlier run left are kept.
+// Begin folder/name with this header, which must last. With --resume the rows that an earlier run left are kept.
 static inline void ex_csv_open(ex_csv *csv, const ex_settings *s, const char *name, const char *header) {
     memset(csv, 0, sizeof *csv);
     ex_path(csv->path, s->out, name);
@@ -726,26 +732,26 @@ static inline void ex_resume(ex_settings *s, const char *data, const char *own) 
     ex_file_end(file, path);
 }
 
-// Each field of gf_layer_probe once, for header and rows alike.
-#define EX_STATS_FIELDS(X, array) \
-    X(array.l2) X(array.rms) X(array.mean) X(array.mean_abs) X(array.max_abs) X(array.zero_share) X(array.nonfinite)
-#define EX_LAYER_FIELDS(X)                                                                                      \
-    EX_STATS_FIELDS(X, dw) EX_STATS_FIELDS(X, db) EX_STATS_FIELDS(X, delta) X(update_ratio) X(z_mean) X(z_std) X(q) \
-    X(z_abs_mean) X(z_abs_p90) X(z_near_zero) X(h_mean) X(h_std) X(dphi_mean) X(dphi_square) X(dphi_p10) X(dphi_p01) \
-    X(dphi_log) X(dphi_small) X(limit_share) X(flat_share)
-#define EX_COLUMN(field) "," #field
-#define EX_LAYERS_HEADER "activation,init,seed,epoch,layer,name" EX_LAYER_FIELDS(EX_COLUMN) ",dead_share"
+// The columns of layers.csv: the instruments' own names (gf_layer_probe says what each is).
+static inline const char *ex_layers_header(void) {
+    static char header[2048];
+    snprintf(header, sizeof header, "activation,init,seed,epoch,layer,name");
+    for (int i = 0; gf_probe_field(NULL, i, NULL) != NULL; i++) {
+        size_t used = strlen(header);
+        snprintf(header + used, sizeof header - used, ",%s", gf_probe_field(NULL, i, NULL));
+    }
+    return header;
+}
 
 // One row for every affine layer, from the last gf_net_measure.
 static inline void ex_layers_rows(ex_csv *csv, const char *run, int epoch, const gf_net *net) {
-    for (int l = 1; l <= gf_net_affine_count(net); l++) {
-        const gf_layer_probe *p = gf_net_probe_at(net, l);
-        if (p == NULL) ex_die("layers.csv: the net has no probes; call gf_net_probe before gf_net_build");
-        ex_csv_add(csv, "%s,%d,%d,%s", run, epoch, l, p->name);
-#define EX_FIELD(field) ex_csv_add(csv, ",%.9g", (double)p->field);
-        EX_LAYER_FIELDS(EX_FIELD)
-#undef EX_FIELD
-        ex_csv_row(csv, ",%.9g", gf_net_dead_share(net, l));
+    for (int l = 1; l <= gf_net_describe(net).affine_count; l++) {
+        const gf_layer_probe *probe = gf_net_probe(net, l);
+        double value;
+        if (probe == NULL) ex_die("layers.csv: the net has no probes; call gf_net_set_probe before gf_net_build");
+        ex_csv_add(csv, "%s,%d,%d,%s", run, epoch, l, probe->name);
+        for (int i = 0; gf_probe_field(probe, i, &value) != NULL; i++) ex_csv_add(csv, ",%.9g", value);
+        ex_csv_end(csv);
     }
 }
 

@@ -31,7 +31,7 @@ static void add_pair(study *st, int a) {
 
 // The study's own measure: the mean over all parameter tensors, biases too, of their gradients' L2 norms.
 static double mean_tensor_norm(gf_net *net) {
-    const int count = gf_net_tensor_count(net);
+    const int count = gf_net_describe(net).tensor_count;
     double sum = 0;
     for (int t = 0; t < count; t++) {
         const gf_tensor *tensor = gf_net_tensor_at(net, t);
@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
     static study st;
     static deep d;
     const ex_option own[] = {
-        {"depths", EX_TEXT, &d.depths, 0, 0, "N,M,… hidden layers to try for one epoch each, or none"},
+        {"depths", EX_TEXT, &d.depths, 0, 0, "N,M hidden layers to try for one epoch each, or none"},
         {"escape", EX_INT, &d.escape, 0, 1000, "instead: how many of so many seeds train at default initialisation?"}};
     d.depths = "1,2,3,5,8,12,16,20";
     st.s = ex_settings_default(

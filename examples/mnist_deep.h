@@ -11,12 +11,12 @@ static const char *const column_title[INITS] = {"PyTorch's default initialisatio
 // 784-128, `depth` times 128-128, 10: the activation stands behind every layer but the last.
 static gf_net *build(const study *st, const study_case *c, int depth, int seed) {
     gf_net *net = gf_net_create(gf_image(1, 28, 28), st->s.batch, (uint64_t)seed);
-    gf_net_init(net, c->weight, c->bias);
-    gf_net_probe(net, GF_PROBE_ALL);
-    gf_net_threads(net, st->s.threads);
+    gf_net_set_init(net, c->weight, c->bias);
+    gf_net_set_probe(net, GF_PROBE_ALL);
+    gf_net_set_threads(net, st->s.threads);
     for (int l = 0; l <= depth; l++) {
         gf_net_dense(net, WIDTH);
-        gf_net_activation(net, c->act);
+        gf_net_act_with(net, c->act);
     }
     gf_net_dense(net, 10);
     gf_net_build(net);

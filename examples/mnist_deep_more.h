@@ -22,8 +22,8 @@ static double train_alone(study *st, const study_case *c, int depth, int seed, i
             gf_net_backward(net);
             if (step == 0) {
                 gf_net_measure(net);
-                delta[0] = gf_net_probe_at(net, 1)->delta.rms;
-                delta[1] = gf_net_probe_at(net, depth + 2)->delta.rms;
+                delta[0] = gf_net_probe(net, 1)->delta.rms;
+                delta[1] = gf_net_probe(net, depth + 2)->delta.rms;
             }
             gf_optim_step(&adam, net);
             ex_progress_step(&st->progress, label, epoch, epochs, loss);
@@ -121,7 +121,7 @@ static int explode(const study *st, const burst *b, ex_series *loss, double *del
         if (step == 0) {
             gf_net_measure(net);
             gf_net_verdict(net, verdict, sizeof verdict);
-            for (int l = 1; l <= LAYERS; l++) delta[l - 1] = gf_net_probe_at(net, l)->delta.rms;
+            for (int l = 1; l <= LAYERS; l++) delta[l - 1] = gf_net_probe(net, l)->delta.rms;
         }
         if (b->clip > 0) gf_net_clip_grad_norm(net, b->clip);
         gf_optim_step(&sgd, net);

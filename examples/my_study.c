@@ -10,10 +10,11 @@
 // (2) The model. Sample size, batch and seed come from the study; what differs between the nets is in run->of.
 static gf_net *build(const study *st, const study_run *run) {
     gf_net *net = gf_net_create(st->data.shape, st->s.batch, (uint64_t)run->seed);
-    gf_net_init(net, run->of->weight, run->of->bias);
-    gf_net_probe(net, GF_PROBE_ALL);
+    gf_net_set_init(net, run->of->weight, run->of->bias);
+    gf_net_set_probe(net, GF_PROBE_ALL);
+    gf_net_set_threads(net, st->s.threads);
     gf_net_dense(net, 64);
-    gf_net_activation(net, run->of->act);
+    gf_net_act_with(net, run->of->act);
     gf_net_dense(net, st->data.classes);
     gf_net_build(net);
     return net;

@@ -69,13 +69,13 @@ static int parts_of(const char *structure) {  // -1: unknown
 static int known_structure(const char *name) { return parts_of(name) >= 0; }
 static int known_init(const char *name) {
     gf_init init;
-    return gf_init_from_name(name, &init);
+    return ex_init_from_name(name, &init);
 }
 // The usual learning rate of each optimiser; it is not tuned to any cell.
 static double usual_rate(const char *optim) { return !strcmp(optim, "sgd") ? 0.1 : !strcmp(optim, "momentum") ? 0.01 : 1e-3; }
 static int known_optim(const char *name) {
     gf_optim_config config;
-    return gf_optim_from_name(name, usual_rate(name), &config);
+    return ex_optim_from_name(name, usual_rate(name), &config);
 }
 
 static gf_net *build(const study *st, const cell *c, int seed) {
@@ -83,15 +83,15 @@ static gf_net *build(const study *st, const cell *c, int seed) {
     int parts = parts_of(st->structure.name[c->structure]);
     gf_init weight;
     gf_net *net = gf_net_create(gf_image(1, 28, 28), st->s.batch, (uint64_t)seed);
-    gf_init_from_name(init, &weight);
-    gf_net_init(net, weight, strcmp(init, "default") ? gf_init_zero() : gf_init_default());
-    gf_net_probe(net, GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS);
+    ex_init_from_name(init, &weight);
+    gf_net_set_init(net, weight, strcmp(init, "default") ? gf_init_zero() : gf_init_with(GF_INIT_DEFAULT, 1));
+    gf_net_set_probe(net, GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS);
     for (int l = 0; l <= DEPTH; l++) {
         int mark = l > 0 && (parts & SKIP) ? gf_net_mark(net) : 0;
         gf_net_dense(net, WIDTH);
         if (parts & BATCH_NORM) gf_net_batch_norm(net);
         if (parts & LAYER_NORM) gf_net_layer_norm(net);
-        gf_net_activation(net, st->s.act[c->activation]);
+        gf_net_act_with(net, st->s.act[c->activation]);
         if (mark) gf_net_add_from(net, mark);  // h + φ(norm(W·h + b))
     }
     gf_net_dense(net, 10);
@@ -107,7 +107,7 @@ static void train(const study *st, cell *c, int run) {
     gf_optim optim;
     gf_optim_config config;
     gf_batches batches;
-    gf_optim_from_name(optim_name, usual_rate(optim_name), &config);
+    ex_optim_from_name(optim_name, usual_rate(optim_name), &config);
     gf_optim_init(&optim, net, config);
     ex_check(net);
     if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK) ex_die("%s", gf_last_error());
@@ -118,8 +118,8 @@ static void train(const study *st, cell *c, int run) {
             gf_net_backward(net);
             if (step++ == 0) {
                 gf_net_measure(net);
-                c->first[run] = gf_net_probe_at(net, 1)->dw.rms;
-                c->ratio[run] = gf_net_probe_at(net, 1)->delta.rms / gf_net_probe_at(net, gf_net_affine_count(net))->delta.rms;
+                c->first[run] = gf_net_probe(net, 1)->dw.rms;
+                c->ratio[run] = gf_net_probe(net, 1)->delta.rms / gf_net_probe(net, gf_net_describe(net).affine_count)->delta.rms;
                 if (run == 0) gf_net_verdict(net, c->verdict, sizeof c->verdict);
             }
             gf_optim_step(&optim, net);
@@ -264,7 +264,7 @@ int main(int argc, char **argv) {
     st.optim = take_apart("optims", st.optims, known_optim, "sgd, momentum, adam, adamw, rmsprop");
     ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
-    if (st.data.count > (size_t)st.images) gf_data_take(&st.data, (size_t)st.images);
+    if (st.data.count > (size_t)st.images) st.data.count = (size_t)st.images;
     make_cells(&st);
     train_all(&st);
     write_csv(&st);

@@ -30,8 +30,8 @@ typedef struct study {
 
 static gf_net *random_net(gf_shape input, int batch, gf_act act, int width, int depth, int outputs, gf_init weight, gf_init bias, int seed) {
     gf_net *net = gf_net_create(input, batch, (uint64_t)seed);
-    gf_net_init(net, weight, bias);
-    for (int l = 0; l < depth; l++) gf_net_dense(net, width), gf_net_activation(net, act);
+    gf_net_set_init(net, weight, bias);
+    for (int l = 0; l < depth; l++) gf_net_dense(net, width), gf_net_act_with(net, act);
     gf_net_dense(net, outputs);
     return net;
 }
@@ -51,7 +51,7 @@ static void measure(const study *st, profile *p, gf_act act, int depth, gf_init 
     for (int run = 0; run < st->s.seeds; run++) {
         int seed = st->s.seed + run;
         gf_net *net = random_net(gf_vector(WIDTH), BATCH, act, WIDTH, depth, 10, weight, bias, seed);
-        gf_net_probe(net, GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS);
+        gf_net_set_probe(net, GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS);
         gf_net_build(net);
         for (int i = 0; i < BATCH * WIDTH; i++) x[i] = (gf_real)gf_random_normal((uint64_t)seed, GF_STREAM_USER, (uint64_t)i);
         for (int i = 0; i < BATCH; i++) labels[i] = i % 10;
@@ -61,7 +61,7 @@ static void measure(const study *st, profile *p, gf_act act, int depth, gf_init 
         gf_net_measure(net);
         ex_check(net);
         for (int l = 0; l <= depth; l++) {
-            const gf_layer_probe *probe = gf_net_probe_at(net, l + 1);
+            const gf_layer_probe *probe = gf_net_probe(net, l + 1);
             p->delta[1][l] += log(probe->delta.rms) / st->s.seeds, p->q[1][l] += log(probe->q) / st->s.seeds;
         }
         gf_net_free(net);
@@ -100,9 +100,9 @@ static void layers(study *st) {
     plot_shared_legend(fig), plot_caption(fig, "points end where the gradient leaves the numbers of float (10^{-35})");
     for (int i = 0; i < INITS; i++)
         for (int a = 0; a < st->s.act_count && !ex_stop; a++) {
-            gf_init weight = weights_of(1), bias = i == 0 ? gf_init_default() : gf_init_zero();
+            gf_init weight = weights_of(1), bias = i == 0 ? gf_init_with(GF_INIT_DEFAULT, 1) : gf_init_zero();
             double worst = 0, critical = gf_theory_critical(st->s.act[a], 0);
-            if (i < 3) gf_init_from_name(init[i], &weight);
+            if (i < 3) ex_init_from_name(init[i], &weight);
             else if (isnan(critical)) continue;
             else weight = weights_of(critical);
             measure(st, &p, st->s.act[a], st->depth, weight, bias);
@@ -157,7 +157,7 @@ static void count_dead(const study *st, int width, int inputs, int samples, doub
         gf_net_forward(net, x, samples, GF_EVAL);
         ex_check(net);
         for (int l = 0; l < st->depth; l++) {
-            const gf_real *h = gf_net_layer_output(net, 2 * l + 1);  // [samples, width]
+            const gf_real *h = gf_net_layer(net, 2 * l + 1).output;  // [samples, width]
             dead[l] += gf_stats_of(h, (size_t)(samples * width)).max_abs == 0;
             dead_first[l] += gf_stats_of(h, (size_t)width).max_abs == 0;
         }
@@ -282,7 +282,7 @@ int main(int argc, char **argv) {
     ex_make_folder(st.s.out);
     st.data_name = ex_load_mnist(&st.s, &st.data, &st.test);
     gf_data_normalize(&st.data, &mean, &std, 1), gf_data_normalize(&st.test, &mean, &std, 1);
-    if (st.test.count > 2000) gf_data_take(&st.test, 2000);
+    if (st.test.count > 2000) st.test.count = 2000;
     layers(&st), gains(&st);
     if (!ex_stop) born_dead(&st);
     if (!ex_stop) phases(&st);

@@ -8,7 +8,7 @@
 //     signals_end(&m);
 //
 // Where do the values lie: in the straight part of φ near z = 0, or on its flat ends? All percentiles are exact, with
-// NumPy's linear interpolation between the two nearest ranks. (gf_net_probe measures each layer alone, and more.)
+// NumPy's linear interpolation between the two nearest ranks. (gf_net_set_probe measures each layer alone, and more.)
 #ifndef SIGNALS_H
 #define SIGNALS_H
 #include "experiment.h"
@@ -47,7 +47,7 @@ typedef struct signals {
 static inline signals signals_begin(gf_net *net, gf_act act, int layers, size_t points, double deriv_eps,
                                         double linear_eps) {
     const signals_window everything = {0, (gf_real)INFINITY, 0};
-    const gf_act_info info = gf_act_measure(act);
+    const gf_act_info info = gf_act_describe(act);
     signals m;
     memset(&m, 0, sizeof m);
     m.net = net;
@@ -57,7 +57,7 @@ static inline signals signals_begin(gf_net *net, gf_act act, int layers, size_t 
     m.below = (gf_real)info.saturated_below;
     m.above = (gf_real)info.saturated_above;
     m.layers = layers;
-    for (int l = 0; l + 1 < layers; l++) m.n += points * gf_shape_size(gf_net_layer_shape(net, 2 * l));
+    for (int l = 0; l + 1 < layers; l++) m.n += points * (size_t)gf_net_layer(net, 2 * l).shape.channels;
     m.padded = (m.n + SIGNALS_BLOCK - 1) / SIGNALS_BLOCK * SIGNALS_BLOCK;
     m.z_p90 = m.slope_p10 = m.slope_p01 = everything;
     gf_real **arrays[SIGNALS_ARRAYS] = {&m.z, &m.z_abs, &m.slope, &m.ones, &m.kept, &m.scratch};
@@ -72,10 +72,11 @@ static inline void signals_end(signals *m) { free(m->z); }
 
 // z of every hidden layer side by side, and φ'(z): the gradient that comes back through φ when a 1 goes in.
 static inline void signals_pool(signals *m) {
-    size_t at = 0;
+    size_t at = 0, samples = (size_t)gf_net_describe(m->net).batch;
     for (int l = 0; l + 1 < m->layers; l++) {
-        size_t count = (size_t)gf_net_batch(m->net) * gf_shape_size(gf_net_layer_shape(m->net, 2 * l));
-        memcpy(m->z + at, gf_net_layer_output(m->net, 2 * l), count * sizeof(gf_real));
+        const gf_layer dense = gf_net_layer(m->net, 2 * l);
+        size_t count = samples * (size_t)dense.shape.channels;
+        memcpy(m->z + at, dense.output, count * sizeof(gf_real));
         at += count;
     }
     gf_act_backward(m->act, m->z, m->ones, m->slope, m->n);

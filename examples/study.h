@@ -182,7 +182,7 @@ static inline const char *study_class(const study *st, int k) {
 // Files
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Add a CSV file; the header, a literal, must begin "activation,init,seed,epoch". Returns the file's number.
+// Add a CSV file; the header must begin "activation,init,seed,epoch". Returns the file's number.
 static inline int study_file(study *st, const char *name, const char *header) {
     if (st->file_count == STUDY_MAX_FILES) ex_die("%s: more than %d files", name, STUDY_MAX_FILES);
     ex_csv_open(&st->file[st->file_count], &st->s, name, header);
@@ -206,7 +206,7 @@ static inline void study_open(study *st, const char *net_name, const char *own_s
     study_file(st, "steps.csv", "activation,init,seed,epoch,step,loss,grad_norm");
     study_file(st, "epochs.csv",
                "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds");
-    study_file(st, "layers.csv", EX_LAYERS_HEADER);
+    study_file(st, "layers.csv", ex_layers_header());
     ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * st->case_count);
 }
 
@@ -278,7 +278,7 @@ static inline void study_begin(study *st, study_run *run, gf_net *net) {
 
 // Is this the epoch's last batch? The instruments are read there: gf_net_measure.
 static inline int study_last_batch(const study_run *run) {
-    return run->batches.batch + 1 == gf_batches_per_epoch(&run->batches);
+    return run->batches.batch + 1 == run->batches.per_epoch;
 }
 
 // The test set in evaluation mode; the first seed's confusion stays with the case.
@@ -288,7 +288,6 @@ static inline gf_score study_evaluate(study *st, study_run *run) {
     if (run->number == 0 && run->epoch == st->s.epochs)
         confusion = (size_t *)ex_realloc(run->of->confusion, classes * classes, sizeof *confusion);
     if (confusion != NULL) run->of->confusion = confusion;
-    gf_net_dead_reset(run->net, 1);
     return gf_net_evaluate(run->net, &st->test, GF_LOSS_CROSS_ENTROPY, confusion);
 }
 
@@ -377,7 +376,7 @@ static inline void study_add_grads(study *st, study_run *run, int file) {
     const double steps = (double)(run->batches.batch + 1);
     if (run->batches.batch == 0) memset(grads, 0, sizeof *grads);
     grads->layers = 0;
-    for (int t = 0; t < gf_net_tensor_count(run->net); t++) {
+    for (int t = 0; t < gf_net_describe(run->net).tensor_count; t++) {
         const gf_tensor *weight = gf_net_tensor_at(run->net, t);
         if (weight->rank < 2 || grads->layers == STUDY_MAX_LAYERS) continue;
         const gf_stats stats = gf_stats_of(weight->grad, weight->size);
@@ -397,8 +396,8 @@ static inline int study_profile_file(study *st) {
 
 // After gf_net_measure.
 static inline void study_write_profile(study *st, const study_run *run, int file) {
-    for (int l = 1; l <= gf_net_affine_count(run->net); l++) {
-        const gf_layer_probe *p = gf_net_probe_at(run->net, l);
+    for (int l = 1; l <= gf_net_describe(run->net).affine_count; l++) {
+        const gf_layer_probe *p = gf_net_probe(run->net, l);
         ex_csv_row(&st->file[file], "%s,%d,%ld,%d,%.9g,%.9g", run->label, run->epoch, run->step, l, p->delta.rms,
                    p->dw.rms);
     }

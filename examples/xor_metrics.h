@@ -20,10 +20,10 @@ static double accuracy(const gf_real *z, const gf_real *target, size_t n, int or
 static double code_rate(gf_net *net, gf_act act, int hidden) {
     size_t hits = 0, n = 0;
     for (int l = 0; l < hidden; l++) {  // layer 2l is dense, layer 2l + 1 its activation
-        const gf_real *h = gf_net_layer_output(net, 2 * l + 1);
-        size_t count = (size_t)gf_net_batch(net) * gf_shape_size(gf_net_layer_shape(net, 2 * l + 1));
+        const gf_layer layer = gf_net_layer(net, 2 * l + 1);
+        size_t count = (size_t)gf_net_describe(net).batch * (size_t)layer.shape.channels;
         for (size_t i = 0; i < count; i++) {
-            double a = (double)h[i];
+            double a = (double)layer.output[i];
             if (act.kind == GF_ACT_RELU) hits += a == 0;
             else if (act.kind == GF_ACT_TANH) hits += fabs(a) > 0.95;
             else hits += a < 0.05 || a > 0.95;

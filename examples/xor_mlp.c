@@ -40,10 +40,10 @@ static gf_init weights(const char *name, double scale) {
 
 static gf_net *build(const study *st, gf_act act, gf_init weight, size_t batch, int seed) {
     gf_net *net = gf_net_create(gf_vector(2), (int)batch, (uint64_t)seed);
-    gf_net_init(net, weight, gf_init_zero());
+    gf_net_set_init(net, weight, gf_init_zero());
     for (int l = 0; l < st->hidden.count; l++) {
         gf_net_dense(net, (int)st->hidden.number[l]);
-        gf_net_activation(net, act);
+        gf_net_act_with(net, act);
     }
     gf_net_dense(net, 1);
     gf_net_build(net);

@@ -28,7 +28,7 @@ static void read_weights(gf_net *net, int layer, const char *folder) {
 static gf_act act_of_folder(const char *folder) {
     const char *last = strrchr(folder, '/') != NULL ? strrchr(folder, '/') : folder, *found = "";
     for (int k = 0; k < GF_ACT_COUNT; k++) {
-        const char *name = gf_act_name((gf_act_kind)k);
+        const char *name = gf_act_default((gf_act_kind)k).name;
         if (strstr(last, name) != NULL && strlen(name) > strlen(found)) found = name;
     }
     gf_act act = gf_act_default(GF_ACT_IDENTITY);
@@ -46,7 +46,7 @@ static void replay(study *st, gf_act act, const char *folder, FILE *out) {
     st->original = !ex_file_exists(ex_path(path, folder, "test.csv"));
     memset(&test, 0, sizeof test);
     if (!st->original && gf_data_csv(&test, path, 0) != GF_OK) ex_die("%s", gf_last_error());
-    size_t columns = gf_shape_size(logged.shape);  // of metrics.csv but the last; the first is the epoch
+    size_t columns = (size_t)logged.shape.channels;  // of metrics.csv but the last; the first is the epoch
     int epochs = 1 + (int)logged.values[(logged.count - 1) * columns];
     gf_net *net = build(st, act, gf_init_zero(), data.count > test.count ? data.count : test.count, 0);
     for (int l = 1; l <= st->hidden.count + 1; l++) read_weights(net, l, folder);

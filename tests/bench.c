@@ -36,6 +36,11 @@ static double median(double *v, int n) {
     return v[n / 2];
 }
 
+static const char *best_backend(void) {
+    const gfi_engine engine = gfi_engine_best();
+    return engine.fast ? engine.fast->name : "plain";
+}
+
 // --- the most the machine can do: independent multiply-adds in registers, nothing loaded or stored ---
 #if defined(__GNUC__)
 // GFLOP/s of one thread with vectors of so many bytes. 12 sums: each multiply-add has a few cycles to return.
@@ -63,8 +68,9 @@ PEAK_LOOP(peak_plain, , 16)
 
 static double peak_thread(void) {
 #if defined(__x86_64__)
-    if (strcmp(gfi_kernels_best()->name, "avx512") == 0) return peak_avx512(5000000);
-    if (strcmp(gfi_kernels_best()->name, "avx2") == 0) return peak_avx2(5000000);
+    const char *backend = best_backend();
+    if (strcmp(backend, "avx512") == 0) return peak_avx512(5000000);
+    if (strcmp(backend, "avx2") == 0) return peak_avx2(5000000);
 #endif
     return peak_plain(5000000);
 }
@@ -90,17 +96,16 @@ static double peak(int threads) {
 
 // GFLOP/s of one shape: way 0 forward (A·Wᵀ), 1 input gradient (dY·W), 2 weight gradient (dYᵀ·X).
 static double matmul_speed(int m, int n, int k, int way, gf_real *memory, size_t room) {
-    gfi_matmul job;
-    memset(&job, 0, sizeof job);
-    job.m = m, job.n = n, job.k = k, job.c_row = n, job.threads = 1;
-    job.a = memory, job.b = memory + room, job.c = memory + 2 * room, job.workspace = memory + 3 * room;
-    job.a_row = way == 2 ? 1 : k, job.a_col = way == 2 ? m : 1;
-    job.b_row = way == 0 ? 1 : n, job.b_col = way == 0 ? k : 1;
+    gfi_engine engine = gfi_engine_best();
+    engine.workspace = memory + 3 * room;
+    gfi_matrix a = gfi_view(memory, (size_t)m, (size_t)k), b = gfi_view(memory + room, (size_t)k, (size_t)n);
+    if (way == 2) a = gfi_transposed(gfi_view(memory, (size_t)k, (size_t)m));
+    if (way == 0) b = gfi_transposed(gfi_view(memory + room, (size_t)n, (size_t)k));
     double flops = 2.0 * m * n * k, best = 0;
     long repeats = 1 + (long)(2e8 / flops);
     for (int trial = 0; trial < 5; trial++) {
         double start = now();
-        for (long r = 0; r < repeats; r++) gfi_kernels_best()->matmul(&job);
+        for (long r = 0; r < repeats; r++) gfi_matmul(&engine, memory + 2 * room, a, b, NULL, 0);
         double speed = flops * (double)repeats / (now() - start) * 1e-9;
         if (speed > best) best = speed;
     }
@@ -112,11 +117,11 @@ static void bench_matmul(void) {
                                     {128, 128, 784},    {128, 128, 128}, {128, 10, 128},  {128, 256, 2048},
                                     {128, 10, 2048},    {128, 10, 256}};
     size_t room = 2048 * 2048;
-    gf_real *memory = (gf_real *)calloc(3 * room + gfi_matmul_workspace(1), sizeof(gf_real));
+    gf_real *memory = (gf_real *)calloc(4 * room + gfi_fast_workspace(1), sizeof(gf_real));
     double top = peak(1);
     if (!memory) exit(1);
     for (size_t i = 0; i < 2 * room; i++) memory[i] = (gf_real)gf_random_uniform(1, 1, i);
-    printf("matrix multiply, one thread, %s kernels, share of %.1f GFLOP/s\n", gfi_kernels_best()->name, top);
+    printf("matrix multiply, one thread, %s, share of %.1f GFLOP/s\n", best_backend(), top);
     printf("%-22s %10s %10s %10s\n", "batch x out x in", "forward", "dx", "dw");
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         int B = shapes[s][0], O = shapes[s][1], I = shapes[s][2];
@@ -142,14 +147,14 @@ typedef struct work {
 } work;
 
 static void make_data(gf_dataset *data, gf_shape shape, size_t count) {
-    size_t size = gf_shape_size(shape);
+    size_t size = gfi_shape_size(shape);
     memset(data, 0, sizeof *data);
     data->shape = shape, data->count = count, data->classes = 10;
     data->pixels = (uint8_t *)malloc(count * size);
     data->labels = (int *)malloc(count * sizeof(int));
     if (!data->pixels || !data->labels) exit(1);
-    for (size_t i = 0; i < count * size; i++) data->pixels[i] = (uint8_t)(gf_random_bits(1, 2, i / 8) >> i % 8 * 8);
-    for (size_t i = 0; i < count; i++) data->labels[i] = (int)(gf_random_bits(1, 3, i) % 10);
+    for (size_t i = 0; i < count * size; i++) data->pixels[i] = (uint8_t)(gfi_random_bits(1, 2, i / 8) >> i % 8 * 8);
+    for (size_t i = 0; i < count; i++) data->labels[i] = (int)(gfi_random_bits(1, 3, i) % 10);
     for (int c = 0; c < 4; c++) data->mean[c] = data->std[c] = 0.5;
 }
 
@@ -161,8 +166,8 @@ static void add_mlp(gf_net *net, int hidden, int width) {
 static void start(work *w, gf_shape shape, size_t count, int batch, int threads, unsigned probes) {
     make_data(&w->data, shape, count);
     w->net = gf_net_create(shape, batch, 1);
-    gf_net_threads(w->net, threads);
-    gf_net_probe(w->net, probes);
+    gf_net_set_threads(w->net, threads);
+    gf_net_set_probe(w->net, probes);
 }
 
 static void ready(work *w, int batch, int flags) {
@@ -195,10 +200,10 @@ static double epoch(work *w, int measure_every, long steps) {
 // pixel forward, once for dw and once for dx, which the first layer need not give.
 static double operations(gf_net *net) {
     double sum = 0;
-    for (int i = 0; i < gf_net_layer_count(net); i++) {
+    for (int i = 0; i < gf_net_describe(net).layer_count; i++) {
         char name[64];
-        gf_shape out = gf_net_layer_shape(net, i);
-        const char *kind = gf_net_layer_name(net, i);
+        gf_shape out = gf_net_layer(net, i).shape;
+        const char *kind = gf_net_layer(net, i).name;
         if (strncmp(kind, "dense", 5) != 0 && strncmp(kind, "conv", 4) != 0) continue;
         snprintf(name, sizeof name, "%s.weight", kind);
         sum += (i == 0 ? 2 : 3) * 2.0 * (double)gf_net_tensor(net, name)->size * out.height * out.width;
@@ -210,7 +215,7 @@ static void report(work *w, double seconds, double samples) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("%.5f %.4f %.1f %.1f\n", seconds, samples * operations(w->net) * 1e-9,
-           (double)gf_net_bytes(w->net) / 1048576, (double)usage.ru_maxrss / 1024);
+           (double)gf_net_describe(w->net).bytes / 1048576, (double)usage.ru_maxrss / 1024);
     finish(w);
 }
 
@@ -222,7 +227,7 @@ static void run_practical(int threads) {
     gf_net_dense(w.net, 10);
     ready(&w, 64, 0);
     epoch(&w, 0, 100);
-    gf_batches_seek(&w.batches, 1, 0);
+    gfi_batches_seek(&w.batches, 1, 0);
     double seconds = epoch(&w, 0, LONG_MAX);
     report(&w, seconds, 60000);
 }
@@ -234,7 +239,7 @@ static void run_deep(int threads) {
     add_mlp(w.net, 21, 128);
     ready(&w, 128, 0);
     epoch(&w, 1, 50);
-    gf_batches_seek(&w.batches, 1, 0);
+    gfi_batches_seek(&w.batches, 1, 0);
     double seconds = epoch(&w, 1, LONG_MAX);
     report(&w, seconds, 60000);
 }
@@ -257,7 +262,7 @@ static void run_cnn(int threads, int batch_norm, gf_act_kind act) {
     gf_net_dense(w.net, 10);
     ready(&w, BATCH, batch_norm ? 0 : GF_FLIP | GF_CROP);
     epoch(&w, 1, WARM);
-    gf_batches_seek(&w.batches, 1, 0);
+    gfi_batches_seek(&w.batches, 1, 0);
     double seconds = epoch(&w, 1, STEPS) / STEPS;
     report(&w, seconds, BATCH);
 }
@@ -280,7 +285,7 @@ static void bench_probes(void) {
         ready(&probed, 128, 0);
         for (int trial = -1; trial < 9; trial++) {
             double without, with;
-            gf_batches_seek(&plain.batches, 1, 0), gf_batches_seek(&probed.batches, 1, 0);
+            gfi_batches_seek(&plain.batches, 1, 0), gfi_batches_seek(&probed.batches, 1, 0);
             without = epoch(&plain, 0, 100), with = epoch(&probed, kinds[i].every, 100);
             if (trial >= 0) ratio[trial] = with / without;
         }
@@ -305,7 +310,7 @@ int main(int argc, char **argv) {
     int threads = argc > 2 ? atoi(argv[2]) : 1;
     if (strcmp(what, "matmul") == 0) bench_matmul();
     else if (strcmp(what, "probes") == 0) bench_probes();
-    else if (strcmp(what, "peak") == 0) printf("%.2f %s\n", peak(threads), gfi_kernels_best()->name);
+    else if (strcmp(what, "peak") == 0) printf("%.2f %s\n", peak(threads), best_backend());
     else if (strcmp(what, "run") == 0 && argc == 3) return bench_run(argv[2]);
     else if (strcmp(what, "practical") == 0) run_practical(threads);
     else if (strcmp(what, "deep") == 0) run_deep(threads);

@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     for (int i = 0; i < MOST_BATCH * PIXELS; i++) pixels[i] = (gf_real)gf_random_uniform(1, 1, (uint64_t)i);
-    for (int i = 0; i < MOST_BATCH; i++) labels[i] = (int)(gf_random_bits(1, 2, (uint64_t)i) % 10);
+    for (int i = 0; i < MOST_BATCH; i++) labels[i] = (int)(gfi_random_bits(1, 2, (uint64_t)i) % 10);
     draw_batches(plot_axes_at(fig, 0, 0));
     draw_depths(plot_axes_at(fig, 0, 1));
     draw_widths(plot_axes_at(fig, 0, 2));

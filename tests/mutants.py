@@ -28,9 +28,9 @@ with open(os.path.join(ROOT, "tests", "fixtures", "bits.txt"), "rb") as known:
 # Cheap and wide tests first; before them the ones of the section where the change lies. The slowest are left out.
 ORDER = ["portable", "net", "errors", "format", "checkpoint", "kernels", "pytorch", "data", "gradcheck", "probe",
          "theory", "activations", "conv"]
-FIRST = {"ERR": ["format", "errors"], "RNG": ["data"], "TENSOR": ["net", "errors"], "ACT": ["activations", "kernels"],
-         "INIT": ["net", "pytorch"], "LAYER": ["pytorch", "conv", "gradcheck"], "NET": ["net", "errors"],
-         "LOSS": ["pytorch", "net"], "OPTIM": ["pytorch", "net"], "PROBE": ["probe"], "CHECK": ["gradcheck"],
+FIRST = {"BACKPROP": ["pytorch", "net", "gradcheck"], "ACT": ["activations", "kernels"],
+         "LAYER": ["pytorch", "conv", "gradcheck"], "NET": ["net", "errors"],
+         "PROBE": ["probe"], "CHECK": ["gradcheck"],
          "THEORY": ["theory"], "DATA": ["data"], "SAVE": ["checkpoint"], "KERNEL": ["kernels", "pytorch", "conv"]}
 WITH_KERNELS = {"conv", "pytorch"}  # too slow, or held to the order of sums, without the vector kernels
 SWAPS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=",
@@ -119,7 +119,7 @@ def noticed_by(folder, test, section, limit, extra=()):
     """Why this test notices the header in this folder, or None."""
     program = os.path.join(folder, test)
     plain = test == "portable" or section != "KERNEL" and test not in WITH_KERNELS
-    flags = ["-std=c99", "-w", "-O1", *extra] + (["-DGF_NO_SIMD", "-ffp-contract=off"] if plain else [])
+    flags = ["-std=c99", "-w", "-O1", *extra] + (["-DGF_NO_SIMD"] if plain else [])
     with open(os.path.join(ROOT, source(test)), encoding="utf-8") as file:
         line = re.search(r"^// build:(.*)", file.read(400), re.M)
     words = line.group(1).split() if line else ["inside"]

@@ -71,13 +71,13 @@ static inline void net_add_word(gf_net *net, const char *word, int *marks, int *
     else if (!strcmp(kind, "dropout")) gf_net_dropout(net, argument);
     else if (!strcmp(kind, "batch_norm")) gf_net_batch_norm(net);
     else if (!strcmp(kind, "layer_norm")) gf_net_layer_norm(net);
-    else if (!strcmp(kind, "no_bias")) gf_net_no_bias(net, whole);
+    else if (!strcmp(kind, "no_bias")) gf_net_set_bias(net, !whole);
     else if (!strcmp(kind, "mark")) marks[(*mark_count)++] = gf_net_mark(net);
     else if (!strcmp(kind, "add")) gf_net_add_from(net, marks[whole - 1]);
     else if (!strcmp(kind, "project")) gf_net_add_projected(net, marks[whole - 1]);
     else if (gf_act_from_name(kind, &act)) {
         if (colon) act.param = argument;
-        gf_net_activation(net, act);
+        gf_net_act_with(net, act);
     } else test_fail(__FILE__, __LINE__, "no layer is called \"%s\"", kind);
 }
 
@@ -93,7 +93,7 @@ static inline void net_add_words(gf_net *net, const char *words) {
 static inline gf_net *net_from_words(const char *words, int inputs, int max_batch, uint64_t seed) {
     gf_net *net = gf_net_create(gf_vector(inputs), max_batch, seed);
     net_add_words(net, words);
-    gf_net_input_grad(net, 1);
+    gf_net_set_input_grad(net, 1);
     gf_net_build(net);
     if (gf_net_status(net) != GF_OK) test_fail(__FILE__, __LINE__, "\"%s\": %s", words, gf_net_error(net));
     return net;
@@ -104,9 +104,25 @@ static inline int name_ends(const char *name, const char *end) {
     return n >= m && !strcmp(name + n - m, end);
 }
 
+// "default", "xavier", "kaiming", "lecun" or "orthogonal", with a gain if wanted: "xavier_0.1"; kaiming's is √2 otherwise.
+static inline gf_init net_init(const char *name) {
+    static const char *const names[] = {"default", "xavier", "kaiming", "lecun", "orthogonal"};
+    static const gf_init_kind kinds[] = {GF_INIT_DEFAULT, GF_INIT_XAVIER_NORMAL, GF_INIT_KAIMING_NORMAL,
+                                         GF_INIT_LECUN_NORMAL, GF_INIT_ORTHOGONAL};
+    for (int i = 0; i < 5; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(name, names[i], length) != 0) continue;
+        if (name[length] == '_') return gf_init_with(kinds[i], atof(name + length + 1));
+        if (name[length] == '\0') return gf_init_with(kinds[i], kinds[i] == GF_INIT_KAIMING_NORMAL ? sqrt(2.0) : 1);
+    }
+    test_fail(__FILE__, __LINE__, "no initialiser is called \"%s\"", name);
+    return gf_init_zero();
+}
+
 // Every parameter from the hash, as make_fixtures.py does: weights below scale/√fan_in, gamma near 1, slope near 0.25.
 static inline void net_hash_params(gf_net *net, uint64_t number, double scale) {
-    for (int t = 0; t < gf_net_tensor_count(net); t++) {
+    const int tensors = gf_net_describe(net).tensor_count;
+    for (int t = 0; t < tensors; t++) {
         gf_tensor *tensor = gf_net_tensor_at(net, t);
         if (!tensor->grad) continue; // a running statistic
         int weight = name_ends(tensor->name, ".weight"), gamma = name_ends(tensor->name, ".gamma");
@@ -125,11 +141,13 @@ typedef struct net_targets { // for each of the losses
     gf_real bce[NETS_MAX_BATCH * NETS_MAX_OUTPUTS], mse[NETS_MAX_BATCH * NETS_MAX_OUTPUTS];
 } net_targets;
 
-static inline int net_outputs(const gf_net *net) {
-    return (int)gf_shape_size(gf_net_layer_shape(net, gf_net_layer_count(net) - 1));
+static inline size_t net_shape_size(gf_shape s) { return (size_t)s.channels * (size_t)s.height * (size_t)s.width; }
+
+static inline int net_outputs(gf_net *net) {
+    return (int)net_shape_size(gf_net_layer(net, gf_net_describe(net).layer_count - 1).shape);
 }
 
-static inline void net_hash_targets(const gf_net *net, net_targets *targets, int batch, uint64_t tensor) {
+static inline void net_hash_targets(gf_net *net, net_targets *targets, int batch, uint64_t tensor) {
     int outputs = net_outputs(net);
     hash_labels(targets->labels, (size_t)batch, tensor, outputs);
     for (size_t i = 0; i < (size_t)(batch * outputs); i++) {

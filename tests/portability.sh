@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/portability.sh: gradflow.h with every compiler, standard and machine at hand (make portability). Three questions:
-#   bits     portable.c with -DGF_NO_SIMD -ffp-contract=off: the known hash from all compilers, levels and machines?
+#   bits     portable.c with -DGF_NO_SIMD: the known hash from all compilers, levels and machines?
 #   sound    portable.c with the machine's own kernels: does it compile, run and learn?
 #   strict   does the header compile without a warning as C99 to C23 and C++11 to C++20?
 # Prints PASS, FAIL and SKIP lines; foreign machines run under qemu-user, Windows under wine. BITS=1: only the first, with
@@ -31,7 +31,7 @@ bits() { # runner, compiler and flags
     probe "$@" || { echo "SKIP $title: cannot build or run here"; return; }
     runner=$1
     shift
-    "$@" -w -DGF_NO_SIMD $contract tests/portable.c -o "$dir/bits" -lm >"$dir/log" 2>&1 || { fail "$title: does not compile"; return; }
+    "$@" -w -DGF_NO_SIMD tests/portable.c -o "$dir/bits" -lm >"$dir/log" 2>&1 || { fail "$title: does not compile"; return; }
     # shellcheck disable=SC2086
     hash=$($runner "$dir/bits" | tr -d '\r')
     case $hash in ???????????????? ) ;; *) fail "$title: said '$hash'"; return ;; esac
@@ -60,7 +60,6 @@ strict() { # language, compiler and flags
     else fail "$title"; fi
 }
 
-contract=-ffp-contract=off
 for compiler in gcc clang; do
     for level in -O0 -O2 '-O3 -march=native'; do
         # shellcheck disable=SC2086 # flags are words
@@ -74,9 +73,7 @@ x86='-m32 -msse2 -mfpmath=sse -idirafter /usr/include/x86_64-linux-gnu'
 bits '' gcc $x86 -O2
 for version in 9 10 11 13 14; do bits '' gcc-$version -O2; done
 for version in 11 13 15 16 17 18 19; do bits '' clang-$version -O2; done
-contract= # tcc never contracts, and does not know the flag
 bits '' tcc
-contract=-ffp-contract=off
 for machine in aarch64-linux-gnu:qemu-aarch64 arm-linux-gnueabihf:qemu-arm riscv64-linux-gnu:qemu-riscv64 \
     s390x-linux-gnu:qemu-s390x; do
     bits "${machine#*:}" "${machine%:*}-gcc" -static -O2

@@ -24,6 +24,11 @@ static void make_data(gf_dataset *data) {
         test_fail(__FILE__, __LINE__, "%s", gf_last_error());
 }
 
+static long net_steps(const gf_net *net) { return gf_net_describe(net).step; }
+static int net_tensors(const gf_net *net) { return gf_net_describe(net).tensor_count; }
+static size_t net_numbers(const gf_net *net) { return gf_net_describe(net).param_count; }
+static gf_real *net_weights(const gf_net *net) { return gf_net_describe(net).params; }
+
 typedef struct run {
     gf_net *net;
     gf_optim optim;
@@ -61,12 +66,12 @@ static int same_reals(const gf_real *a, const gf_real *b, size_t n) {
 
 // Parameters, running statistics, moments, counts and outputs, bit for bit.
 static int same_run(run *a, run *b) {
-    size_t n = gf_net_param_count(a->net);
-    int same = same_reals(gf_net_params(a->net), gf_net_params(b->net), n) && same_reals(a->optim.m, b->optim.m, n) &&
+    size_t n = net_numbers(a->net);
+    int same = same_reals(net_weights(a->net), net_weights(b->net), n) && same_reals(a->optim.m, b->optim.m, n) &&
                same_reals(a->optim.v, b->optim.v, n) && a->optim.step == b->optim.step &&
-               gf_net_step_count(a->net) == gf_net_step_count(b->net) && a->batches.epoch == b->batches.epoch &&
+               net_steps(a->net) == net_steps(b->net) && a->batches.epoch == b->batches.epoch &&
                a->batches.position == b->batches.position;
-    for (int t = 0; t < gf_net_tensor_count(a->net); t++) {
+    for (int t = 0; t < net_tensors(a->net); t++) {
         gf_tensor *x = gf_net_tensor_at(a->net, t), *y = gf_net_tensor_at(b->net, t);
         same = same && same_reals(x->value, y->value, x->size);
     }
@@ -92,7 +97,7 @@ static void test_resume(const gf_dataset *data, const char *name, gf_optim_confi
     loss_resumed = run_steps(&resumed, STEPS - SAVE_AT);
     CHECK(loss == loss_resumed && loss > 0);
     CHECK(same_run(&whole, &resumed));
-    CHECK(resumed.optim.step == STEPS && gf_net_step_count(resumed.net) == STEPS);
+    CHECK(resumed.optim.step == STEPS && net_steps(resumed.net) == STEPS);
     run_end(&whole);
     run_end(&resumed);
     remove(path);
@@ -142,6 +147,14 @@ static void test_damage(const gf_dataset *data) {
     }
     CHECK(wrong == 0);
     CHECK(kept > 450);
+    TEST("checkpoint: a damaged one says what to do");
+    bytes[size / 2] ^= 1;
+    write_file(bytes, size);
+    bytes[size / 2] ^= 1;
+    CHECK(gf_net_load(b.net, NULL, NULL, path) == GF_ERROR_FORMAT);
+    CHECK_TEXT(gf_net_error(b.net), "checksum is wrong");
+    CHECK_TEXT(gf_net_error(b.net), "restore it from a copy, or train again");
+    gf_net_clear_error(b.net);
     TEST("checkpoint: truncated and padded files are refused");
     for (size_t n = 0; n < size; n += n < 200 ? 3 : 211) {
         write_file(bytes, n);
@@ -172,15 +185,15 @@ static void seal(unsigned char *bytes, size_t size) {
 static void refuse_forged(gf_net *net, const unsigned char *saved, size_t size, size_t at, int value, gf_status status,
                           const char *part) {
     unsigned char *bytes = (unsigned char *)malloc(size);
-    gf_real *before = (gf_real *)malloc(gf_net_param_count(net) * sizeof(gf_real));
-    memcpy(before, gf_net_params(net), gf_net_param_count(net) * sizeof(gf_real));
+    gf_real *before = (gf_real *)malloc(net_numbers(net) * sizeof(gf_real));
+    memcpy(before, net_weights(net), net_numbers(net) * sizeof(gf_real));
     memcpy(bytes, saved, size);
     if (at > 0) bytes[at] = (unsigned char)value;
     seal(bytes, size);
     write_file(bytes, size);
     CHECK(gf_net_load(net, NULL, NULL, path) == status);
     CHECK_TEXT(gf_net_error(net), part);
-    CHECK(same_reals(before, gf_net_params(net), gf_net_param_count(net)));
+    CHECK(same_reals(before, net_weights(net), net_numbers(net)));
     gf_net_clear_error(net);
     free(bytes), free(before);
 }
@@ -199,13 +212,13 @@ static void test_forged(void) {
     refuse_forged(b, bytes, size, 26, 1, GF_ERROR_FORMAT, "inside its head");
     refuse_forged(b, bytes, size, 32, bytes[32] + 1, GF_ERROR_SHAPE, "another net");
     refuse_forged(b, bytes, size, 40, bytes[40] + 1, GF_ERROR_SHAPE, "another net");
-    for (size_t n = 16; n < 136; n += 40) refuse_forged(b, bytes, n, 0, 0, GF_ERROR_FORMAT, "inside its head");
+    for (size_t n = 16; n < 136; n += 40) refuse_forged(b, bytes, n, 0, 0, GF_ERROR_FORMAT, "no whole checkpoint");
     refuse_forged(b, bytes, size - 4, 0, 0, GF_ERROR_FORMAT, "cut off or overwritten");
     refuse_forged(b, bytes, size - 100, 0, 0, GF_ERROR_FORMAT, "cut off or overwritten");
     seal(bytes, size);  // the test's checksum is the library's
     write_file(bytes, size);
     CHECK(gf_net_load(b, NULL, NULL, path) == GF_OK);
-    CHECK(same_reals(gf_net_params(a), gf_net_params(b), gf_net_param_count(a)));
+    CHECK(same_reals(net_weights(a), net_weights(b), net_numbers(a)));
     free(bytes);
     gf_net_free(a), gf_net_free(b);
     remove(path);
@@ -234,12 +247,12 @@ static void test_windows(void) {
 static void refuse_architecture(const char *saved, const char *other, const char *part) {
     gf_net *a = net_from_words(saved, INPUTS, BATCH, 1), *b = net_from_words(other, INPUTS, BATCH, 1);
     CHECK(gf_net_save(a, NULL, NULL, path) == GF_OK);
-    gf_real *before = (gf_real *)malloc(gf_net_param_count(b) * sizeof(gf_real));
-    memcpy(before, gf_net_params(b), gf_net_param_count(b) * sizeof(gf_real));
+    gf_real *before = (gf_real *)malloc(net_numbers(b) * sizeof(gf_real));
+    memcpy(before, net_weights(b), net_numbers(b) * sizeof(gf_real));
     if (gf_net_load(b, NULL, NULL, path) == GF_OK)
         test_fail(__FILE__, __LINE__, "a checkpoint of %s went into %s", saved, other);
     CHECK_TEXT(gf_net_error(b), part);
-    CHECK(!memcmp(before, gf_net_params(b), gf_net_param_count(b) * sizeof(gf_real)));
+    CHECK(!memcmp(before, net_weights(b), net_numbers(b) * sizeof(gf_real)));
     free(before);
     gf_net_free(a), gf_net_free(b);
 }
@@ -261,7 +274,7 @@ static void test_architecture(void) {
         gf_net_dense(deep[k], 2), gf_net_build(deep[k]);
     }
     CHECK(gf_net_save(deep[0], NULL, NULL, path) == GF_OK && gf_net_load(deep[1], NULL, NULL, path) == GF_OK);
-    CHECK(same_reals(gf_net_params(deep[0]), gf_net_params(deep[1]), gf_net_param_count(deep[0])));
+    CHECK(same_reals(net_weights(deep[0]), net_weights(deep[1]), net_numbers(deep[0])));
     gf_net_free(deep[0]), gf_net_free(deep[1]);
     remove(path);
 }
@@ -280,7 +293,7 @@ static void test_optimiser_mismatch(const gf_dataset *data) {
     CHECK_TEXT(gf_net_error(b.net), "without batches");
     gf_net_clear_error(b.net);
     CHECK(gf_net_load(b.net, NULL, NULL, path) == GF_OK);
-    CHECK(same_reals(gf_net_params(a.net), gf_net_params(b.net), gf_net_param_count(a.net)));
+    CHECK(same_reals(net_weights(a.net), net_weights(b.net), net_numbers(a.net)));
     CHECK(gf_net_save(a.net, NULL, NULL, path) == GF_OK);
     CHECK(gf_net_load(a.net, &a.optim, NULL, path) != GF_OK); // the file has no moments
     gf_net_clear_error(a.net);
@@ -293,6 +306,72 @@ static void test_optimiser_mismatch(const gf_dataset *data) {
     CHECK(gf_net_load(b.net, &b.optim, NULL, path) == GF_ERROR_SHAPE);
     CHECK_TEXT(gf_net_error(b.net), "initialise the same");
     run_end(&a), run_end(&b);
+    remove(path);
+}
+
+static void test_batches_mismatch(const gf_dataset *data) {
+    run a, b;
+    gf_batches none;
+    TEST("checkpoint: batches of fewer samples, and batches that are none, are refused");
+    run_start(&a, data, gf_adam(0.01), 42);
+    run_start(&b, data, gf_adam(0.01), 43);
+    run_steps(&a, 6);  // the place: sample 48 of 50
+    CHECK(gf_net_save(a.net, &a.optim, &a.batches, path) == GF_OK);
+    gf_dataset few = *data;
+    few.count = 40;
+    gf_batches_free(&b.batches);
+    CHECK(gf_batches_init(&b.batches, &few, BATCH, 5, GF_SHUFFLE) == GF_OK);
+    CHECK(gf_net_load(b.net, &b.optim, &b.batches, path) == GF_ERROR_SHAPE);
+    CHECK_TEXT(gf_net_error(b.net), "sample 48 of epoch 0, the data have 40");
+    CHECK(b.optim.step == 0 && b.batches.position == 0);
+    gf_net_clear_error(b.net);
+    memset(&none, 0, sizeof none);
+    CHECK(gf_net_load(b.net, &b.optim, &none, path) == GF_ERROR_ARGUMENT);
+    CHECK_TEXT(gf_net_error(b.net), "gf_net_load: batches are not initialised");
+    gf_net_clear_error(b.net);
+    CHECK(gf_net_save(b.net, &b.optim, &none, path) == GF_ERROR_ARGUMENT);
+    gf_net_clear_error(b.net);
+    TEST("checkpoint: an optimiser of another net is refused");
+    gf_net *other = net_from_words("dense:4 tanh dense:2", INPUTS, BATCH, 1);
+    CHECK(gf_net_save(other, &a.optim, NULL, path) != GF_OK);
+    CHECK_TEXT(gf_net_error(other), "call gf_optim_init with this net");
+    gf_net_free(other);
+    run_end(&a), run_end(&b);
+    remove(path);
+}
+
+// tests/fixtures/checkpoint_v1.bin was written by version 0.1 after five steps of this net: it still loads, and is
+// written again byte for byte.
+static void test_old_file(void) {
+    if (sizeof(gf_real) != 4) return;
+    unsigned char found[4096];
+    size_t size = 0;
+    TEST("checkpoint of version 0.1 loads and is written again byte for byte");
+    FILE *file = fixture_open("checkpoint_v1.bin");
+    gf_net *net = net_from_words("dense:5 batch_norm leaky_relu:0.2 mark dense:5 prelu dropout:0.25 add:1 layer_norm dense:2",
+                                 3, 4, 7);
+    gf_optim adam;
+    gf_batches batches;
+    gf_dataset data;
+    gf_real x[30] = {0};
+    int labels[10] = {0};
+    CHECK(gf_data_from_arrays(&data, gf_vector(3), 10, x, labels, 2, NULL, 0) == GF_OK);
+    CHECK(gf_batches_init(&batches, &data, 4, 5, GF_SHUFFLE) == GF_OK);
+    CHECK(gf_optim_init(&adam, net, gf_adam(0.5)) == GF_OK);
+    if (file) {
+        size = fread(found, 1, sizeof found, file);
+        fclose(file);
+    }
+    write_file(found, size);
+    CHECK(gf_net_load(net, &adam, &batches, path) == GF_OK);
+    CHECK(adam.step == 5 && net_steps(net) == 5 && adam.config.lr == 0.01);
+    CHECK(batches.epoch == 1 && batches.position == 8);
+    CHECK(gf_net_save(net, &adam, &batches, path) == GF_OK);
+    size_t again_size;
+    unsigned char *again = read_file(&again_size);
+    CHECK(size > 500 && again_size == size && !memcmp(again, found, size));
+    free(again);
+    gf_optim_free(&adam), gf_batches_free(&batches), gf_data_free(&data), gf_net_free(net);
     remove(path);
 }
 
@@ -361,6 +440,8 @@ int main(void) {
     test_architecture();
     test_windows();
     test_optimiser_mismatch(&data);
+    test_batches_mismatch(&data);
+    test_old_file();
     test_files();
     gf_data_free(&data);
     return test_report();

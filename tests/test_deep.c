@@ -4,7 +4,7 @@
 // fixtures/mnist_deep20_init_profile.csv holds, for 12 activations and 3 initialisations, the geometric means over 20 seeds of
 // RMS δ_l and L2 ∇W_l of a 784-128×21-10 net on the first 128 training images (fixtures/mnist128-…), measured with PyTorch.
 #include "../gradflow.h"
-#include "test.h"
+#include "nets.h"
 
 enum { LAYERS = 22, SEEDS = 20, FEW = 5, CELLS = 40 };
 
@@ -30,10 +30,8 @@ static int read_profiles(profile *profiles) {
 }
 
 static void inits_of(const char *name, gf_init *weight, gf_init *bias) {
-    *weight = gf_init_default(), *bias = gf_init_default();
-    if (strcmp(name, "default") == 0) return;
-    CHECK(gf_init_from_name(name, weight));
-    *bias = gf_init_zero();
+    *weight = net_init(name);
+    *bias = weight->kind == GF_INIT_DEFAULT ? *weight : gf_init_zero();
 }
 
 // Means of ln RMS δ_l and ln L2 ∇W_l over the nets of seeds first..end-1.
@@ -45,9 +43,9 @@ static void measure(const profile *p, int first, int end, const gf_dataset *data
     memset(found, 0, sizeof *found);
     for (int seed = first; seed < end; seed++) {
         gf_net *net = gf_net_create(gf_image(1, 28, 28), 128, (uint64_t)seed);
-        gf_net_init(net, weight, bias);
-        gf_net_probe(net, GF_PROBE_GRADIENTS);
-        for (int l = 1; l < LAYERS; l++) gf_net_dense(net, 128), gf_net_activation(net, act);
+        gf_net_set_init(net, weight, bias);
+        gf_net_set_probe(net, GF_PROBE_GRADIENTS);
+        for (int l = 1; l < LAYERS; l++) gf_net_dense(net, 128), gf_net_act_with(net, act);
         gf_net_dense(net, 10);
         gf_net_build(net);
         gf_net_forward(net, x, 128, GF_TRAIN);
@@ -55,9 +53,9 @@ static void measure(const profile *p, int first, int end, const gf_dataset *data
         gf_net_backward(net);
         gf_net_measure(net);
         CHECK(gf_net_status(net) == GF_OK);
-        for (int l = 1; l <= LAYERS && gf_net_probe_at(net, l); l++) {
-            found->delta[l - 1] += log(gf_net_probe_at(net, l)->delta.rms) / (end - first);
-            found->dw[l - 1] += log(gf_net_probe_at(net, l)->dw.l2) / (end - first);
+        for (int l = 1; l <= LAYERS && gf_net_probe(net, l); l++) {
+            found->delta[l - 1] += log(gf_net_probe(net, l)->delta.rms) / (end - first);
+            found->dw[l - 1] += log(gf_net_probe(net, l)->dw.l2) / (end - first);
         }
         gf_net_free(net);
     }

@@ -78,7 +78,7 @@ static void expect_error(const char *call, gf_net *net, gf_status status, const 
 #define REFUSED(refused, found, hint)                                                  \
     do {                                                                               \
         count_case(-1, #refused);                                                      \
-        gf_data_take(NULL, 1); /* so that the message found is not one from before */ \
+        gf_data_sample(NULL, 0, NULL); /* so that the message found is not one from before */ \
         CHECK(refused);                                                                \
         expect_text(#refused, found, hint);                                            \
     } while (0)
@@ -93,9 +93,14 @@ static void expect_error(const char *call, gf_net *net, gf_status status, const 
 static double one(double z) { return 0 * z + 1; }
 
 static gf_window window(int kernel_h, int kernel_w, int stride_h, int stride_w, int padding_h, int padding_w) {
-    gf_window w = gf_window_square(kernel_h, stride_h, padding_h);
-    w.kernel_w = kernel_w, w.stride_w = stride_w, w.padding_w = padding_w;
+    gf_window w = {kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w};
     return w;
+}
+
+static gf_act act_of(gf_act_kind kind, double param) {
+    gf_act act = gf_act_default(kind);
+    act.param = param;
+    return act;
 }
 
 static void bad_creation(void) {
@@ -125,11 +130,11 @@ static void bad_elementwise(void) {
     EXPECT(NEW, gf_net_act(net, GF_ACT_COUNT), GF_ERROR_ARGUMENT, "kind 22", "gf_act_kind's 0..21");
     EXPECT(NEW, gf_net_act(net, (gf_act_kind)2147483647), GF_ERROR_ARGUMENT, "kind 2147483647", "0..21");
     EXPECT(NEW, gf_net_act(net, GF_ACT_CUSTOM), GF_ERROR_ARGUMENT, "custom", "gf_act_custom");
-    EXPECT(NEW, gf_net_activation(net, gf_act_custom("mine", NULL, one)), GF_ERROR_ARGUMENT, "custom", "both");
-    EXPECT(NEW, gf_net_activation(net, gf_act_custom("mine", one, NULL)), GF_ERROR_ARGUMENT, "custom", "both");
-    EXPECT(NEW, gf_net_activation(net, gf_act_with(GF_ACT_CELU, 0)), GF_ERROR_ARGUMENT, "celu", "not 0");
-    EXPECT(NEW, gf_net_activation(net, gf_act_with(GF_ACT_LEAKY_RELU, NAN)), GF_ERROR_ARGUMENT, "nan", "finite");
-    EXPECT(NEW, gf_net_activation(net, gf_act_with(GF_ACT_ELU, -INFINITY)), GF_ERROR_ARGUMENT, "-inf", "finite");
+    EXPECT(NEW, gf_net_act_with(net, gf_act_custom("mine", NULL, one)), GF_ERROR_ARGUMENT, "custom", "both");
+    EXPECT(NEW, gf_net_act_with(net, gf_act_custom("mine", one, NULL)), GF_ERROR_ARGUMENT, "custom", "both");
+    EXPECT(NEW, gf_net_act_with(net, act_of(GF_ACT_CELU, 0)), GF_ERROR_ARGUMENT, "celu", "not 0");
+    EXPECT(NEW, gf_net_act_with(net, act_of(GF_ACT_LEAKY_RELU, NAN)), GF_ERROR_ARGUMENT, "nan", "finite");
+    EXPECT(NEW, gf_net_act_with(net, act_of(GF_ACT_ELU, -INFINITY)), GF_ERROR_ARGUMENT, "-inf", "finite");
     EXPECT(NEW, (gf_net_dense(net, 1), gf_net_layer_norm(net)), GF_ERROR_SHAPE, "1 features", "at least 2");
     EXPECT(NEW, gf_net_add_from(net, 1), GF_ERROR_ARGUMENT, "1 is no mark", "gf_net_mark returned");
     EXPECT(NEW, gf_net_add_from(net, 0), GF_ERROR_ARGUMENT, "0 is no mark", "gf_net_mark returned");
@@ -233,24 +238,24 @@ static void bad_windows(void) {
 
 static void bad_settings(void) {
     TEST("errors: settings");
-    EXPECT(NEW, gf_net_init(net, gf_init_with((gf_init_kind)77, 1), gf_init_zero()), GF_ERROR_ARGUMENT, "kind 77",
+    EXPECT(NEW, gf_net_set_init(net, gf_init_with((gf_init_kind)77, 1), gf_init_zero()), GF_ERROR_ARGUMENT, "kind 77",
            "gf_init_kaiming()");
-    EXPECT(NEW, gf_net_init(net, gf_init_zero(), gf_init_with((gf_init_kind)-1, 1)), GF_ERROR_ARGUMENT, "kind -1",
+    EXPECT(NEW, gf_net_set_init(net, gf_init_zero(), gf_init_with((gf_init_kind)-1, 1)), GF_ERROR_ARGUMENT, "kind -1",
            "gf_init_kaiming()");
-    EXPECT(NEW, gf_net_init(net, gf_init_zero(), gf_init_with(GF_INIT_COUNT, 1)), GF_ERROR_ARGUMENT, "bias kind 9",
+    EXPECT(NEW, gf_net_set_init(net, gf_init_zero(), gf_init_with(GF_INIT_COUNT, 1)), GF_ERROR_ARGUMENT, "bias kind 9",
            "gf_init_kaiming()");
-    EXPECT(NEW, gf_net_init(net, gf_init_default(), gf_init_with(GF_INIT_NORMAL, NAN)), GF_ERROR_ARGUMENT, "gain nan",
+    EXPECT(NEW, gf_net_set_init(net, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_with(GF_INIT_NORMAL, NAN)), GF_ERROR_ARGUMENT, "gain nan",
            "must be numbers");
-    EXPECT(NEW, gf_net_init(net, gf_init_xavier(NAN), gf_init_zero()), GF_ERROR_ARGUMENT, "gain nan",
+    EXPECT(NEW, gf_net_set_init(net, gf_init_xavier(NAN), gf_init_zero()), GF_ERROR_ARGUMENT, "gain nan",
            "must be numbers");
-    EXPECT(NEW, gf_net_threads(net, 0), GF_ERROR_ARGUMENT, "0 threads", "1 to 1024");
-    EXPECT(NEW, gf_net_threads(net, -2), GF_ERROR_ARGUMENT, "-2 threads", "1 to 1024");
-    EXPECT(NEW, gf_net_threads(net, 2147483647), GF_ERROR_ARGUMENT, "2147483647 threads", "1 to 1024");
+    EXPECT(NEW, gf_net_set_threads(net, 0), GF_ERROR_ARGUMENT, "0 threads", "1 to 1024");
+    EXPECT(NEW, gf_net_set_threads(net, -2), GF_ERROR_ARGUMENT, "-2 threads", "1 to 1024");
+    EXPECT(NEW, gf_net_set_threads(net, 2147483647), GF_ERROR_ARGUMENT, "2147483647 threads", "1 to 1024");
 #ifndef _OPENMP
-    EXPECT(NEW, gf_net_threads(net, 2), GF_ERROR_ARGUMENT, "2 threads", "-fopenmp");
+    EXPECT(NEW, gf_net_set_threads(net, 2), GF_ERROR_ARGUMENT, "2 threads", "-fopenmp");
 #endif
-    EXPECT(NEW, gf_net_probe(net, 1u << 30), GF_ERROR_ARGUMENT, "0x40000000", "GF_PROBE_");
-    EXPECT(NEW, gf_net_probe(net, (unsigned)GF_PROBE_NORMS << 1), GF_ERROR_ARGUMENT, "0x20", "GF_PROBE_");
+    EXPECT(NEW, gf_net_set_probe(net, 1u << 30), GF_ERROR_ARGUMENT, "0x40000000", "GF_PROBE_");
+    EXPECT(NEW, gf_net_set_probe(net, (unsigned)GF_PROBE_NORMS << 1), GF_ERROR_ARGUMENT, "0x20", "GF_PROBE_");
     gf_net *huge = gf_net_create(gf_vector(2147483647), 2147483647, 1);
     gf_net_dense(huge, 2147483647), gf_net_dense(huge, 2147483647);
     gf_net_build(huge);
@@ -271,26 +276,26 @@ static void bad_settings(void) {
 
 static void bad_order(void) {
     TEST("errors: layers and settings after gf_net_build");
-    EXPECT(BUILT, gf_net_dense(net, 3), GF_ERROR_ORDER, "dense", "add all layers first");
-    EXPECT(BUILT, gf_net_conv2d(net, 3, 1, 1, 0), GF_ERROR_ORDER, "conv", "add all layers first");
-    EXPECT(BUILT, gf_net_conv2d_window(net, 3, gf_window_square(1, 1, 0)), GF_ERROR_ORDER, "conv", "all layers first");
-    EXPECT(BUILT, gf_net_max_pool2d(net, 1, 1), GF_ERROR_ORDER, "max_pool", "add all layers first");
-    EXPECT(BUILT, gf_net_avg_pool2d(net, 1, 1), GF_ERROR_ORDER, "avg_pool", "add all layers first");
-    EXPECT(BUILT, gf_net_global_avg_pool(net), GF_ERROR_ORDER, "avg_pool", "add all layers first");
+    EXPECT(BUILT, gf_net_dense(net, 3), GF_ERROR_ORDER, "dense", "call it before");
+    EXPECT(BUILT, gf_net_conv2d(net, 3, 1, 1, 0), GF_ERROR_ORDER, "conv", "call it before");
+    EXPECT(BUILT, gf_net_conv2d_window(net, 3, window(1, 1, 1, 1, 0, 0)), GF_ERROR_ORDER, "conv", "call it before");
+    EXPECT(BUILT, gf_net_max_pool2d(net, 1, 1), GF_ERROR_ORDER, "max_pool", "call it before");
+    EXPECT(BUILT, gf_net_avg_pool2d(net, 1, 1), GF_ERROR_ORDER, "avg_pool", "call it before");
+    EXPECT(BUILT, gf_net_global_avg_pool(net), GF_ERROR_ORDER, "avg_pool", "call it before");
     EXPECT(BUILT, gf_net_act(net, GF_ACT_RELU), GF_ERROR_ORDER, "act", "after gf_net_build");
-    EXPECT(BUILT, gf_net_activation(net, gf_act_custom("mine", one, one)), GF_ERROR_ORDER, "act", "gf_net_build");
-    EXPECT(BUILT, gf_net_dropout(net, 0.1), GF_ERROR_ORDER, "dropout", "add all layers first");
-    EXPECT(BUILT, gf_net_batch_norm(net), GF_ERROR_ORDER, "batch_norm", "add all layers first");
-    EXPECT(BUILT, gf_net_layer_norm(net), GF_ERROR_ORDER, "layer_norm", "add all layers first");
-    EXPECT(BUILT, gf_net_mark(net), GF_ERROR_ORDER, "mark", "add all layers first");
-    EXPECT(BUILT, gf_net_add_from(net, 1), GF_ERROR_ORDER, "add", "add all layers first");
-    EXPECT(BUILT, gf_net_add_projected(net, 1), GF_ERROR_ORDER, "add", "add all layers first");
+    EXPECT(BUILT, gf_net_act_with(net, gf_act_custom("mine", one, one)), GF_ERROR_ORDER, "act", "gf_net_build");
+    EXPECT(BUILT, gf_net_dropout(net, 0.1), GF_ERROR_ORDER, "dropout", "call it before");
+    EXPECT(BUILT, gf_net_batch_norm(net), GF_ERROR_ORDER, "batch_norm", "call it before");
+    EXPECT(BUILT, gf_net_layer_norm(net), GF_ERROR_ORDER, "layer_norm", "call it before");
+    EXPECT(BUILT, gf_net_mark(net), GF_ERROR_ORDER, "mark", "call it before");
+    EXPECT(BUILT, gf_net_add_from(net, 1), GF_ERROR_ORDER, "add", "call it before");
+    EXPECT(BUILT, gf_net_add_projected(net, 1), GF_ERROR_ORDER, "add", "call it before");
     EXPECT(BUILT, gf_net_build(net), GF_ERROR_ORDER, "gf_net_build", "call it before");
-    EXPECT(BUILT, gf_net_init(net, gf_init_zero(), gf_init_zero()), GF_ERROR_ORDER, "gf_net_init", "call it before");
-    EXPECT(BUILT, gf_net_no_bias(net, 1), GF_ERROR_ORDER, "gf_net_no_bias", "call it before");
-    EXPECT(BUILT, gf_net_input_grad(net, 1), GF_ERROR_ORDER, "gf_net_input_grad", "call it before");
-    EXPECT(BUILT, gf_net_threads(net, 1), GF_ERROR_ORDER, "gf_net_threads", "call it before");
-    EXPECT(BUILT, gf_net_probe(net, GF_PROBE_ALL), GF_ERROR_ORDER, "gf_net_probe", "call it before");
+    EXPECT(BUILT, gf_net_set_init(net, gf_init_zero(), gf_init_zero()), GF_ERROR_ORDER, "gf_net_set_init", "call it before");
+    EXPECT(BUILT, gf_net_set_bias(net, 0), GF_ERROR_ORDER, "gf_net_set_bias", "call it before");
+    EXPECT(BUILT, gf_net_set_input_grad(net, 1), GF_ERROR_ORDER, "gf_net_set_input_grad", "call it before");
+    EXPECT(BUILT, gf_net_set_threads(net, 1), GF_ERROR_ORDER, "gf_net_set_threads", "call it before");
+    EXPECT(BUILT, gf_net_set_probe(net, GF_PROBE_ALL), GF_ERROR_ORDER, "gf_net_set_probe", "call it before");
     gf_net *empty = gf_net_create(gf_vector(3), 4, 1);
     gf_net_build(empty);
     expect_error("gf_net_build without layers", empty, GF_ERROR_ORDER, "no layers", "add some");
@@ -322,7 +327,7 @@ static void bad_steps(void) {
     EXPECT(BACKWARDED, gf_net_clip_grad_norm(net, NAN), GF_ERROR_ARGUMENT, "max_norm is nan", "more than 0");
     EXPECT(BUILT, gf_net_predict(net, NULL, NULL), GF_ERROR_ARGUMENT, "x is NULL", "needs data");
     EXPECT(BUILT, gf_net_predict(net, nan_input, NULL), GF_ERROR_NONFINITE, "in input", "check the sample");
-    EXPECT(BUILT, (gf_net_params(net)[20] = NAN, gf_net_predict(net, inputs, NULL)), GF_ERROR_NONFINITE, "in dense2",
+    EXPECT(BUILT, (gf_net_describe(net).params[20] = NAN, gf_net_predict(net, inputs, NULL)), GF_ERROR_NONFINITE, "in dense2",
            "weights");
     // A refused forward leaves nothing of the step before for backward to take up.
     EXPECT(BACKWARDED, (gf_net_forward(net, inputs, 9, GF_TRAIN), gf_net_clear_error(net), gf_net_backward(net),
@@ -401,7 +406,7 @@ static void bad_optimisers(void) {
            "before gf_optim_init");
     EXPECT(BACKWARDED, (sgd.config.momentum = 0.9, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "momentum 0.9",
            "before gf_optim_init");
-    EXPECT(BACKWARDED, (gf_net_grads(net)[3] = NAN, gf_optim_step(&sgd, net)), GF_ERROR_NONFINITE, "norm is nan",
+    EXPECT(BACKWARDED, (gf_net_describe(net).grads[3] = NAN, gf_optim_step(&sgd, net)), GF_ERROR_NONFINITE, "norm is nan",
            "lower the learning rate");
     REFUSED(isnan(gf_lr_step(1, 3, 0, 0.5)), "every 0", "1 or more");
     REFUSED(isnan(gf_lr_step(1, -3, 2, 0.5)), "epoch -3", "0 or more");
@@ -410,7 +415,7 @@ static void bad_optimisers(void) {
 }
 
 static void bad_queries(void) {
-    double map[64], norms[8];
+    double map[64];
     char text[16];
     TEST("errors: tensors, instruments and kernels");
     EXPECT(NEW, gf_net_tensor(net, "dense1.weight"), GF_ERROR_ORDER, "gf_net_tensor", "gf_net_build; call that");
@@ -422,9 +427,7 @@ static void bad_queries(void) {
     EXPECT(BUILT, gf_net_tensor_at(net, -1), GF_ERROR_ARGUMENT, "index -1", "0..3");
     EXPECT(BUILT, gf_net_tensor_at(net, 4), GF_ERROR_ARGUMENT, "index 4", "0..3");
     EXPECT(LOSS, gf_net_measure(net), GF_ERROR_ORDER, "gf_net_measure", "gf_net_backward");
-    EXPECT(BACKWARDED, gf_net_measure(net), GF_ERROR_ORDER, "no instruments", "gf_net_probe before gf_net_build");
-    EXPECT(NEW, gf_net_dead_reset(net, 1), GF_ERROR_ORDER, "gf_net_dead_reset", "gf_net_build; call that");
-    EXPECT(BACKWARDED, gf_net_dead_reset(net, 1), GF_ERROR_ORDER, "no instruments", "gf_net_probe before gf_net_build");
+    EXPECT(BACKWARDED, gf_net_measure(net), GF_ERROR_ORDER, "no instruments", "gf_net_set_probe before gf_net_build");
     EXPECT(BACKWARDED, gf_net_verdict(net, NULL, 16), GF_ERROR_ARGUMENT, "text is NULL", "needs room");
     EXPECT(BACKWARDED, gf_net_verdict(net, text, 0), GF_ERROR_ARGUMENT, "size 0", "needs room");
     EXPECT(BACKWARDED, gf_net_verdict(net, text, sizeof text), GF_ERROR_ORDER, "gf_net_verdict",
@@ -433,12 +436,8 @@ static void bad_queries(void) {
     EXPECT(BACKWARDED, gf_net_gradient_map(net, -1, map), GF_ERROR_ARGUMENT, "layer -1", "0 to 2");
     EXPECT(BACKWARDED, gf_net_gradient_map(net, 3, map), GF_ERROR_ARGUMENT, "layer 3", "0 to 2");
     EXPECT(BACKWARDED, gf_net_gradient_map(net, 0, NULL), GF_ERROR_ARGUMENT, "map NULL", "room for its pixels");
-    EXPECT(LOSS, gf_net_filter_norms(net, 1, norms), GF_ERROR_ORDER, "gf_net_filter_norms", "gf_net_backward");
-    EXPECT(BACKWARDED, gf_net_filter_norms(net, 0, norms), GF_ERROR_ARGUMENT, "affine layer 0", "1 to 2");
-    EXPECT(BACKWARDED, gf_net_filter_norms(net, 3, norms), GF_ERROR_ARGUMENT, "affine layer 3", "1 to 2");
-    EXPECT(BACKWARDED, gf_net_filter_norms(net, 1, NULL), GF_ERROR_ARGUMENT, "norms NULL", "norm per filter");
-    EXPECT(BUILT, gf_net_force_kernels(net, "abacus"), GF_ERROR_NOT_FOUND, "\"abacus\"", "plain is always there");
-    EXPECT(BUILT, gf_net_force_kernels(net, NULL), GF_ERROR_NOT_FOUND, "NULL", "plain is always there");
+    EXPECT(BUILT, gf_net_set_backend(net, "abacus"), GF_ERROR_NOT_FOUND, "\"abacus\"", "plain is always there");
+    EXPECT(BUILT, gf_net_set_backend(net, NULL), GF_ERROR_NOT_FOUND, "NULL", "plain is always there");
     gf_net *deep = net_from_words("dense:4 dense:4 dense:4 dense:4 dense:4 dense:4 dense:4", 3, 4, 1);
     gf_net_tensor(deep, "dense9.weight");
     expect_error("a list too long", deep, GF_ERROR_NOT_FOUND, "dense1.weight, dense1.bias, dense2", ", …");
@@ -448,71 +447,37 @@ static void bad_queries(void) {
 static void bad_layer_queries(void) {
     gf_net *net = net_at(BUILT);
     TEST("errors: questions about layers are refused without an error of the net");
-    REFUSED(!gf_net_layer_name(net, -1), "layer -1", "0 to 2");
-    REFUSED(!gf_net_layer_name(net, 3), "layer 3", "0 to 2");
-    REFUSED(gf_shape_size(gf_net_layer_shape(net, 3)) == 0, "layer 3", "0 to 2");
-    REFUSED(gf_shape_size(gf_net_layer_shape(net, -2147483647)) == 0, "layer -2147483647", "0 to 2");
-    REFUSED(!gf_net_layer_output(net, 99), "layer 99", "0 to 2");
-    REFUSED(!gf_net_layer_output(net, 0), "not there", "before gf_net_forward");
-    REFUSED(!gf_net_layer_grad(net, -1), "layer -1", "0 to 2");
-    REFUSED(!gf_net_layer_grad(net, 0), "not there", "before gf_net_backward");
-    REFUSED(!gf_net_probe_at(net, 1), "without probes", "gf_net_probe before gf_net_build");
-    REFUSED(isnan(gf_net_dead_share(net, 1)), "layer 1 of 2", "gf_net_dead_reset(net, 1)");
-    ANSWERS(!gf_net_input_gradient(net) && gf_net_correct(net) == 0 && gf_net_batch(net) == 0);
+    REFUSED(!gf_net_layer(net, -1).name, "layer -1", "0 to 2");
+    REFUSED(!gf_net_layer(net, 3).name, "layer 3", "0 to 2");
+    REFUSED(net_shape_size(gf_net_layer(net, 3).shape) == 0, "layer 3", "0 to 2");
+    REFUSED(net_shape_size(gf_net_layer(net, -2147483647).shape) == 0, "layer -2147483647", "0 to 2");
+    REFUSED(!gf_net_layer(net, 99).output, "layer 99", "0 to 2");
+    ANSWERS(!gf_net_layer(net, 0).output && !gf_net_layer(net, 0).grad);
+    REFUSED(!gf_net_layer(net, -1).grad, "layer -1", "0 to 2");
+    REFUSED(!gf_net_probe(net, 1), "without probes", "gf_net_set_probe before gf_net_build");
+    ANSWERS(!gf_net_describe(net).input_grad && gf_net_correct(net) == 0 && gf_net_describe(net).batch == 0);
     CHECK(gf_net_status(net) == GF_OK);
     gf_net_free(net);
     net = gf_net_create(gf_vector(3), 4, 1);
     gf_net_dense(net, 4), gf_net_act(net, GF_ACT_RELU), gf_net_dense(net, 2);
-    gf_net_probe(net, GF_PROBE_ALL), gf_net_build(net);
-    REFUSED(!gf_net_probe_at(net, 0), "layer 0", "1 to 2");
-    REFUSED(!gf_net_probe_at(net, 3), "layer 3", "1 to 2");
-    gf_net_dead_reset(net, 1), gf_net_forward(net, inputs, 4, GF_EVAL);
-    CHECK(gf_net_dead_share(net, 1) >= 0);
-    REFUSED(isnan(gf_net_dead_share(net, 0)), "layer 0 of 2", "gf_net_probe");
-    REFUSED(isnan(gf_net_dead_share(net, 3)), "layer 3 of 2", "gf_net_probe");
-    REFUSED(isnan(gf_net_dead_share(net, 2)), "layer 2 of 2", "an activation behind");
+    gf_net_set_probe(net, GF_PROBE_ALL), gf_net_build(net);
+    REFUSED(!gf_net_probe(net, 0), "layer 0", "1 to 2");
+    REFUSED(!gf_net_probe(net, 3), "layer 3", "1 to 2");
     gf_net_free(net);
 }
 
 static void bad_records(void) {
-    gf_recorder recorder;
     gf_layer_probe probe;
     gf_real x[3] = {1, 2, 3}, scratch[3];
     size_t count[5] = {0};
-    double out[4];
     gf_histogram histogram = {-1, 1, 1, 5, count, 0, 0};
     gf_net *two = net_from_words("dense:4 tanh dense:2", 3, 4, 1);
-    memset(&recorder, 0, sizeof recorder), memset(&probe, 0, sizeof probe);
+    memset(&probe, 0, sizeof probe);
     TEST("errors: recorders, probe fields, percentiles and histograms");
-    EXPECT(BUILT, gf_recorder_init(NULL, net, 8), GF_ERROR_ARGUMENT, "recorder is NULL", "address of a gf_recorder");
-    EXPECT(NEW, gf_recorder_init(&recorder, net, 8), GF_ERROR_ORDER, "gf_recorder_init", "gf_net_build; call that");
-    EXPECT(BUILT, gf_recorder_init(&recorder, net, 8), GF_ERROR_ARGUMENT, "no probes", "gf_net_probe before");
-    EXPECT(BUILT, gf_recorder_init(&recorder, net, 1), GF_ERROR_ARGUMENT, "1 rows", "at least 2");
-    EXPECT(BUILT, gf_recorder_init(&recorder, net, -2147483647), GF_ERROR_ARGUMENT, "-2147483647 rows", "at least 2");
-    REFUSED((gf_recorder_add(&recorder, two), recorder.rows == 0), "has 0 layers, the net 2", "gf_recorder_init");
-    REFUSED((gf_recorder_add(NULL, two), 1), "0 layers", "gf_recorder_init");
-    REFUSED((gf_recorder_add(&recorder, NULL), 1), "the net 0", "gf_recorder_init");
-    REFUSED(gf_recorder_series(&recorder, 1, "delta.rms", out) == GF_ERROR_NOT_FOUND, "layer 1", "1 to 0");
-    REFUSED(gf_recorder_series(&recorder, 1, "colour", out) == GF_ERROR_NOT_FOUND, "\"colour\"", "delta.rms");
-    REFUSED(gf_recorder_series(&recorder, 1, NULL, out) == GF_ERROR_NOT_FOUND, "NULL", "delta.rms");
-    REFUSED(gf_recorder_series(NULL, 1, "q", out) == GF_ERROR_NOT_FOUND, "layer 1", "1 to 0");
-    REFUSED(gf_recorder_csv(NULL, "x.csv") == GF_ERROR_ARGUMENT, "recorder is empty", "gf_recorder_init");
-    REFUSED(gf_recorder_csv(&recorder, "x.csv") == GF_ERROR_ARGUMENT, "recorder is empty", "gf_recorder_init");
     gf_net *probed = net_at(NEW), *bare = gf_net_create(gf_vector(3), 4, 1);
-    gf_net_probe(probed, GF_PROBE_ALL), gf_net_build(probed);
-    CHECK(gf_recorder_init(&recorder, probed, 4) == GF_OK && recorder.layers == 1);
-    REFUSED((gf_recorder_add(&recorder, NULL), recorder.offered == 0), "has 1 layers, the net 0", "with this net");
-    REFUSED((gf_recorder_add(&recorder, two), recorder.offered == 0), "has 1 layers, the net 2", "with this net");
+    gf_net_set_probe(probed, GF_PROBE_ALL), gf_net_build(probed);
     gf_net_dense(bare, 4), gf_net_build(bare);
-    REFUSED((gf_recorder_add(&recorder, bare), recorder.rows == 0), "has 1 layers, the net 1", "gf_recorder_init");
-    REFUSED(gf_recorder_csv(&recorder, NULL) == GF_ERROR_ARGUMENT, "recorder is given, path NULL", "a file to write");
-    gf_recorder_free(&recorder), gf_recorder_free(NULL);
-    CHECK(gf_recorder_init(&recorder, probed, 1) == GF_ERROR_ARGUMENT && !recorder.probe);
-    expect_error("one row", probed, GF_ERROR_ARGUMENT, "1 rows, probes declared", "at least 2");
     gf_net_free(probed), gf_net_free(bare);
-    REFUSED(isnan(gf_probe_field(NULL, "q")), "probe that is NULL", "gf_probe_field_name");
-    REFUSED(isnan(gf_probe_field(&probe, "delta")), "\"delta\"", "gf_probe_field_name");
-    REFUSED(isnan(gf_probe_field(&probe, NULL)), "NULL", "gf_probe_field_name");
     REFUSED(isnan(gf_percentile_abs(NULL, 3, 50, scratch)), "x is NULL", "two arrays");
     REFUSED(isnan(gf_percentile_abs(x, 3, 50, NULL)), "scratch NULL", "two arrays");
     REFUSED(isnan(gf_percentile_abs(x, 0, 50, scratch)), "n 0", "at least 1");
@@ -531,7 +496,6 @@ static void bad_records(void) {
             GF_ERROR_ARGUMENT, "per_decade 0", "bins = 2");
     REFUSED((histogram.count = NULL, gf_histogram_add(&histogram, x, 3)) == GF_ERROR_ARGUMENT, "count NULL",
             "count[bins]");
-    ANSWERS(!gf_probe_field_name(-1) && !gf_probe_field_name(1000));
     ANSWERS(isnan(gf_stats_of(NULL, 3).l2) && gf_stats_of(NULL, 3).n == 0);
     ANSWERS(isnan(gf_stats_of(x, 0).mean));
     gf_net_free(two);
@@ -570,22 +534,21 @@ static void bad_checks(void) {
 
 static void bad_theory(void) {
     gf_act tanh_act = gf_act_default(GF_ACT_TANH);
-    gf_theory_layer layer = gf_theory_affine(4, 4, 4, gf_init_default(), gf_init_zero());
+    gf_theory_layer layer = gf_theory_affine(4, 4, 4, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_zero());
     TEST("errors: theory");
-    REFUSED(isnan(gf_theory_mean_square(tanh_act, -1)), "q is -1", "0 or more");
-    REFUSED(isnan(gf_theory_mean_square_slope(tanh_act, NAN)), "q is nan", "0 or more");
+    REFUSED(isnan(gf_theory_q_next(tanh_act, -1, 1, 0)), "q is -1", "0 or more");
+    REFUSED(isnan(gf_theory_chi(tanh_act, NAN, 1)), "q is nan", "0 or more");
     REFUSED(isnan(gf_theory_q_next(tanh_act, 1, -2, 0)), "weight_variance is -2", "0 or more");
     REFUSED(isnan(gf_theory_q_next(tanh_act, 1, 1, -3)), "bias_variance is -3", "0 or more");
-    REFUSED(isnan(gf_theory_q_next(tanh_act, -1, 1, 0)), "q is -1", "0 or more");
     REFUSED(isnan(gf_theory_chi(tanh_act, 1, NAN)), "weight_variance is nan", "0 or more");
     REFUSED(isnan(gf_theory_fixed_point(tanh_act, -1, 0).q), "", "0 or more");
     REFUSED(isnan(gf_theory_fixed_point(tanh_act, 1, NAN).q), "", "0 or more");
     REFUSED(isnan(gf_theory_critical(tanh_act, -1)), "bias_variance is -1", "0 or more");
     REFUSED(isnan(gf_theory_critical(tanh_act, INFINITY)), "bias_variance is inf", "0 or more");
-    REFUSED(isnan(gf_theory_mean_square(gf_act_default(GF_ACT_CUSTOM), 1)), "custom", "two functions");
-    REFUSED((gf_theory_affine(0, 4, 4, gf_init_default(), gf_init_zero()), 1), "fan_in 0", "at least 1");
-    REFUSED((gf_theory_affine(4, -4, 4, gf_init_default(), gf_init_zero()), 1), "fan_out -4", "at least 1");
-    REFUSED((gf_theory_affine(4, 4, 0, gf_init_default(), gf_init_zero()), 1), "width 0", "at least 1");
+    REFUSED(isnan(gf_theory_q_next(gf_act_default(GF_ACT_CUSTOM), 1, 1, 0)), "custom", "two functions");
+    REFUSED((gf_theory_affine(0, 4, 4, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_zero()), 1), "fan_in 0", "at least 1");
+    REFUSED((gf_theory_affine(4, -4, 4, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_zero()), 1), "fan_out -4", "at least 1");
+    REFUSED((gf_theory_affine(4, 4, 0, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_zero()), 1), "width 0", "at least 1");
     REFUSED(gf_theory_profile(tanh_act, 1, NULL, 3) == GF_ERROR_ARGUMENT, "NULL", "1 or more");
     REFUSED(gf_theory_profile(tanh_act, 1, &layer, 0) == GF_ERROR_ARGUMENT, "0 layers", "1 or more");
     REFUSED(gf_theory_profile(tanh_act, 1, &layer, -1) == GF_ERROR_ARGUMENT, "-1 layers", "1 or more");
@@ -605,56 +568,23 @@ static void bad_theory(void) {
 
 // What has no net to keep its error in.
 static void bad_values(void) {
-    gf_init init = gf_init_with(GF_INIT_NORMAL, 7);
-    gf_optim_config config = gf_sgd(7);
-    gf_act act = gf_act_with(GF_ACT_ELU, 7);
+    gf_act act = act_of(GF_ACT_ELU, 7);
     gf_real w[4];
-    char gain[400] = "";
     TEST("errors: names, fills and activation functions");
-    REFUSED(gf_init_fill(gf_init_default(), NULL, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "w is NULL", "needs an array");
-    REFUSED(gf_init_fill(gf_init_default(), w, 4, 0, 2, 1, 1) == GF_ERROR_ARGUMENT, "fan_in 0", "at least 1");
-    REFUSED(gf_init_fill(gf_init_default(), w, 4, 2, -2, 1, 1) == GF_ERROR_ARGUMENT, "fan_out -2", "at least 1");
-    REFUSED(gf_init_fill(gf_init_with(GF_INIT_COUNT, 1), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "kind 9",
-            "gf_init_kind");
-    REFUSED(gf_init_fill(gf_init_xavier(NAN), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "gain nan", "a number");
-    REFUSED(gf_init_fill(gf_init_with((gf_init_kind)-1, 1), w, 4, 2, 2, 1, 1) == GF_ERROR_ARGUMENT, "kind -1",
-            "gf_init_kind");
-    REFUSED(!gf_init_from_name("kaimin", &init), "\"kaimin\"", "kaiming kaiming_uniform lecun");
-    REFUSED(!gf_init_from_name("xavier_", &init), "\"xavier_\"", "a gain like xavier_0.5");
-    REFUSED(!gf_init_from_name("xavier_0.5x", &init), "\"xavier_0.5x\"", "a gain like xavier_0.5");
-    REFUSED(!gf_init_from_name("xavier0.5", &init), "\"xavier0.5\"", "a gain like xavier_0.5");
-    REFUSED(!gf_init_from_name("", &init), "\"\"", "there are default xavier");
-    REFUSED(!gf_init_from_name("normal_normal", &init), "\"normal_normal\"", "a gain like xavier_0.5");
-    REFUSED((memset(gain, '9', sizeof gain - 1), memcpy(gain, "xavier_", 7), !gf_init_from_name(gain, &init)),
-            "\"xavier_999", "xavier");  // a number above DBL_MAX
-    REFUSED(!gf_init_from_name(NULL, &init), "(NULL)", "there are default xavier");
-    REFUSED(!gf_init_from_name("xavier", NULL), "\"xavier\"", "out is NULL");
-    CHECK(init.kind == GF_INIT_NORMAL && init.gain == 7);
-    REFUSED(!gf_optim_from_name("adamx", 1, &config), "\"adamx\"", "sgd momentum adam adamw rmsprop");
-    REFUSED(!gf_optim_from_name(NULL, 1, &config), "(NULL)", "sgd momentum adam adamw rmsprop");
-    REFUSED(!gf_optim_from_name("sgd", 1, NULL), "\"sgd\"", "out is NULL");
-    CHECK(config.lr == 7);
-    ANSWERS(gf_optim_from_name("momentum", 1, &config) && config.kind == GF_SGD && config.momentum == 0.9);
     REFUSED(!gf_act_from_name("rely", &act), "\"rely\"", "relu leaky_relu");
     REFUSED(!gf_act_from_name("elu_x", &act), "\"elu_x\"", "leaky_relu_0.2");
-    REFUSED(!gf_act_from_name(NULL, &act), "(NULL)", "identity sigmoid");
-    REFUSED(!gf_act_from_name("relu", NULL), "\"relu\"", "out is NULL");
+    REFUSED(!gf_act_from_name(NULL, &act), "gf_act_from_name", "name is NULL");
+    REFUSED(!gf_act_from_name("relu", NULL), "gf_act_from_name", "out is NULL");
     CHECK(act.kind == GF_ACT_ELU && act.param == 7);
     REFUSED(isnan(gf_act_value(gf_act_default((gf_act_kind)99), 1)), "kind 99 is no activation", "gf_act_kind");
     REFUSED(isnan(gf_act_derivative(gf_act_custom("half", one, NULL), 1)), "lacks a function", "two functions");
-    ANSWERS(!strcmp(gf_act_name((gf_act_kind)-1), "?") && !strcmp(gf_act_describe(GF_ACT_COUNT)->name, "?"));
-    ANSWERS(!strcmp(gf_optim_name(GF_OPTIM_COUNT), "?") && !strcmp(gf_optim_name((gf_optim_kind)-1), "?"));
-    ANSWERS(!strcmp(gf_init_name((gf_init_kind)-1), "?") && !strcmp(gf_init_name(GF_INIT_COUNT), "?"));
-    ANSWERS(!strcmp(gf_status_text(GF_STATUS_COUNT), "unknown status"));
-    ANSWERS(!strcmp(gf_status_text((gf_status)-1), "unknown status"));
-    ANSWERS(gf_shape_size(gf_image(1, -1, 1)) == 0 && gf_shape_size(gf_vector(0)) == 0);
-    ANSWERS(gf_act_flat(gf_act_default(GF_ACT_TANH), NULL, 9) == 0);
-    ANSWERS(gf_act_saturated(gf_act_default(GF_ACT_TANH), NAN) == 0);
+    ANSWERS(!strcmp(gf_act_default((gf_act_kind)-1).name, "?") &&
+            !strcmp(gf_act_describe(gf_act_default(GF_ACT_COUNT)).name, "?"));
     w[0] = 5;
     gf_act_forward(gf_act_default(GF_ACT_TANH), NULL, w, 4), gf_act_forward(gf_act_default(GF_ACT_TANH), w, NULL, 4);
     gf_act_backward(gf_act_default(GF_ACT_TANH), NULL, w, w, 4), gf_act_backward(gf_act_default(GF_ACT_TANH), w, NULL,
                     w, 4);
-    gf_act_backward(gf_act_default(GF_ACT_TANH), w, w, NULL, 4), gf_random_shuffle(NULL, 4, 1, 1);
+    gf_act_backward(gf_act_default(GF_ACT_TANH), w, w, NULL, 4);
     ANSWERS(w[0] == 5);
 }
 
@@ -681,12 +611,6 @@ static void bad_arrays(void) {
     ARRAYS((&data, gf_vector(3), SIZE_MAX / 2, x, NULL, 0, x, 1), GF_ERROR_MEMORY, "samples of 3", "take fewer");
     ARRAYS((&data, gf_vector(1), SIZE_MAX / 2, x, NULL, 0, x, 3), GF_ERROR_MEMORY, "samples of 1", "take fewer");
 #undef ARRAYS
-    REFUSED(gf_data_digits(NULL, 5, 1) == GF_ERROR_ARGUMENT, "gf_data_digits: data is NULL", "must point");
-    REFUSED(gf_data_digits(&data, 0, 1) == GF_ERROR_ARGUMENT, "count is 0", "at least one");
-    REFUSED(gf_data_digits(&data, SIZE_MAX, 1) == GF_ERROR_MEMORY, "samples of 784", "take fewer");
-    REFUSED(gf_data_textures(NULL, 5, 1) == GF_ERROR_ARGUMENT, "gf_data_textures: data is NULL", "must point");
-    REFUSED(gf_data_textures(&data, 0, 1) == GF_ERROR_ARGUMENT, "count is 0", "at least one");
-    REFUSED(gf_data_textures(&data, SIZE_MAX / 4, 1) == GF_ERROR_MEMORY, "samples of 3072", "take fewer");
     REFUSED(gf_data_xor(NULL, 5, 0, 0, 1) == GF_ERROR_ARGUMENT, "gf_data_xor: data is NULL", "must point");
     REFUSED(gf_data_xor(&data, 0, 0, 0, 1) == GF_ERROR_ARGUMENT, "count is 0", "at least one");
     REFUSED(gf_data_xor(&data, 5, -1, 0, 1) == GF_ERROR_ARGUMENT, "noise is -1", "at most 1e30");
@@ -750,15 +674,15 @@ static void bad_sets(void) {
     wide.shape = gf_vector(5);
     REFUSED(gf_data_normalize(&wide, zero, unit, 5) == GF_ERROR_ARGUMENT, "channels is 5", "expected 1 (for all)");
     CHECK(strstr(gf_last_error(), "as many") == NULL);
-    REFUSED(gf_data_normalize(&data, unknown, unit, 1) == GF_ERROR_ARGUMENT, "mean nan", "must be above 0");
-    REFUSED(gf_data_normalize(&data, zero, zero, 1) == GF_ERROR_ARGUMENT, "std 0", "must be above 0");
-    REFUSED(gf_data_normalize(&data, zero, minus, 1) == GF_ERROR_ARGUMENT, "std -1", "must be above 0");
-    REFUSED(gf_data_normalize(&data, zero, infinite, 1) == GF_ERROR_ARGUMENT, "std inf", "must be above 0");
+    REFUSED(gf_data_normalize(&data, unknown, unit, 1) == GF_ERROR_ARGUMENT, "mean nan", "std above 0");
+    REFUSED(gf_data_normalize(&data, zero, zero, 1) == GF_ERROR_ARGUMENT, "std 0", "std above 0");
+    REFUSED(gf_data_normalize(&data, zero, minus, 1) == GF_ERROR_ARGUMENT, "std -1", "std above 0");
+    REFUSED(gf_data_normalize(&data, zero, infinite, 1) == GF_ERROR_ARGUMENT, "std inf", "std above 0");
     REFUSED(gf_data_standardize(NULL, NULL) == GF_ERROR_ARGUMENT, "data is NULL", "must point");
     REFUSED(gf_data_standardize(&data, &empty) == GF_ERROR_ARGUMENT, "empty", "load or make it first");
     REFUSED((other.shape = gf_vector(2), gf_data_standardize(&data, &other)) == GF_ERROR_ARGUMENT, "shape",
             "gf_data_normalize");
-    REFUSED(gf_data_split(NULL, 0.5, 1, &first, &rest) == GF_ERROR_ARGUMENT, "all is NULL", "must point");
+    REFUSED(gf_data_split(NULL, 0.5, 1, &first, &rest) == GF_ERROR_ARGUMENT, "is NULL", "must point");
     REFUSED(gf_data_split(&data, 0.5, 1, NULL, &rest) == GF_ERROR_ARGUMENT, "first is NULL", "must point");
     REFUSED(gf_data_split(&data, 0.5, 1, &first, &first) == GF_ERROR_ARGUMENT, "gf_data_split", "must be three");
     REFUSED(gf_data_split(&data, 0.5, 1, &data, &rest) == GF_ERROR_ARGUMENT, "gf_data_split", "must be three");
@@ -772,17 +696,13 @@ static void bad_sets(void) {
     REFUSED(gf_data_split(&data, NAN, 1, &first, &rest) == GF_ERROR_ARGUMENT, "share nan", "between 0 and 1");
     REFUSED(gf_data_split(&data, -3, 1, &first, &rest) == GF_ERROR_ARGUMENT, "share -3", "between 0 and 1");
     REFUSED(gf_data_split(&empty, 0.5, 1, &first, &rest) == GF_ERROR_ARGUMENT, "empty", "load or make it first");
-    REFUSED(gf_data_take(NULL, 3) == GF_ERROR_ARGUMENT, "data is NULL", "must point");
-    REFUSED(gf_data_take(&data, 0) == GF_ERROR_ARGUMENT, "count is 0", "1..4");
-    REFUSED(gf_data_take(&data, 5) == GF_ERROR_ARGUMENT, "count is 5", "1..4");
-    REFUSED(gf_data_take(&empty, 1) == GF_ERROR_ARGUMENT, "count is 1", "1..0");
     REFUSED(gf_data_sample(NULL, 0, x) == GF_ERROR_ARGUMENT, "data is NULL", "must point");
     REFUSED(gf_data_sample(&data, 4, x) == GF_ERROR_ARGUMENT, "index is 4", "0..3");
     REFUSED(gf_data_sample(&data, (size_t)-1, x) == GF_ERROR_ARGUMENT, sizeof(size_t) == 4 ? "is 4294967295" :
             "is 18446744073709551615", "0..3");
     REFUSED(gf_data_sample(&data, 0, NULL) == GF_ERROR_ARGUMENT, "x is NULL", "must point");
-    REFUSED((data.std[1] = 0, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std 0", "must be above 0");
-    REFUSED((data.std[1] = INFINITY, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std inf", "must be above 0");
+    REFUSED((data.std[1] = 0, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std 0", "std above 0");
+    REFUSED((data.std[1] = INFINITY, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "std inf", "std above 0");
     REFUSED((data.mean[0] = NAN, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "mean nan", "channel 0");
     REFUSED((data.shape.height = 0, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "empty", "check the status");
     REFUSED((sound_set(&data)->values = NULL, gf_data_sample(&data, 0, x)) == GF_ERROR_ARGUMENT, "empty",
@@ -807,18 +727,14 @@ static void bad_batches(void) {
     REFUSED((data.count = (size_t)1 << 40, gf_batches_init(&batches, &data, 2, 1, 0)) == GF_ERROR_ARGUMENT,
             "1099511627776 samples", "2^32 - 1");
 #endif
-    REFUSED(gf_batches_next(&none) == 0, "not initialised", "call gf_batches_init");
-    REFUSED(gf_batches_next(NULL) == 0, "not initialised", "call gf_batches_init");
-    REFUSED(gf_batches_seek(NULL, 0, 0) == GF_ERROR_ARGUMENT, "batches is NULL", "must point");
-    REFUSED(gf_batches_seek(&none, 0, 0) == GF_ERROR_ORDER, "not initialised", "call gf_batches_init");
+    REFUSED(gf_batches_next(&none) == 0, "gf_batches_next", "call gf_batches_init");
+    REFUSED(gf_batches_next(NULL) == 0, "gf_batches_next", "call gf_batches_init");
     data.count = 4, data.shape = gf_image(1 << 3, 1 << 30, 1 << 30);  // 4 samples of 2^63 numbers
     if (sizeof(size_t) == 8)
         CHECK(gf_batches_init(&batches, &data, 4, 1, 0) == GF_ERROR_MEMORY && !batches.order);
     data.shape = gf_vector(3);
     CHECK(gf_batches_init(&batches, &data, 3, 1, GF_SHUFFLE) == GF_OK);
-    REFUSED(gf_batches_seek(&batches, -1, 0) == GF_ERROR_ARGUMENT, "epoch -1", "0 or more");
-    REFUSED(gf_batches_seek(&batches, 0, 5) == GF_ERROR_ARGUMENT, "sample 5", "0..4");
-    ANSWERS(gf_batches_per_epoch(NULL) == 0 && gf_batches_per_epoch(&none) == 0);
+    ANSWERS(none.per_epoch == 0);
     gf_batches_free(&batches), gf_batches_free(NULL), gf_batches_free(&none);
 }
 
@@ -831,16 +747,17 @@ static void bad_evaluations(void) {
     EVALUATE(NEW, (void)0, GF_LOSS_CROSS_ENTROPY, GF_ERROR_ORDER, "gf_net_evaluate", "gf_net_build; call that");
     EVALUATE(BUILT, (void)0, GF_LOSS_COUNT, GF_ERROR_ARGUMENT, "loss 3", "gf_loss_kind's 0..2");
     EVALUATE(BUILT, (void)0, (gf_loss_kind)-1, GF_ERROR_ARGUMENT, "loss -1", "gf_loss_kind's 0..2");
-    EVALUATE(BUILT, (void)0, GF_LOSS_MSE, GF_ERROR_SHAPE, "0 targets each", "needs targets");
+    EVALUATE(BUILT, (void)0, GF_LOSS_MSE, GF_ERROR_SHAPE, "0 targets", "needs targets");
     EVALUATE(BUILT, data.labels = NULL, GF_LOSS_CROSS_ENTROPY, GF_ERROR_SHAPE, "without labels", "needs labels");
-    EVALUATE(BUILT, data.shape = gf_vector(2), GF_LOSS_CROSS_ENTROPY, GF_ERROR_SHAPE, "samples of 2", "takes 3");
+    EVALUATE(BUILT, data.shape = gf_vector(2), GF_LOSS_CROSS_ENTROPY, GF_ERROR_SHAPE, "2 values a sample", "takes 3");
     EVALUATE(BUILT, data.labels[2] = 7, GF_LOSS_CROSS_ENTROPY, GF_ERROR_ARGUMENT, "label 7 of sample 2", "0..1");
-    EVALUATE(BUILT, data.std[0] = 0, GF_LOSS_CROSS_ENTROPY, GF_ERROR_ARGUMENT, "std 0", "must be above 0");
+    EVALUATE(BUILT, data.std[0] = 0, GF_LOSS_CROSS_ENTROPY, GF_ERROR_ARGUMENT, "std 0", "std above 0");
     EVALUATE(BUILT, (data.targets = data.values, data.outputs = 3), GF_LOSS_BCE, GF_ERROR_SHAPE, "3 targets",
              "gives 2");
 #undef EVALUATE
-    EXPECT(BUILT, gf_net_evaluate(net, NULL, GF_LOSS_MSE, NULL), GF_ERROR_SHAPE, "0 samples", "takes 3");
-    EXPECT(BUILT, gf_net_evaluate(net, &empty, GF_LOSS_CROSS_ENTROPY, NULL), GF_ERROR_SHAPE, "0 samples", "takes 3");
+    EXPECT(BUILT, gf_net_evaluate(net, NULL, GF_LOSS_MSE, NULL), GF_ERROR_ARGUMENT, "data is NULL", "must point");
+    EXPECT(BUILT, gf_net_evaluate(net, &empty, GF_LOSS_CROSS_ENTROPY, NULL), GF_ERROR_ARGUMENT, "empty",
+           "load or make it first");
 }
 
 static void bad_checkpoints(void) {
@@ -852,9 +769,9 @@ static void bad_checkpoints(void) {
     EXPECT(NEW, gf_net_load(net, NULL, NULL, "x.gf"), GF_ERROR_ORDER, "gf_net_load", "gf_net_build; call that");
     EXPECT(BUILT, gf_net_save(net, NULL, NULL, NULL), GF_ERROR_ARGUMENT, "path is NULL", "name a file");
     EXPECT(BUILT, gf_net_load(net, NULL, NULL, NULL), GF_ERROR_ARGUMENT, "path is NULL", "name a file");
-    EXPECT(BUILT, gf_net_save(net, &other, NULL, "x.gf"), GF_ERROR_ARGUMENT, "for 0 parameters, the net has 26",
+    EXPECT(BUILT, gf_net_save(net, &other, NULL, "x.gf"), GF_ERROR_ORDER, "for 0 parameters, net has 26",
            "gf_optim_init");
-    EXPECT(BUILT, gf_net_load(net, &other, NULL, "x.gf"), GF_ERROR_ARGUMENT, "for 0 parameters, the net has 26",
+    EXPECT(BUILT, gf_net_load(net, &other, NULL, "x.gf"), GF_ERROR_ORDER, "for 0 parameters, net has 26",
            "gf_optim_init");
     EXPECT(BUILT, gf_net_save(net, NULL, &none, "x.gf"), GF_ERROR_ARGUMENT, "batches", "gf_batches_init");
     EXPECT(BUILT, gf_net_load(net, NULL, &none, "x.gf"), GF_ERROR_ARGUMENT, "batches", "gf_batches_init");
@@ -869,7 +786,6 @@ static void after_an_error(void) {
     gf_net *net = net_at(BACKWARDED);
     gf_dataset data;
     gf_check check;
-    gf_recorder recorder;
     double numbers[8];
     char text[80];
     char first[500];
@@ -897,17 +813,14 @@ static void after_an_error(void) {
     AFTER(!gf_net_tensor(net, "dense1.weight"));
     AFTER(!gf_net_tensor_at(net, 0));
     AFTER(gf_net_measure(net) == GF_ERROR_ARGUMENT);
-    AFTER((text[0] = 'x', gf_net_verdict(net, text, sizeof text)) == GF_ERROR_ARGUMENT && text[0] == '\0');
+    AFTER((text[0] = '\0', gf_net_verdict(net, text, sizeof text)) == GF_ERROR_ARGUMENT && strstr(text, "x is NULL"));
     AFTER(gf_net_gradient_map(net, 0, numbers) == GF_ERROR_ARGUMENT);
-    AFTER(gf_net_filter_norms(net, 1, numbers) == GF_ERROR_ARGUMENT);
-    AFTER(gf_recorder_init(&recorder, net, 4) == GF_ERROR_ARGUMENT);
-    AFTER(gf_recorder_init(NULL, net, 4) == GF_ERROR_ARGUMENT && strstr(gf_last_error(), "recorder is NULL"));
     AFTER(gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check) == GF_ERROR_ARGUMENT);
     AFTER(isnan(gf_net_evaluate(net, &data, GF_LOSS_CROSS_ENTROPY, NULL).loss));
     AFTER(gf_net_save(net, NULL, NULL, "after.gf") == GF_ERROR_ARGUMENT);
     AFTER(gf_net_load(net, NULL, NULL, "after.gf") == GF_ERROR_ARGUMENT);
     AFTER(gf_net_build(net) == GF_ERROR_ARGUMENT);
-    AFTER((gf_net_dense(net, 3), gf_net_layer_count(net)) == 3);
+    AFTER((gf_net_dense(net, 3), gf_net_describe(net).layer_count) == 3);
     AFTER(gf_net_mark(net) == 0);
 #undef AFTER
     gf_net_free(net);
@@ -920,9 +833,10 @@ static void test_null_net(void) {
     TEST("errors: a NULL net is an error and not a crash");
     gf_net_free(NULL), gf_optim_free(NULL), gf_net_clear_error(NULL);
     gf_net_dense(NULL, 3), gf_net_act(NULL, GF_ACT_TANH), gf_net_dropout(NULL, 0.5), gf_net_batch_norm(NULL);
-    gf_net_layer_norm(NULL), gf_net_add_from(NULL, 1), gf_net_add_projected(NULL, 1), gf_net_no_bias(NULL, 1);
-    gf_net_init(NULL, gf_init_zero(), gf_init_zero()), gf_net_threads(NULL, 1), gf_net_input_grad(NULL, 1);
-    gf_net_probe(NULL, GF_PROBE_ALL), gf_net_dead_reset(NULL, 1), gf_net_summary(NULL);
+    gf_net_layer_norm(NULL), gf_net_add_from(NULL, 1), gf_net_add_projected(NULL, 1), gf_net_set_bias(NULL, 1);
+    gf_net_set_init(NULL, gf_init_zero(), gf_init_zero()), gf_net_set_threads(NULL, 1), gf_net_set_input_grad(NULL, 1);
+    gf_net_set_probe(NULL, GF_PROBE_ALL);
+    gf_net_summary(NULL);
     CHECK(gf_net_mark(NULL) == 0);
     CHECK(gf_net_build(NULL) == GF_ERROR_ARGUMENT && gf_net_status(NULL) == GF_ERROR_ARGUMENT);
     CHECK_TEXT(gf_net_error(NULL), "NULL");
@@ -933,19 +847,15 @@ static void test_null_net(void) {
     CHECK(gf_net_backward(NULL) == GF_ERROR_ARGUMENT && isnan(gf_net_grad_norm(NULL)) &&
           isnan(gf_net_clip_grad_norm(NULL, 1)));
     CHECK(gf_net_predict(NULL, inputs, NULL) == -1 && gf_net_correct(NULL) == 0);
-    CHECK(gf_net_param_count(NULL) == 0 && !gf_net_params(NULL) && !gf_net_grads(NULL) &&
-          gf_net_tensor_count(NULL) == 0);
-    CHECK(!gf_net_tensor_at(NULL, 0) && !gf_net_tensor(NULL, "dense1.weight") && gf_net_layer_count(NULL) == 0);
-    CHECK(!gf_net_layer_name(NULL, 0) && !gf_net_layer_output(NULL, 0) && !gf_net_layer_grad(NULL, 0));
-    CHECK(!gf_net_input_gradient(NULL) && gf_net_batch(NULL) == 0 && gf_net_step_count(NULL) == 0 &&
-          gf_net_bytes(NULL) == 0);
-    CHECK(gf_net_kernels(NULL) != NULL && gf_net_force_kernels(NULL, "plain") == GF_ERROR_ARGUMENT);
+    const gf_net_info none = gf_net_describe(NULL);
+    CHECK(none.param_count == 0 && !none.params && !none.grads && !none.input_grad && none.tensor_count == 0);
+    CHECK(none.layer_count == 0 && none.affine_count == 0 && none.batch == 0 && none.step == 0 && none.bytes == 0);
+    CHECK(!none.nonfinite.found && !gf_net_tensor_at(NULL, 0) && !gf_net_tensor(NULL, "dense1.weight"));
+    CHECK(!gf_net_layer(NULL, 0).name && gf_net_set_backend(NULL, "plain") == GF_ERROR_ARGUMENT);
     CHECK(gf_optim_init(&optim, NULL, gf_sgd(1)) == GF_ERROR_ARGUMENT &&
           gf_optim_step(&optim, NULL) == GF_ERROR_ARGUMENT);
-    CHECK(gf_net_measure(NULL) == GF_ERROR_ARGUMENT && gf_net_affine_count(NULL) == 0 && !gf_net_probe_at(NULL, 1));
-    CHECK(!gf_net_first_nonfinite(NULL).found && isnan(gf_net_dead_share(NULL, 1)));
-    CHECK(gf_net_verdict(NULL, text, sizeof text) != GF_OK && gf_recorder_init(NULL, NULL, 4) == GF_ERROR_ARGUMENT);
-    CHECK_TEXT(gf_last_error(), "gf_recorder_init: recorder is NULL");
+    CHECK(gf_net_measure(NULL) == GF_ERROR_ARGUMENT && !gf_net_probe(NULL, 1));
+    CHECK(gf_net_verdict(NULL, text, sizeof text) != GF_OK);
     CHECK(gf_net_save(NULL, NULL, NULL, "none") == GF_ERROR_ARGUMENT &&
           gf_net_load(NULL, NULL, NULL, "none") == GF_ERROR_ARGUMENT);
 }
@@ -956,11 +866,11 @@ static void test_sticky(void) {
     gf_real before[26];
     TEST("errors are sticky");
     gf_net *net = net_at(NEW);
-    CHECK(gf_net_param_count(net) == 0 && !gf_net_params(net));  // not before gf_net_build
+    CHECK(gf_net_describe(net).param_count == 0 && !gf_net_describe(net).params);  // not before gf_net_build
     gf_net_free(net), net = net_at(BACKWARDED);
-    CHECK(gf_net_param_count(net) == 26);
+    CHECK(gf_net_describe(net).param_count == 26);
     CHECK(!strcmp(gf_net_error(net), "no error"));
-    memcpy(before, gf_net_params(net), sizeof before);
+    memcpy(before, gf_net_describe(net).params, sizeof before);
     gf_loss_cross_entropy(net, NULL);
     snprintf(first, sizeof first, "%s", gf_net_error(net));
     gf_net_forward(net, inputs, 77, GF_TRAIN);
@@ -972,20 +882,20 @@ static void test_sticky(void) {
     CHECK(gf_optim_step(&sgd, net) == GF_ERROR_ARGUMENT);
     CHECK(gf_net_predict(net, inputs, NULL) == -1);
     CHECK(gf_net_tensor(net, "dense1.weight") == NULL);
-    CHECK(!memcmp(before, gf_net_params(net), sizeof before) && sgd.step == 0 && gf_net_step_count(net) == 0);
+    CHECK(!memcmp(before, gf_net_describe(net).params, sizeof before) && sgd.step == 0 && gf_net_describe(net).step == 0);
     gf_net_clear_error(net);
     CHECK(gf_net_status(net) == GF_OK && !strcmp(gf_net_error(net), "no error"));
     CHECK(gf_net_forward(net, inputs, 4, GF_TRAIN) != NULL);
     CHECK(gf_loss_cross_entropy(net, labels) > 0);
     CHECK(gf_net_backward(net) == GF_OK && gf_optim_step(&sgd, net) == GF_OK);
-    CHECK(memcmp(before, gf_net_params(net), sizeof before) != 0);
+    CHECK(memcmp(before, gf_net_describe(net).params, sizeof before) != 0);
     gf_net_free(net);
     TEST("errors while building keep the first and refuse the rest");
     net = gf_net_create(gf_vector(3), 4, 1);
     gf_net_dense(net, 4), gf_net_dense(net, -1), gf_net_dropout(net, 7), gf_net_dense(net, 2);
     CHECK(gf_net_build(net) == GF_ERROR_ARGUMENT);
     CHECK_TEXT(gf_net_error(net), "layer 2 dense: -1 outputs");
-    CHECK(gf_net_layer_count(net) == 1);
+    CHECK(gf_net_describe(net).layer_count == 1);
     gf_net_free(net);
 }
 

@@ -53,7 +53,7 @@ static void check_family(const family *f, const char *activation, uint64_t numbe
             gf_net_forward(net, x, BATCH, GF_TRAIN); // running statistics of their own for GF_EVAL
             gf_check check =
                 check_net(net, (gf_mode)mode, (gf_loss_kind)loss, mode == GF_TRAIN ? f->zero : NULL, number + 60);
-            size_t coordinates = gf_net_param_count(net) + BATCH * INPUTS;
+            size_t coordinates = gf_net_describe(net).param_count + BATCH * INPUTS;
             total_checked += check.checked, total_skipped += check.skipped;
             if (!(check.worst <= 1e-7))
                 test_fail(__FILE__, __LINE__, "%s, mode %d, loss %d: %s is off by %g", words, mode, loss,
@@ -68,10 +68,10 @@ static void check_family(const family *f, const char *activation, uint64_t numbe
 static void test_families(void) {
     char title[96];
     for (int kind = 0; kind < GF_ACT_CUSTOM; kind++) {
-        snprintf(title, sizeof title, "gradcheck %s, every layer and loss", gf_act_name((gf_act_kind)kind));
+        snprintf(title, sizeof title, "gradcheck %s, every layer and loss", gf_act_default((gf_act_kind)kind).name);
         TEST(title);
         for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-            check_family(&families[f], gf_act_name((gf_act_kind)kind), 100 * ((uint64_t)kind * 64 + f));
+            check_family(&families[f], gf_act_default((gf_act_kind)kind).name, 100 * ((uint64_t)kind * 64 + f));
     }
     TEST("gradcheck skips less than 1 % of the coordinates");
     CHECK(total_checked > 50000);
@@ -92,9 +92,9 @@ static double value_nan(double z) { return NAN * z; }
 static gf_check check_custom(double (*value)(double), double (*slope)(double), const char *zero) {
     gf_net *net = gf_net_create(gf_vector(INPUTS), LARGEST, 7);
     gf_net_dense(net, 6);
-    gf_net_activation(net, gf_act_custom("probe", value, slope));
+    gf_net_act_with(net, gf_act_custom("probe", value, slope));
     gf_net_dense(net, 3);
-    gf_net_input_grad(net, 1);
+    gf_net_set_input_grad(net, 1);
     gf_net_build(net);
     net_hash_params(net, 900, 2);
     gf_check check = check_net(net, GF_TRAIN, GF_LOSS_MSE, zero, 950);
@@ -154,7 +154,7 @@ static void test_kinks(void) {
     gf_check check;
     memset(&check, 0, sizeof check);
     gf_net_dense(net, 3), gf_net_act(net, GF_ACT_RELU), gf_net_dense(net, 1);
-    gf_net_input_grad(net, 1);
+    gf_net_set_input_grad(net, 1);
     gf_net_build(net);
     net_hash_params(net, 77, 2);
     gf_tensor *w = gf_net_tensor(net, "dense1.weight"), *b = gf_net_tensor(net, "dense1.bias");
@@ -163,7 +163,7 @@ static void test_kinks(void) {
     b->value[1] = (gf_real)((double)b->value[1] - (1 - 1e-7));                                                                // z of unit 1 = 1e-7
     CHECK(gf_grad_check(net, x, 1, GF_TRAIN, GF_LOSS_MSE, target, &check) == GF_OK);
     CHECK(check.skipped == 5); // two weights and the bias of unit 1, and both inputs, which reach it
-    CHECK(check.checked == gf_net_param_count(net) + 2 - 5);
+    CHECK(check.checked == gf_net_describe(net).param_count + 2 - 5);
     CHECK(check.worst <= 1e-7);
     gf_net_free(net);
 }
@@ -184,20 +184,20 @@ static void test_state_restored(void) {
         gf_net_forward(net, x, LARGEST, GF_TRAIN), gf_loss_mse(net, targets.mse), gf_net_backward(net);
         if (step < 2) gf_optim_step(&sgd, net);
     }
-    size_t bytes = gf_net_param_count(net) * sizeof(gf_real);
+    size_t bytes = gf_net_describe(net).param_count * sizeof(gf_real);
     gf_real *before = (gf_real *)malloc(2 * bytes), running[2][6], y[LARGEST * 3];
-    memcpy(before, gf_net_params(net), bytes);
-    memcpy(before + gf_net_param_count(net), gf_net_grads(net), bytes);
+    memcpy(before, gf_net_describe(net).params, bytes);
+    memcpy(before + gf_net_describe(net).param_count, gf_net_describe(net).grads, bytes);
     memcpy(running[0], gf_net_tensor(net, "batch_norm1.running_mean")->value, sizeof running[0]);
     memcpy(running[1], gf_net_tensor(net, "batch_norm1.running_var")->value, sizeof running[1]);
     memcpy(y, gf_net_forward(net, x, LARGEST, GF_EVAL), sizeof y);
     for (int mode = GF_TRAIN; mode <= GF_EVAL; mode++) {
         check_net(net, (gf_mode)mode, GF_LOSS_CROSS_ENTROPY, "dense1.bias", 500);
-        CHECK(!memcmp(before, gf_net_params(net), bytes));
-        CHECK(!memcmp(before + gf_net_param_count(net), gf_net_grads(net), bytes));
+        CHECK(!memcmp(before, gf_net_describe(net).params, bytes));
+        CHECK(!memcmp(before + gf_net_describe(net).param_count, gf_net_describe(net).grads, bytes));
         CHECK(!memcmp(running[0], gf_net_tensor(net, "batch_norm1.running_mean")->value, sizeof running[0]));
         CHECK(!memcmp(running[1], gf_net_tensor(net, "batch_norm1.running_var")->value, sizeof running[1]));
-        CHECK(gf_net_step_count(net) == 2);
+        CHECK(gf_net_describe(net).step == 2);
     }
     CHECK(!memcmp(y, gf_net_forward(net, x, LARGEST, GF_EVAL), sizeof y));
     free(before);

@@ -947,7 +947,8 @@ static void test_covered_lines(void) {
     CHECK(ax->items[0].under == 1 && ax->items[1].under == 0 && ax->items[2].under == 0);
     CHECK(plot_locate(ax, 94, wave[94], &px, &py)); // where the line is level
     CHECK(distance_to_color(fig, px, py, 0x0072B2, 4) <= 3 && distance_to_color(fig, px, py, 0xD55E00, 4) <= 1);
-    CHECK_TEXT(plotp_caption_block(fig).line[0], "lies under another");
+    const plotp_block caption = plotp_caption_block(fig);
+    CHECK_TEXT(caption.line[0], "lies under another");
     plot_figure_free(fig);
 }
 
@@ -963,7 +964,8 @@ static void test_captions(void) {
     plot_mean_std(ax, NULL, mean, some, 3, "three seeds", plot_solid(0));
     plot_smooth(plot_axes_at(fig, 0, 1), NULL, wave, N, 0, "loss", plot_solid(0));
     CHECK(plot_check(fig, message, sizeof message));
-    CHECK_TEXT(plotp_caption_block(fig).line[0], "three epochs; bold: moving average of 9 points; band: mean");
+    const plotp_block caption = plotp_caption_block(fig);
+    CHECK_TEXT(caption.line[0], "three epochs; bold: moving average of 9 points; band: mean");
     plot_caption(fig, NULL);
     CHECK(plot_check(fig, message, sizeof message));
     CHECK(strncmp(plotp_caption_block(fig).line[0], "bold", 4) == 0);

@@ -1,7 +1,7 @@
 // test_theory.c: the theory against closed forms, plain sums, random draws, a simulated net and PyTorch's measurements.
 // build: float double
 #include "../gradflow.h"
-#include "test.h"
+#include "nets.h"
 
 #define RANDOM_SEED 7
 #define PI 3.14159265358979323846
@@ -9,6 +9,9 @@
 static const double input_mean_square = 0.108891620;  // of the first 128 MNIST training images, x/255
 
 static gf_act act_of(gf_act_kind kind) { return gf_act_default(kind); }
+static const char *name_of(gf_act_kind kind) { return gf_act_default(kind).name; }
+static double mean_square(gf_act act, double q) { return gf_theory_q_next(act, q, 1, 0); }     // E[φ²]
+static double mean_square_slope(gf_act act, double q) { return gf_theory_chi(act, q, 1); }  // E[φ'²]
 static double phi(double x) { return 0.5 * erfc(-x / sqrt(2.0)); }  // the normal distribution
 static double density(double x) { return exp(-0.5 * x * x) / sqrt(2.0 * PI); }
 
@@ -27,33 +30,40 @@ static double short_line_slope(double z) { return fabs(z) < 1e4 ? 2 : NAN; }
 
 static void test_closed_forms(void) {
     const double qs[] = {1e-8, 0.01, 0.3, 1, 4, 50};
-    gf_act leaky = gf_act_with(GF_ACT_LEAKY_RELU, 0.3), elu = act_of(GF_ACT_ELU), hard = act_of(GF_ACT_HARD_TANH);
+    gf_act leaky = act_of(GF_ACT_LEAKY_RELU), elu = act_of(GF_ACT_ELU), hard = act_of(GF_ACT_HARD_TANH);
     gf_act erf_act = gf_act_custom("erf", erf, erf_slope), sine = gf_act_custom("sine", sin, cos);
     gf_act late = gf_act_custom("late relu", late_relu, late_relu_slope);
+    leaky.param = 0.3;
     TEST("theory closed forms");
     for (size_t i = 0; i < sizeof qs / sizeof *qs; i++) {
         double q = qs[i], s = sqrt(q), a = 0.37 / s;
-        CHECK_RELATIVE(gf_theory_mean_square(act_of(GF_ACT_IDENTITY), q), q, 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(act_of(GF_ACT_IDENTITY), q), 1, 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square(act_of(GF_ACT_RELU), q), q / 2, 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(act_of(GF_ACT_RELU), q), 0.5, 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square(leaky, q), q * (1 + 0.09) / 2, 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(leaky, q), (1 + 0.09) / 2, 1e-12);
-        CHECK_NEAR(gf_theory_mean_square_slope(hard, q), erf(1 / (s * sqrt(2.0))), 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square(hard, q),  // the middle and the two ends
+        CHECK_RELATIVE(mean_square(act_of(GF_ACT_IDENTITY), q), q, 1e-12);
+        CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_IDENTITY), q), 1, 1e-12);
+        CHECK_RELATIVE(mean_square(act_of(GF_ACT_RELU), q), q / 2, 1e-12);
+        CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_RELU), q), 0.5, 1e-12);
+        CHECK_RELATIVE(mean_square(leaky, q), q * (1 + 0.09) / 2, 1e-12);
+        CHECK_RELATIVE(mean_square_slope(leaky, q), (1 + 0.09) / 2, 1e-12);
+        CHECK_NEAR(mean_square_slope(hard, q), erf(1 / (s * sqrt(2.0))), 1e-12);
+        CHECK_RELATIVE(mean_square(hard, q),  // the middle and the two ends
                        q * (erf(1 / (s * sqrt(2.0))) - 2 / s * density(1 / s)) + 2 * phi(-1 / s), 1e-12);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(elu, q), 0.5 + exp(2 * q) * phi(-2 * s), 1e-11);
-        CHECK_NEAR(gf_theory_mean_square(elu, q),
+        CHECK_RELATIVE(mean_square_slope(elu, q), 0.5 + exp(2 * q) * phi(-2 * s), 1e-11);
+        CHECK_NEAR(mean_square(elu, q),
                    q / 2 + exp(2 * q) * phi(-2 * s) - 2 * exp(q / 2) * phi(-s) + 0.5, 1e-11 * q + 1e-15);
-        CHECK_RELATIVE(gf_theory_mean_square(erf_act, q), 2 / PI * asin(2 * q / (1 + 2 * q)), 1e-11);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(erf_act, q), 4 / PI / sqrt(1 + 4 * q), 1e-11);
-        CHECK_RELATIVE(gf_theory_mean_square(sine, q), -0.5 * expm1(-2 * q), 1e-10);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(sine, q), 0.5 * (1 + exp(-2 * q)), 1e-10);
+        CHECK_RELATIVE(mean_square(erf_act, q), 2 / PI * asin(2 * q / (1 + 2 * q)), 1e-11);
+        CHECK_RELATIVE(mean_square_slope(erf_act, q), 4 / PI / sqrt(1 + 4 * q), 1e-11);
+        CHECK_RELATIVE(mean_square(sine, q), -0.5 * expm1(-2 * q), 1e-10);
+        CHECK_RELATIVE(mean_square_slope(sine, q), 0.5 * (1 + exp(-2 * q)), 1e-10);
         if (q < 0.01) continue;  // below, its kink is 3700 standard deviations away
-        CHECK_RELATIVE(gf_theory_mean_square(late, q), (q + 0.37 * 0.37) * phi(-a) - 0.37 * s * density(a), 3e-8);
-        CHECK_RELATIVE(gf_theory_mean_square_slope(late, q), phi(-a), 3e-8);
+        CHECK_RELATIVE(mean_square(late, q), (q + 0.37 * 0.37) * phi(-a) - 0.37 * s * density(a), 3e-8);
+        CHECK_RELATIVE(mean_square_slope(late, q), phi(-a), 3e-8);
     }
-    CHECK_RELATIVE(gf_theory_mean_square_slope(act_of(GF_ACT_ARCTAN), 1), 0.5, 1e-12);
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_ARCTAN), 1), 0.5, 1e-12);
+    TEST("theory at large variances, against 30 digits of mpmath");
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_SOFTPLUS), 100), 0.460740439909057, 1e-11);
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_SOFTPLUS), 1e4), 0.49601123321925062, 1e-11);
+    CHECK_RELATIVE(mean_square(act_of(GF_ACT_SIGMOID), 1e4), 0.49601123320316442, 1e-12);
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_SOFTSIGN), 1e8), 2.6596151893814716e-5, 1e-12);
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_ARCTAN), 1e8), 6.2665706552479809e-5, 1e-12);
 }
 
 // E[f²] by two Gauss points in each of 80000 equal steps; √q is a power of two, so that kinks fall between two steps.
@@ -76,8 +86,8 @@ static void test_every_activation(void) {
             gf_act act = act_of((gf_act_kind)kind);
             double root = roots[i];
             double square = plain_sum(gf_act_value, act, root), slope = plain_sum(gf_act_derivative, act, root);
-            double square_found = gf_theory_mean_square(act, root * root);
-            double slope_found = gf_theory_mean_square_slope(act, root * root);
+            double square_found = mean_square(act, root * root);
+            double slope_found = mean_square_slope(act, root * root);
             if (!(fabs(square_found - square) <= 1e-10 * square) || !(fabs(slope_found - slope) <= 1e-10 * slope))
                 test_fail(__FILE__, __LINE__, "%s at √q = %g: %.12g and %.12g, plain sums %.12g and %.12g", act.name,
                           root, square_found, slope_found, square, slope);
@@ -93,8 +103,8 @@ static void test_every_activation(void) {
             sum += y * y, squares += y * y * y * y;
         }
         sum /= n, error = sqrt((squares / n - sum * sum) / n);
-        if (!(fabs(gf_theory_mean_square(act, q) - sum) <= 4.5 * error))
-            test_fail(__FILE__, __LINE__, "%s: %g, draws %g ± %g", act.name, gf_theory_mean_square(act, q), sum, error);
+        if (!(fabs(mean_square(act, q) - sum) <= 4.5 * error))
+            test_fail(__FILE__, __LINE__, "%s: %g, draws %g ± %g", act.name, mean_square(act, q), sum, error);
     }
 }
 
@@ -102,55 +112,55 @@ static void test_extremes(void) {
     gf_act tanh_act = act_of(GF_ACT_TANH), relu = act_of(GF_ACT_RELU), sigmoid = act_of(GF_ACT_SIGMOID);
     double before = -1, slope_before = 2;
     TEST("theory extreme arguments");
-    CHECK(gf_theory_mean_square(sigmoid, 0) == 0.25);
-    CHECK(gf_theory_mean_square_slope(sigmoid, 0) == 0.0625);
-    CHECK(gf_theory_mean_square(relu, 0) == 0.0);
-    CHECK(gf_theory_mean_square_slope(relu, 0) == 0.5);  // half of the draws are positive, however small q is
-    CHECK_RELATIVE(gf_theory_mean_square_slope(act_of(GF_ACT_SELU), 0),  // λ²(1 + α²)/2
+    CHECK(mean_square(sigmoid, 0) == 0.25);
+    CHECK(mean_square_slope(sigmoid, 0) == 0.0625);
+    CHECK(mean_square(relu, 0) == 0.0);
+    CHECK(mean_square_slope(relu, 0) == 0.5);  // half of the draws are positive, however small q is
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_SELU), 0),  // λ²(1 + α²)/2
                    0.5 * pow(1.0507009873554805, 2) * (1 + pow(1.6732632423543772, 2)), 1e-12);
-    CHECK_RELATIVE(gf_theory_mean_square(tanh_act, 1e-300), 1e-300, 1e-9);
-    CHECK_RELATIVE(gf_theory_mean_square(relu, 1e300), 5e299, 1e-9);
-    CHECK_RELATIVE(gf_theory_mean_square_slope(tanh_act, 1e20), 4.0 / 3 / sqrt(2 * PI) * 1e-10, 1e-6);
-    CHECK_RELATIVE(gf_theory_mean_square_slope(act_of(GF_ACT_RELU6), 1e20), 6 * density(0) * 1e-10, 1e-6);
-    CHECK(gf_theory_mean_square(tanh_act, INFINITY) == 1.0);
-    CHECK(gf_theory_mean_square_slope(tanh_act, INFINITY) == 0.0);
-    CHECK(isinf(gf_theory_mean_square(relu, INFINITY)));
+    CHECK_RELATIVE(mean_square(tanh_act, 1e-300), 1e-300, 1e-9);
+    CHECK_RELATIVE(mean_square(relu, 1e300), 5e299, 1e-9);
+    CHECK_RELATIVE(mean_square_slope(tanh_act, 1e20), 4.0 / 3 / sqrt(2 * PI) * 1e-10, 1e-6);
+    CHECK_RELATIVE(mean_square_slope(act_of(GF_ACT_RELU6), 1e20), 6 * density(0) * 1e-10, 1e-6);
+    CHECK(mean_square(tanh_act, INFINITY) == 1.0);
+    CHECK(mean_square_slope(tanh_act, INFINITY) == 0.0);
+    CHECK(isinf(mean_square(relu, INFINITY)));
     CHECK(gf_theory_q_next(relu, INFINITY, 0, 0.5) == 0.5);  // weights that are 0 carry nothing on
-    CHECK(isinf(gf_theory_mean_square(gf_act_custom("exp", exp, exp), 1e6)));
-    CHECK(gf_theory_mean_square_slope(relu, INFINITY) == 0.5);
+    CHECK(isinf(mean_square(gf_act_custom("exp", exp, exp), 1e6)));
+    CHECK(mean_square_slope(relu, INFINITY) == 0.5);
     for (int kind = 0; kind < (int)GF_ACT_CUSTOM; kind++)
         for (int exponent = -300; exponent <= 300; exponent += 25) {
             double q = pow(10, exponent);
-            if (!isfinite(gf_theory_mean_square(act_of((gf_act_kind)kind), q)) ||
-                !isfinite(gf_theory_mean_square_slope(act_of((gf_act_kind)kind), q)))
-                test_fail(__FILE__, __LINE__, "%s is not finite at q = %g", gf_act_name((gf_act_kind)kind), q);
+            if (!isfinite(mean_square(act_of((gf_act_kind)kind), q)) ||
+                !isfinite(mean_square_slope(act_of((gf_act_kind)kind), q)))
+                test_fail(__FILE__, __LINE__, "%s is not finite at q = %g", name_of((gf_act_kind)kind), q);
         }
     for (double q = 1e-12; q < 1e12; q *= 3) {  // tanh: more variance, larger outputs, smaller slopes
-        double value = gf_theory_mean_square(tanh_act, q), slope = gf_theory_mean_square_slope(tanh_act, q);
+        double value = mean_square(tanh_act, q), slope = mean_square_slope(tanh_act, q);
         CHECK(value > before && value < 1 && slope < slope_before && slope > 0);
         before = value, slope_before = slope;
     }
     TEST("theory NaN in, NaN out");
-    CHECK(isnan(gf_theory_mean_square(tanh_act, NAN)) && isnan(gf_theory_mean_square(tanh_act, -1)));
-    CHECK(isnan(gf_theory_mean_square_slope(tanh_act, -INFINITY)));
+    CHECK(isnan(mean_square(tanh_act, NAN)) && isnan(mean_square(tanh_act, -1)));
+    CHECK(isnan(mean_square_slope(tanh_act, -INFINITY)));
     CHECK(isnan(gf_theory_q_next(tanh_act, 1, -1, 0)) && isnan(gf_theory_q_next(tanh_act, 1, 1, -1)));
     CHECK(isnan(gf_theory_q_next(tanh_act, 1, NAN, 0)) && isnan(gf_theory_chi(tanh_act, 1, NAN)));
-    CHECK(isnan(gf_theory_mean_square(gf_act_custom("none", NULL, NULL), 1)));
-    CHECK(isnan(gf_theory_mean_square(gf_act_custom("nan", nan_everywhere, nan_everywhere), 1)));
+    CHECK(isnan(mean_square(gf_act_custom("none", NULL, NULL), 1)));
+    CHECK(isnan(mean_square(gf_act_custom("nan", nan_everywhere, nan_everywhere), 1)));
     CHECK(isnan(gf_theory_fixed_point(gf_act_custom("nan", nan_everywhere, nan_everywhere), 1, 0).q));
     CHECK(isnan(gf_theory_fixed_point(tanh_act, NAN, 0).chi) && gf_theory_fixed_point(tanh_act, NAN, 0).converged == 0);
     CHECK(isnan(gf_theory_fixed_point(tanh_act, 1, INFINITY).q) && isnan(gf_theory_critical(tanh_act, -1)));
     CHECK(isnan(gf_theory_fixed_point(tanh_act, INFINITY, 0).q));
     CHECK(isnan(gf_theory_fixed_point(gf_act_custom("short", short_line, short_line_slope), 1, 0).q));
     TEST("theory ends on a function without order");  // it promises an end, not a result
-    CHECK(gf_theory_mean_square(gf_act_custom("noise", noise, noise), 1) > 0.1);
-    CHECK(gf_theory_mean_square(gf_act_custom("noise", noise, noise), 1) < 0.6);
+    CHECK(mean_square(gf_act_custom("noise", noise, noise), 1) > 0.1);
+    CHECK(mean_square(gf_act_custom("noise", noise, noise), 1) < 0.6);
 }
 
 static void check_root_chi(gf_act_kind kind, double weight_variance, double expected) {
     gf_propagation p = gf_theory_fixed_point(act_of(kind), weight_variance, 0);
     if (!(fabs(sqrt(p.chi) - expected) <= 0.0005))
-        test_fail(__FILE__, __LINE__, "%s at %g: √χ is %g", gf_act_name(kind), weight_variance, sqrt(p.chi));
+        test_fail(__FILE__, __LINE__, "%s at %g: √χ is %g", name_of(kind), weight_variance, sqrt(p.chi));
 }
 
 static void test_fixed_points(void) {
@@ -207,6 +217,40 @@ static void test_fixed_points(void) {
     CHECK_NEAR(p.q, 0.7934, 5e-5);  // rounding in a custom function costs digits, nothing else
 }
 
+// q from layer to layer, one by one, from q = 1.
+static double iterated(gf_act act, double w, double b) {
+    double q = 1;
+    for (int i = 0; i < 20000; i++) {
+        double next = gf_theory_q_next(act, q, w, b);
+        if (fabs(next - q) < 1e-13 * q || next > 1e12) return next;
+        q = next;
+    }
+    return q;
+}
+
+// A stable and an unstable fixed point that lie close together: q from 1 comes to rest at the first.
+static void test_pairs(void) {
+    const struct {
+        gf_act_kind kind;
+        double w, b;
+    } cases[] = {{GF_ACT_SILU, 2.25, 0.2}, {GF_ACT_SILU, 2.26, 0.2},  {GF_ACT_SILU, 2.27, 0.2},      {GF_ACT_SILU, 2.13, 0.3},
+                 {GF_ACT_SILU, 2.04, 0.4}, {GF_ACT_SILU, 2.274, 0.2}, {GF_ACT_HARD_SWISH, 2.19, 0.3}, {GF_ACT_HARD_SWISH, 2.1945, 0.3}};
+    TEST("theory fixed points are where q comes to rest, layer by layer");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gf_act act = act_of(cases[i].kind);
+        gf_propagation p = gf_theory_fixed_point(act, cases[i].w, cases[i].b);
+        double q = iterated(act, cases[i].w, cases[i].b);
+        CHECK(p.converged && p.chi < 1);
+        CHECK_RELATIVE(p.q, q, 1e-4);
+    }
+    CHECK_NEAR(gf_theory_fixed_point(act_of(GF_ACT_SILU), 2.26, 0.2).q, 1.07979, 1e-5);
+    CHECK_NEAR(gf_theory_fixed_point(act_of(GF_ACT_SILU), 2.26, 0.2).chi, 0.8696, 1e-4);
+    CHECK(gf_theory_fixed_point(act_of(GF_ACT_SILU), 2.2742, 0.2).converged == 0);  // the pair is gone
+    TEST("theory critical lines that end where such a pair meets");
+    CHECK_NEAR(gf_theory_critical(act_of(GF_ACT_SILU), 0.2), 2.27410, 1e-5);
+    CHECK_NEAR(gf_theory_critical(act_of(GF_ACT_HARD_SWISH), 0.3), 2.19461, 1e-5);
+}
+
 static void test_critical(void) {
     gf_act arctan = act_of(GF_ACT_ARCTAN);
     TEST("theory critical lines");
@@ -220,7 +264,7 @@ static void test_critical(void) {
     CHECK_NEAR(gf_theory_fixed_point(arctan, gf_theory_critical(arctan, 0.2), 0.2).chi, 1, 1e-8);
     CHECK(isnan(gf_theory_critical(act_of(GF_ACT_SIGMOID), 0)));  // |φ'| ≤ 1/4, and σw large enough saturates it
     // gelu from q = 1: the signal dies until σw²·E[φ²] + σb² passes 1, where q* jumps and χ with it
-    CHECK_NEAR(gf_theory_critical(act_of(GF_ACT_GELU), 0), 1 / gf_theory_mean_square(act_of(GF_ACT_GELU), 1), 1e-5);
+    CHECK_NEAR(gf_theory_critical(act_of(GF_ACT_GELU), 0), 1 / mean_square(act_of(GF_ACT_GELU), 1), 1e-5);
 }
 
 // The layers of the deep MNIST net: 784-128, twenty times 128-128, 128-10.
@@ -236,7 +280,7 @@ static void test_profile(void) {
     gf_act relu = act_of(GF_ACT_RELU);
     double chi;
     TEST("theory profile by hand");  // relu: E[φ²] = q/2, E[φ'²] = 1/2
-    layers[0] = gf_theory_affine(100, 50, 50, gf_init_default(), gf_init_default());
+    layers[0] = gf_theory_affine(100, 50, 50, gf_init_with(GF_INIT_DEFAULT, 1), gf_init_with(GF_INIT_DEFAULT, 1));
     layers[1] = gf_theory_affine(50, 80, 80, gf_init_kaiming(), gf_init_zero());
     layers[2] = gf_theory_affine(80, 10, 10, gf_init_xavier(0.5), gf_init_with(GF_INIT_NORMAL, 0.2));
     CHECK(gf_theory_profile(relu, 0.6, layers, 3) == GF_OK);
@@ -265,26 +309,48 @@ static void test_profile(void) {
     CHECK(gf_theory_profile(relu, 1, layers, 3) == GF_ERROR_ARGUMENT);
 }
 
-// What the theory takes an initialiser's variance to be, against the weights it makes.
+// Σ w²/n of this tensor of a built net.
+static double mean_square_of(gf_net *net, const char *tensor) {
+    const gf_tensor *w = gf_net_tensor(net, tensor);
+    double sum = 0;
+    for (size_t i = 0; w && i < w->size; i++) sum += (double)w->value[i] * (double)w->value[i];
+    return w ? sum / (double)w->size : NAN;
+}
+
+// What the theory takes an initialiser's variance to be, against the weights and biases that a net starts from: of a
+// dense layer (kernel 0) or a convolution.
+static void check_initialiser(gf_init init, int channels, int outputs, int kernel) {
+    const int area = kernel > 0 ? kernel * kernel : 1, fan_in = channels * area;
+    gf_theory_layer layer = gf_theory_affine(fan_in, outputs * area, outputs, init, init);
+    gf_net *net = gf_net_create(kernel > 0 ? gf_image(channels, 8, 8) : gf_vector(channels), 1, RANDOM_SEED);
+    gf_net_set_init(net, init, init);
+    if (kernel > 0) gf_net_conv2d(net, outputs, kernel, 1, 0);
+    else gf_net_dense(net, outputs);
+    gf_net_build(net);
+    double weight = fan_in * mean_square_of(net, kernel > 0 ? "conv1.weight" : "dense1.weight");
+    double bias = mean_square_of(net, kernel > 0 ? "conv1.bias" : "dense1.bias");
+    double tolerance = init.kind == GF_INIT_ORTHOGONAL ? 1e-5 : 6 / sqrt(fan_in * outputs);
+    double bias_tolerance = init.kind == GF_INIT_ORTHOGONAL ? 1e-5 : 6 / sqrt(outputs);
+    if (!(fabs(layer.weight_variance / weight - 1) < tolerance) ||
+        !(fabs(layer.bias_variance / bias - 1) < bias_tolerance))
+        test_fail(__FILE__, __LINE__, "kind %d, %d to %d, kernel %d: %g and %g, weights %g, biases %g", (int)init.kind,
+                  channels, outputs, kernel, layer.weight_variance, layer.bias_variance, weight, bias);
+    gf_net_free(net);
+}
+
 static void test_initialisers(void) {
-    enum { FAN_IN = 60, FAN_OUT = 90, SIZE = FAN_IN * FAN_OUT };
-    static gf_real w[SIZE];
-    TEST("theory knows the variance of every initialiser");
+    TEST("theory knows the variance of every initialiser, of weights and biases");
     for (int kind = 0; kind < (int)GF_INIT_COUNT; kind++) {
         gf_init init = gf_init_with((gf_init_kind)kind, 1.3);
-        gf_theory_layer layer = gf_theory_affine(FAN_IN, FAN_OUT, FAN_OUT, init, init);
-        double square = 0, bias_square = 0;
-        gf_init_fill(init, w, SIZE, FAN_IN, FAN_OUT, RANDOM_SEED, 1);
-        for (int i = 0; i < SIZE; i++) square += (double)w[i] * (double)w[i];
-        square /= (double)FAN_OUT;
-        if (!(fabs(layer.weight_variance / square - 1) < 0.06))
-            test_fail(__FILE__, __LINE__, "%s: %g, weights %g", gf_init_name(init.kind), layer.weight_variance, square);
-        if (kind == (int)GF_INIT_ORTHOGONAL) continue;  // nobody starts a bias so
-        gf_init_fill(init, w, SIZE - 1, FAN_IN, FAN_OUT, RANDOM_SEED, 2);
-        for (int i = 0; i < SIZE - 1; i++) bias_square += (double)w[i] * (double)w[i];
-        bias_square /= (double)(SIZE - 1);
-        CHECK_RELATIVE(layer.bias_variance, bias_square, 0.06);
+        check_initialiser(init, 60, 900, 0);
+        check_initialiser(init, 900, 60, 0);
+        check_initialiser(init, 16, 320, 3);
     }
+    TEST("theory knows the variance of an orthogonal convolution and of a single unit");
+    check_initialiser(gf_init_with(GF_INIT_ORTHOGONAL, 1), 16, 32, 3);  // 32 rows of 144: more of them per pixel
+    check_initialiser(gf_init_with(GF_INIT_ORTHOGONAL, 2), 2, 30, 3);   // 30 rows of 18
+    check_initialiser(gf_init_with(GF_INIT_ORTHOGONAL, 2), 50, 1, 0);
+    check_initialiser(gf_init_with(GF_INIT_ORTHOGONAL, 2), 5, 1, 3);
 }
 
 enum { NET_LAYERS = 6, NET_WIDEST = 400 };
@@ -343,7 +409,7 @@ static void test_simulated_net(void) {
             double measured = l + 1 < NET_LAYERS ? exp((log_delta[l] - log_delta[l + 1]) / (2 * nets)) : 1;
             if (!(fabs(q[l] / nets / layers[l].q - 1) < 0.1) || !(fabs(measured / layers[l].factor - 1) < 0.05))
                 test_fail(__FILE__, __LINE__, "%s layer %d: q %g, theory %g; factor %g, theory %g",
-                          gf_act_name(kinds[k]), l + 1, q[l] / nets, layers[l].q, measured, layers[l].factor);
+                          name_of(kinds[k]), l + 1, q[l] / nets, layers[l].q, measured, layers[l].factor);
         }
     }
 }
@@ -352,10 +418,9 @@ static void test_simulated_net(void) {
 static void check_deep_profile(const char *name, const char *init_name, const double measured[22]) {
     gf_theory_layer layers[22];
     gf_act act;
-    gf_init init;
+    const gf_init init = net_init(init_name);
     double log_sum = 0;
     CHECK(gf_act_from_name(name, &act) == 1);
-    CHECK(gf_init_from_name(init_name, &init) == 1);
     deep_layers(layers, init, init.kind == GF_INIT_DEFAULT ? init : gf_init_zero());
     CHECK(gf_theory_profile(act, input_mean_square, layers, 22) == GF_OK);
     for (int l = 1; l < 20; l++) {  // the first and the last layer apart
@@ -395,6 +460,7 @@ int main(void) {
     test_every_activation();
     test_extremes();
     test_fixed_points();
+    test_pairs();
     test_critical();
     test_profile();
     test_initialisers();

@@ -111,7 +111,7 @@ static void test_percentiles(void) {
 static void test_signals(void) {
     gf_net *net = gf_net_create(gf_vector(2), 50, 3);
     gf_act act = gf_act_default(GF_ACT_TANH);
-    gf_net_init(net, gf_init_xavier(3), gf_init_zero());
+    gf_net_set_init(net, gf_init_xavier(3), gf_init_zero());
     for (int l = 0; l < 2; l++) {
         gf_net_dense(net, 7);
         gf_net_act(net, GF_ACT_TANH);
@@ -152,7 +152,7 @@ static void test_code_rate(void) {
     for (int k = 0; k < 4; k++) {
         gf_real x[12] = {-3, 0, -1, 0, (gf_real)0.04, 0, 1, 0, (gf_real)1.9, 0, 3, 0};
         gf_net *net = gf_net_create(gf_vector(2), 6, 1);
-        gf_net_init(net, gf_init_zero(), gf_init_zero());
+        gf_net_set_init(net, gf_init_zero(), gf_init_zero());
         gf_net_dense(net, 1);
         gf_net_act(net, kinds[k]);
         gf_net_dense(net, 1);

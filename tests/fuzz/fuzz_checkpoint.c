@@ -49,10 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     for (int i = 0; i < 4; i++) file[size - 1 + (size_t)i] = (uint8_t)(crc32_of(bytes + 1, size - 1) >> 8 * i);
     fuzz_write(path, "checkpoint", file, size + 7);
     gf_net_clear_error(net);
-    FUZZ_CHECK(gf_net_param_count(net) <= 64);
-    memcpy(before, gf_net_params(net), gf_net_param_count(net) * sizeof(gf_real));
+    const gf_net_info info = gf_net_describe(net);
+    FUZZ_CHECK(info.param_count <= 64);
+    memcpy(before, info.params, info.param_count * sizeof(gf_real));
     if (gf_net_load(net, bytes[0] & 1 ? &adam : NULL, bytes[0] & 2 ? &batches : NULL, path) != GF_OK) {
-        FUZZ_CHECK(!memcmp(before, gf_net_params(net), gf_net_param_count(net) * sizeof(gf_real)));
+        FUZZ_CHECK(!memcmp(before, info.params, info.param_count * sizeof(gf_real)));
         FUZZ_CHECK(strcmp(gf_net_error(net), "no error") != 0);
     }
     while (gf_batches_next(&batches)) FUZZ_CHECK(batches.n > 0);
