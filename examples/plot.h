@@ -2391,6 +2391,9 @@ int plot_save(plot_figure *fig, const char *path) {
 #pragma clang attribute pop
 #elif defined(PLOTP_NO_OPTIMIZER)
 #pragma GCC pop_options
+#ifndef __OPTIMIZE__ // gcc's C compiler optimises again, but has forgotten to say so
+#define __OPTIMIZE__ 1
+#endif
 #endif
 #endif // stb_image_write.h is there
 #endif // PLOT_IMPLEMENTATION
