@@ -42,27 +42,41 @@ def variants_of(path):
     return [v for v in build_line(path) if v in VARIANTS] or ["float"]
 
 
+def compiler(variant):
+    return [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline", "-DGF_ASSERT(x)=((void)0)"] + VARIANTS[variant]
+
+
+def library(variant):
+    """The library as an object, compiled once: every test that is linked with it adds to its counts."""
+    folder = os.path.join(BUILD, "library." + variant)
+    path = os.path.join(folder, "library.o")
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.call(compiler(variant) + ["-c", os.path.join(ROOT, "tests", "library.c"), "-o", path], cwd=folder)
+    return path
+
+
 def run(name, variant):
-    """Build and run one test; the parsed answer of gcov, or None."""
+    """Build and run one test in a folder of its own."""
     folder = os.path.join(BUILD, name + "." + variant)
-    shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    program = os.path.join(folder, name)
-    command = [GCC, "-std=c99", "-O1", "--coverage", "-fno-inline", "-DGF_ASSERT(x)=((void)0)"] + VARIANTS[variant]
-    sources = [os.path.join(ROOT, "tests", name + ".c")]
-    if "inside" not in build_line(sources[0]):
-        sources.append(os.path.join(ROOT, "tests", "library.c"))
-    if subprocess.call(command + sources + ["-o", program, "-lm"], cwd=folder) != 0:
+    program, source = os.path.join(folder, name), os.path.join(ROOT, "tests", name + ".c")
+    objects = [] if "inside" in build_line(source) else [library(variant)]
+    if subprocess.call(compiler(variant) + [source] + objects + ["-o", program, "-lm"], cwd=folder) != 0:
         print(f"{name} ({variant}): does not compile")
-        return None
+        return
     try:
-        status = subprocess.run([program], cwd=ROOT, stdout=subprocess.DEVNULL, timeout=1800, check=False).returncode
+        status = subprocess.run([program], cwd=ROOT, stdout=subprocess.DEVNULL, timeout=3600, check=False).returncode
     except subprocess.TimeoutExpired:
         status = "a timeout"
     print(f"{name} ({variant}): status {status}", flush=True)
+
+
+def counted(folder):
+    """The parsed answers of gcov for what was built and run in a folder."""
     counts = glob.glob(folder + "/*.gcda")
     if not counts:  # stopped before it could write them
-        return None
+        return []
     subprocess.check_call(["gcov", "--json-format", "--branch-probabilities"] + counts,
                           cwd=folder, stdout=subprocess.DEVNULL)
     answers = []
@@ -95,9 +109,12 @@ def main():
         names = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(ROOT, "tests", "test_*.c")))
         names.remove("test_plot")  # plot.h's
     lines, branches = collections.defaultdict(bool), {}
+    shutil.rmtree(BUILD, ignore_errors=True)
     for name in names:
         for variant in variants_of(os.path.join(ROOT, "tests", name + ".c")):
-            add(run(name, variant) or [], lines, branches)
+            run(name, variant)
+    for folder in glob.glob(os.path.join(BUILD, "*.*")):
+        add(counted(folder), lines, branches)
     sides = [side for key in branches for side in branches[key]]
     if not lines or not sides:
         sys.exit("nothing was measured")

@@ -205,7 +205,8 @@ if [ -s "$dir/log" ]; then fail "doc comments" "none at" "$dir/log"; else pass "
 # --- programs that the texts promise ---------------------------------------------------------------------------------
 # sane NAME: the program compiled with the command in $dir/command, in $dir/program, runs and prints numbers.
 sane() {
-    if ! (cd "$dir/program" && sh ../command) >"$dir/log" 2>&1 || [ -s "$dir/log" ]; then
+    sed "s|^cc |$CC |" "$dir/command" >"$dir/build"
+    if ! (cd "$dir/program" && sh ../build) >"$dir/log" 2>&1 || [ -s "$dir/log" ]; then
         fail "$1" "$(cat "$dir/command")" "$dir/log"
         return
     fi
