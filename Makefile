@@ -7,6 +7,9 @@
 # CC, CFLAGS (-O2), OPENMP=1 (several cores, where the compiler can) and BUILD (build, the folder for all that is made) may
 # be set on the command line.
 
+ifeq ($(origin CC),default)
+  CC := $(shell command -v cc >/dev/null 2>&1 && echo cc || echo gcc)
+endif
 CFLAGS ?= -O2
 BUILD ?= build
 export BUILD
