@@ -4526,6 +4526,7 @@ GFDEF gf_status gf_data_split(const gf_dataset *all, double share, uint64_t seed
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: all, first and rest must be three data sets", me);
     memset(first, 0, sizeof *first);
     memset(rest, 0, sizeof *rest);
+    if (!all) return gfi_null(me, "all");
     gf_status status = gfi_data_check(me, all);
     if (status != GF_OK) return status;
     double exact = floor(share * (double)all->count + 0.5);
@@ -4688,12 +4689,14 @@ static void gfi_batches_augment(const gf_batches *batches, size_t index, gf_real
 static void gfi_fast_fetch(const uint8_t *pixels, size_t n);
 
 GFDEF int gf_batches_next(gf_batches *batches) {
-    if (!batches || !batches->order) {
-        gfi_fail(GF_ERROR_ORDER, "gf_batches_next: call gf_batches_init first and check its status");
+    const gf_dataset *data = batches && batches->order ? batches->data : NULL;
+    if (!data || data->count == 0) {
+        gfi_fail(GF_ERROR_ORDER, "gf_batches_next: call gf_batches_init first and check its status; the data set is %s",
+                 data ? "gone: free it last" : "unknown");
         return 0;
     }
-    const gf_dataset *data = batches->data;
-    size_t size = gfi_shape_size(data->shape), outputs = (size_t)data->outputs, n = data->count - batches->position;
+    size_t size = gfi_shape_size(data->shape), outputs = (size_t)data->outputs;
+    size_t n = batches->position < data->count ? data->count - batches->position : 0;
     if (n > (size_t)batches->size) n = (size_t)batches->size;
     if (n == 0) {
         gfi_batches_seek(batches, batches->epoch + 1, 0);

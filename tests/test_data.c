@@ -847,6 +847,17 @@ static void test_seek(void) {
     gfi_batches_seek(&batches, 1, COUNT);
     CHECK(!gf_batches_next(&batches));
     CHECK(gf_batches_next(&batches) && batches.epoch == 2 && !memcmp(run[2][0], batches.x, sizeof run[2][0]));
+    TEST("batches: a count lowered in mid-epoch ends the epoch, a data set freed too early is refused");
+    gfi_batches_seek(&batches, 3, 20);
+    data.count = 12;
+    CHECK(gf_batches_next(&batches) == 0 && batches.epoch == 4);
+    CHECK(gf_batches_next(&batches) == 1 && batches.n == SIZE);
+    data.count = COUNT;
+    gf_dataset kept = data;
+    memset(&data, 0, sizeof data);  // as gf_data_free leaves it
+    CHECK(gf_batches_next(&batches) == 0);
+    CHECK_TEXT(gf_last_error(), "gone: free it last");
+    data = kept;
     TEST("batches: wrong arguments");
     gf_batches_free(&batches);
     gf_batches_free(&batches), gf_batches_free(NULL);
