@@ -36,18 +36,23 @@ static void look_at_data(data_view *v, const gf_dataset *data) {
 static void chart_data(const study *st) {
     static data_view v;
     static const char *const colour[] = {"red", "green", "blue"};
-    static char text[10][48];
     const int palette[] = {PLOT_RGB(200, 30, 30), PLOT_RGB(30, 140, 60), PLOT_RGB(40, 80, 200)};
     const char *captions[10 * SAMPLES];
     double edges[33];
     char title[128], caption[256] = "pixel/255:";
     look_at_data(&v, &st->data);
-    for (int i = 0; i < 10 * SAMPLES; i++) captions[i] = i % SAMPLES == 0 ? text[i / SAMPLES] : "";
-    for (int k = 0; k < 10; k++) snprintf(text[k], sizeof text[k], "%s: %d", study_class(st, k), v.count[k]);
+    int least = v.count[0], most = v.count[0];
+    for (int k = 1; k < 10; k++) {
+        if (v.count[k] < least) least = v.count[k];
+        if (v.count[k] > most) most = v.count[k];
+    }
+    for (int i = 0; i < 10 * SAMPLES; i++) captions[i] = i % SAMPLES == 0 ? study_class(st, i / SAMPLES) : "";
     snprintf(title, sizeof title, "The training set: %s%s", st->data_name, st->s.quick ? " (--quick)" : "");
     plot_figure *fig = plot_figure_create(1500, 1080, 1, 2, title);
     plot_axes *samples = plot_axes_at(fig, 0, 0);
-    plot_labels(samples, "the first eight of each class, and how many there are", NULL, NULL);
+    if (least == most) snprintf(title, sizeof title, "the first eight of each class, of %d images each", most);
+    else snprintf(title, sizeof title, "the first eight of each class, of %d to %d images", least, most);
+    plot_labels(samples, title, NULL, NULL);
     plot_images(samples, v.samples, 10 * SAMPLES, 3, CIFAR_SIDE, CIFAR_SIDE, 0, 1, SAMPLES, captions);
     plot_axes *pixel = plot_axes_at(fig, 0, 1);
     plot_labels(pixel, "pixel values by channel", "value, 0–255", "share of the pixels");

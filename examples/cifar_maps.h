@@ -46,8 +46,8 @@ static void take_pictures(pictures *p, const study *st, gf_net *net) {
 static void chart_pictures(const study *st, const pictures *shots) {
     const int count = st->case_count;
     char title[96];
-    plot_figure *maps = study_figure(st, 40 + 560 * count, 1110, 2, count, "Where conv1's gradient stands");
-    plot_figure *filters = study_figure(st, 40 + 640 * count, 410, 1, count, "What conv1 has learnt");
+    plot_figure *maps = study_figure_first(st, 40 + 560 * count, 1110, 2, count, "Where conv1's gradient stands");
+    plot_figure *filters = study_figure_first(st, 40 + 640 * count, 410, 1, count, "What conv1 has learnt");
     plot_caption(maps,
                  "mean over channels and the first 256 test images; each map has its own scale. The grid behind relu: "
                  "in a 2×2 window of zeros max-pool takes the first pixel");

@@ -71,7 +71,7 @@ static void draw_profile(plot_axes *ax, const study *st, const study_case *c, in
 
 // Where is the gradient lost? RMS δ_l and RMS ∇W_l against the layer, before the first step and after the last.
 static void draw_profiles(const study *st, int profile, double input_square) {
-    plot_figure *fig = study_figure(st, 2000, 1000, 2, 2 * INITS, "Where the gradient is lost");
+    plot_figure *fig = study_figure_first(st, 2000, 1000, 2, 2 * INITS, "Where the gradient is lost");
     plot_shared_legend(fig);
     plot_share_y(fig, PLOT_SHARE_ROW);
     plot_caption(fig,

@@ -43,7 +43,7 @@ static void depth_sweep(study *st, const double *depth, int count) {
     ex_csv_open(&csv, &st->s, "depths.csv", "activation,init,depth,test_acc,rms_delta_first,rms_delta_last");
     ex_progress_start(&st->progress, ex_steps_per_epoch(&st->s, &st->data) * count * st->case_count);
     st->net_name = "1 to 20 hidden layers of 128";
-    plot_figure *fig = study_figure(st, 1500, 1150, 2, INITS, "How deep is too deep");
+    plot_figure *fig = study_figure_first(st, 1500, 1150, 2, INITS, "How deep is too deep");
     plot_shared_legend(fig);
     plot_share_y(fig, PLOT_SHARE_ROW);
     for (int k = 0; k < st->case_count; k++) {
@@ -143,7 +143,7 @@ static void explosion(study *st) {
     double x[LAYERS], delta[LAYERS];
     char label[96];
     st->net_name = "20 relu layers, SGD 0.01";
-    plot_figure *fig = study_figure(st, 1500, 650, 1, 2, "Explosion by too large a gain, and its remedies");
+    plot_figure *fig = study_figure_first(st, 1500, 650, 1, 2, "Explosion by too large a gain, and its remedies");
     plot_axes *by_layer = plot_axes_at(fig, 0, 0);
     plot_axes *by_step = plot_axes_at(fig, 0, 1);
     plot_labels(by_layer, "what arrives at each layer at initialisation", "layer", "RMS δ_{l}");

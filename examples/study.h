@@ -277,9 +277,7 @@ static inline void study_begin(study *st, study_run *run, gf_net *net) {
 }
 
 // Is this the epoch's last batch? The instruments are read there: gf_net_measure.
-static inline int study_last_batch(const study_run *run) {
-    return run->batches.batch + 1 == run->batches.per_epoch;
-}
+static inline int study_last_batch(const study_run *run) { return run->batches.batch + 1 == run->batches.per_epoch; }
 
 // The test set in evaluation mode; the first seed's confusion stays with the case.
 static inline gf_score study_evaluate(study *st, study_run *run) {
@@ -493,13 +491,28 @@ static inline int study_needs_dashes(const study *st) {
     return 0;
 }
 
-// A figure whose title says what it shows, of which net, which data and how many seeds, and whether the run was whole.
-static inline plot_figure *study_figure(const study *st, int width, int height, int rows, int cols, const char *what) {
-    char title[256], seeds[32] = "";
-    if (st->s.seeds > 1) snprintf(seeds, sizeof seeds, ", mean of %d seeds", st->s.seeds);
+// A figure whose title says what it shows, of which net, which data and which seeds, and whether the run was whole.
+static inline plot_figure *study_titled(const study *st, int width, int height, int rows, int cols, const char *what,
+                                        const char *seeds) {
+    char title[256];
     snprintf(title, sizeof title, "%s: %s on %s%s%s%s", what, st->net_name, st->data_name, seeds,
              st->s.quick ? " (--quick)" : "", ex_stop ? " (interrupted)" : "");
     return plot_figure_create(width, height, rows, cols, title);
+}
+
+// One that shows means over all seeds.
+static inline plot_figure *study_figure(const study *st, int width, int height, int rows, int cols, const char *what) {
+    char seeds[32] = "";
+    if (st->s.seeds > 1) snprintf(seeds, sizeof seeds, ", mean of %d seeds", st->s.seeds);
+    return study_titled(st, width, height, rows, cols, what, seeds);
+}
+
+// One that shows the first seed alone.
+static inline plot_figure *study_figure_first(const study *st, int width, int height, int rows, int cols,
+                                              const char *what) {
+    char seed[32] = "";
+    if (st->s.seeds > 1) snprintf(seed, sizeof seed, ", seed %d", st->s.seed);
+    return study_titled(st, width, height, rows, cols, what, seed);
 }
 
 // One column of epochs.csv against the epoch, with a band of ± one standard deviation over the seeds.
@@ -617,7 +630,7 @@ static inline void study_chart_profiles(const study *st, int file, const char *c
             }
             if (pass == 1 && columns > 1) {
                 snprintf(text, sizeof text, "%s of %s, %s initialisation", what, c->act_name, c->init_name);
-                plot_figure *fig = study_figure(st, 1100, 600, 1, 1, text);
+                plot_figure *fig = study_figure_first(st, 1100, 600, 1, 1, text);
                 plot_axes *ax = plot_axes_at(fig, 0, 0);
                 plot_labels(ax, NULL, "step", "layer");
                 plot_heatmap(ax, map, layers, columns, PLOT_INFERNO);
@@ -645,7 +658,7 @@ static inline void study_chart_confusion(const study *st, const study_case *c, c
     for (int i = 0; i < classes * classes; i++) counts[i] = (double)c->confusion[i];
     for (int k = 0; k < classes; k++) names[k] = study_class(st, k);
     snprintf(title, sizeof title, "Confusion, %s", c->act_name);
-    plot_figure *fig = study_figure(st, 900, 800, 1, 1, title);
+    plot_figure *fig = study_figure_first(st, 900, 800, 1, 1, title);
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "predicted", "true");
     plot_heatmap(ax, counts, classes, classes, PLOT_BLUES);
