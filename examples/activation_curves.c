@@ -22,12 +22,12 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 };  // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
-static const double edge = 5.0;                       // curves are drawn on [-edge, edge]
+enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 }; // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
+static const double edge = 5.0;                      // curves are drawn on [-edge, edge]
 
 typedef struct curve {
     int n;
-    double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS];  // φ and φ' of each z
+    double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS]; // φ and φ' of each z
 } curve;
 
 static void add_point(curve *c, gf_act act, double z) {
@@ -80,7 +80,7 @@ static void draw_together(const ex_settings *s, const curve *curves, int slopes,
     plot_axes *axes = plot_axes_at(figure, 0, 0);
     plot_labels(axes, NULL, "pre-activation z", slopes ? "φ'(z)" : "φ(z)");
     plot_limits_x(axes, -edge, edge);
-    if (!slopes) plot_limits_y(axes, -2, 3);  // where they differ
+    if (!slopes) plot_limits_y(axes, -2, 3); // where they differ
     for (int i = 0; i < s->act_count; i++) {
         const curve *c = &curves[i];
         plot_line(axes, c->z, slopes ? c->slope : c->h, c->n, s->act_name[i], plot_named_style(s->act_name[i]));
@@ -90,10 +90,10 @@ static void draw_together(const ex_settings *s, const curve *curves, int slopes,
 
 typedef struct properties {
     gf_act_info info;
-    double lipschitz;                // largest |φ(b) - φ(a)|/|b - a| over neighbouring points
-    double mean_square_slope, gain;  // E[φ'²] and 1/√E[φ²] for z ~ N(0, 1)
-    double relu_gap;                 // largest |φ - relu| on [-edge, edge]
-    double forward_ns, backward_ns;  // nanoseconds an element
+    double lipschitz;               // largest |φ(b) - φ(a)|/|b - a| over neighbouring points
+    double mean_square_slope, gain; // E[φ'²] and 1/√E[φ²] for z ~ N(0, 1)
+    double relu_gap;                // largest |φ - relu| on [-edge, edge]
+    double forward_ns, backward_ns; // nanoseconds an element
 } properties;
 
 // Nanoseconds an element of forward (backward = 0) or backward over normal z: the least of several rounds.
@@ -141,12 +141,13 @@ static properties examine(gf_act act, int quick) {
 static void write_row(ex_csv *csv, ex_table *table, const char *name, const properties *p) {
     const gf_act_info *f = &p->info;
     const char *const yes[] = {"no", "yes"}, *const sides[] = {"no", "left", "right", "both"};
-    ex_csv_row(csv, "%s,%.9g,%.9g,%d,%d,%d,%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", name, f->lower, f->upper, f->smooth,
-               f->monotone, f->zero_centred, f->saturates_left, f->saturates_right, f->slope_max, p->lipschitz,
-               p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
+    ex_csv_row(csv, "%s,%.9g,%.9g,%d,%d,%d,%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", name, f->lower, f->upper,
+               f->smooth, f->monotone, f->zero_centred, f->saturates_left, f->saturates_right, f->slope_max,
+               p->lipschitz, p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
     ex_table_row(table, "%s|%.4g to %.4g|%s|%s|%s|%s|%.4f|%.4f|%.4f|%.4f|%.3f|%.2f|%.2f", name, f->lower, f->upper,
-                 yes[f->smooth], yes[f->monotone], yes[f->zero_centred], sides[f->saturates_left + 2 * f->saturates_right],
-                 f->slope_max, p->lipschitz, p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
+                 yes[f->smooth], yes[f->monotone], yes[f->zero_centred],
+                 sides[f->saturates_left + 2 * f->saturates_right], f->slope_max, p->lipschitz, p->mean_square_slope,
+                 p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
 }
 
 int main(int argc, char **argv) {
@@ -162,9 +163,10 @@ int main(int argc, char **argv) {
     draw_together(&s, curves, 1, "derivatives.png");
 
     ex_csv csv;
-    ex_csv_open(&csv, &s, "properties.csv",
-                "activation,lower,upper,smooth,monotone,zero_centred,saturates_left,saturates_right,slope_max,lipschitz,"
-                "mean_square_slope,gain,relu_gap,forward_ns,backward_ns");
+    ex_csv_open(
+        &csv, &s, "properties.csv",
+        "activation,lower,upper,smooth,monotone,zero_centred,saturates_left,saturates_right,slope_max,lipschitz,"
+        "mean_square_slope,gain,relu_gap,forward_ns,backward_ns");
     ex_table_row(&table, "activation|range|smooth|monotone|zero-centred|saturates|max φ'|Lipschitz|E[φ'²]|gain|"
                          "relu gap|fwd ns|bwd ns");
     for (int k = 0; k < GF_ACT_COUNT && !ex_stop; k++) {

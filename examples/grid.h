@@ -39,7 +39,7 @@ enum { GRID_CHOICES = 4, GRID_NAMES = 16, GRID_COLUMNS = 64, GRID_ONCE = 4 };
 typedef struct grid_choice {
     int count;
     char name[GRID_NAMES][24];
-    double number[GRID_NAMES];  // of grid_numbers
+    double number[GRID_NAMES]; // of grid_numbers
 } grid_choice;
 
 // Is the text one of the words of known, "a, b, c"?
@@ -87,22 +87,23 @@ static inline grid_choice grid_numbers(const char *option, const char *text, dou
 // ---------------------------------------------------------------------------------------------------------------------
 
 typedef struct grid_cell {
-    char label[96];          // how its rows begin: "relu,xavier"
-    int at[GRID_CHOICES];    // which of the study's choices: free for the study to use
-    double *mean, *std;      // [columns, rows] over the seeds; NULL until its last run is in
-    double once[GRID_ONCE];  // the mean of what a run leaves once, at its end
+    char label[96];         // how its rows begin: "relu,xavier"
+    int at[GRID_CHOICES];   // which of the study's choices: free for the study to use
+    double *mean, *std;     // [columns, rows] over the seeds; NULL until its last run is in
+    double once[GRID_ONCE]; // the mean of what a run leaves once, at its end
 } grid_cell;
 
 typedef struct grid {
     const ex_settings *s;
-    const char *labels;      // the names in a label: "activation,init"
+    const char *labels; // the names in a label: "activation,init"
     int rows, columns;
     char column[GRID_COLUMNS][24];
-    int once_count;              // numbers that a run leaves once, at its end
+    int once_count; // numbers that a run leaves once, at its end
     const char *once[GRID_ONCE], *once_format[GRID_ONCE];
     grid_cell *cells;
     int count;
     ex_progress progress;
+    void (*report)(void *study, const grid_cell *cell); // called for every finished cell, in order; may be NULL
 } grid;
 
 static inline void grid_begin(grid *g, const ex_settings *s, const char *labels, int rows) {
@@ -228,6 +229,7 @@ static inline void grid_run(grid *g, const char *file, grid_train train, void *s
                 grid_write_run(g, &csv, c, seed, rows);
                 ex_progress_step(&g->progress, c->label, g->rows, g->rows, loss);
                 if (number == g->s->seeds - 1) grid_summarise(g, c, runs);
+                if (c->mean != NULL && g->report != NULL) g->report(study, c);
             }
             for (int k = 0; number == g->s->seeds - 1 && k <= number; k++) free(runs[k]);
         }
@@ -259,10 +261,10 @@ static inline int grid_reaches(const grid *g, const grid_cell *c, const char *co
     return ex_first_reach(grid_mean(g, c, column), (size_t)g->rows, value) - 1;
 }
 
-// "0.9159 ± 0.0319" of the last row; without the spread for one seed.
-static inline const char *grid_text(const grid *g, const grid_cell *c, const char *column, char text[64]) {
-    snprintf(text, 64, "%.4f", grid_last(g, c, column));
-    if (g->s->seeds > 1) grid_append(text, 64, " ± %.4f", grid_std(g, c, column)[g->rows - 1]);
+// "0.9159 ± 0.0319" of the last row, with so many digits; without the spread for one seed.
+static inline const char *grid_text(const grid *g, const grid_cell *c, const char *column, int digits, char text[64]) {
+    snprintf(text, 64, "%.*f", digits, grid_last(g, c, column));
+    if (g->s->seeds > 1) grid_append(text, 64, " ± %.*f", digits, grid_std(g, c, column)[g->rows - 1]);
     return text;
 }
 
@@ -344,7 +346,7 @@ static inline void grid_write_final(const grid *g, const char *file, const char 
         if (c->mean == NULL) continue;
         grid_summary_row(g, &csv, c, g->rows - 1);
         grid_as_cells(c->label, text);
-        grid_append(text, sizeof text, "|%s|%.4f", grid_text(g, c, column, number), grid_last(g, c, g->column[0]));
+        grid_append(text, sizeof text, "|%s|%.4f", grid_text(g, c, column, 4, number), grid_last(g, c, g->column[0]));
         for (int k = 0; k < goals; k++) {
             int epoch = grid_reaches(g, c, column, goal[k]);
             ex_csv_add(&csv, ",%d", epoch);
@@ -363,7 +365,7 @@ static inline void grid_write_final(const grid *g, const char *file, const char 
     ex_table_write(&table, g->s, table_file);
 }
 
-typedef struct grid_known {  // what somebody else has measured in a cell
+typedef struct grid_known { // what somebody else has measured in a cell
     const char *label;
     double mean, std;
     int seeds;
@@ -371,7 +373,8 @@ typedef struct grid_known {  // what somebody else has measured in a cell
 
 // The last row of `column` beside theirs. Two means agree when they differ by at most two standard errors of their
 // difference, 2·√(s₁²/n₁ + s₂²/n₂). Nothing is written unless one of their cells was run.
-static inline void grid_compare(const grid *g, const char *file, const char *column, const grid_known *theirs, int count) {
+static inline void grid_compare(const grid *g, const char *file, const char *column, const grid_known *theirs,
+                                int count) {
     static ex_table table;
     int within2 = 0, within3 = 0;
     char text[512], number[64];
@@ -387,8 +390,11 @@ static inline void grid_compare(const grid *g, const char *file, const char *col
         within2 += off == 0;
         within3 += off <= 1;
         grid_as_cells(c->label, text);
-        ex_table_row(&table, "%s|%.4f ± %.4f|%s|%+.4f|%.4f|%s", text, t->mean, t->std, grid_text(g, c, column, number),
-                     difference, error, off == 0 ? "yes" : off == 1 ? "no (within 3)" : "NO");
+        ex_table_row(&table, "%s|%.4f ± %.4f|%s|%+.4f|%.4f|%s", text, t->mean, t->std,
+                     grid_text(g, c, column, 4, number), difference, error,
+                     off == 0   ? "yes"
+                     : off == 1 ? "no (within 3)"
+                                : "NO");
     }
     if (table.rows == 1) return;
     printf("\n%s beside the study's: %d of %d cells within 2 standard errors, %d within 3\n", column, within2,

@@ -14,19 +14,19 @@
 #include "experiment.h"
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
-#pragma GCC optimize("tree-vectorize", "vect-cost-model=dynamic")  // what counts becomes vector code with -O2, too
+#pragma GCC optimize("tree-vectorize", "vect-cost-model=dynamic") // what counts becomes vector code with -O2, too
 #endif
 
 // One epoch's signals, in the order of the study's files. dphi: |φ'|, z: |z|, each over all pooled values.
 enum { DPHI_SMALL, DPHI_MEAN, DPHI_P10, DPHI_P01, DPHI_LOG, Z_MEAN, Z_P90, Z_NEAR0, LIMIT, SIGNALS_COUNT };
-static const char *const signals_names[SIGNALS_COUNT] = {
-    "dphi_small_rate", "dphi_mean_abs", "dphi_p10_abs", "dphi_p01_abs", "dphi_log_mean",
-    "z_mean_abs", "z_p90_abs", "z_near0_rate", "limit_rate"};
+static const char *const signals_names[SIGNALS_COUNT] = {"dphi_small_rate", "dphi_mean_abs", "dphi_p10_abs",
+                                                         "dphi_p01_abs",    "dphi_log_mean", "z_mean_abs",
+                                                         "z_p90_abs",       "z_near0_rate",  "limit_rate"};
 
 // From one epoch to the next a percentile hardly moves: it is looked for in a narrow window around its last value.
 typedef struct signals_window {
     gf_real low, high;
-    double half;  // half its width
+    double half; // half its width
 } signals_window;
 
 enum { SIGNALS_MAX_LAYERS = 8, SIGNALS_BLOCK = 16, SIGNALS_ARRAYS = 6 };
@@ -34,18 +34,18 @@ enum { SIGNALS_MAX_LAYERS = 8, SIGNALS_BLOCK = 16, SIGNALS_ARRAYS = 6 };
 typedef struct signals {
     gf_net *net;
     gf_act act;
-    double deriv_eps, linear_eps;  // |φ'| below: gone; |z| up to: still in the straight part
-    gf_real below, above;          // z outside lies within 5 % of φ's limits
-    int layers;                    // affine ones: hidden layers + 1
-    size_t n, padded;              // pooled values: training points · hidden units; rounded up to whole blocks
-    gf_real *z, *z_abs, *slope;    // [padded] z, |z| and |φ'(z)|; beyond n there are NaNs, which no comparison counts
+    double deriv_eps, linear_eps; // |φ'| below: gone; |z| up to: still in the straight part
+    gf_real below, above;         // z outside lies within 5 % of φ's limits
+    int layers;                   // affine ones: hidden layers + 1
+    size_t n, padded;             // pooled values: training points · hidden units; rounded up to whole blocks
+    gf_real *z, *z_abs, *slope;   // [padded] z, |z| and |φ'(z)|; beyond n there are NaNs, which no comparison counts
     gf_real *ones, *kept, *scratch;
     signals_window z_p90, slope_p10, slope_p01;
 } signals;
 
 // For a built net of dense layers with act between them: dense l (from 0) is layer 2l of the net, its activation 2l + 1.
 static inline signals signals_begin(gf_net *net, gf_act act, int layers, size_t points, double deriv_eps,
-                                        double linear_eps) {
+                                    double linear_eps) {
     const signals_window everything = {0, (gf_real)INFINITY, 0};
     const gf_act_info info = gf_act_describe(act);
     signals m;
@@ -62,7 +62,8 @@ static inline signals signals_begin(gf_net *net, gf_act act, int layers, size_t 
     m.z_p90 = m.slope_p10 = m.slope_p01 = everything;
     gf_real **arrays[SIGNALS_ARRAYS] = {&m.z, &m.z_abs, &m.slope, &m.ones, &m.kept, &m.scratch};
     for (int i = 0; i < SIGNALS_ARRAYS; i++) {
-        *arrays[i] = i > 0 ? *arrays[i - 1] + m.padded : (gf_real *)ex_realloc(NULL, SIGNALS_ARRAYS * m.padded, sizeof(gf_real));
+        *arrays[i] =
+            i > 0 ? *arrays[i - 1] + m.padded : (gf_real *)ex_realloc(NULL, SIGNALS_ARRAYS * m.padded, sizeof(gf_real));
         for (size_t k = 0; k < m.padded; k++) (*arrays[i])[k] = (gf_real)(k < m.n ? 1 : NAN);
     }
     return m;
@@ -129,7 +130,7 @@ static inline size_t signals_keep(signals *m, const gf_real *x, const signals_wi
         }
         *less += (size_t)below;
         inside += (size_t)(up_to - below);
-        if (up_to == below || low == high) continue;  // nearly always: this block has no value in the window
+        if (up_to == below || low == high) continue; // nearly always: this block has no value in the window
         for (size_t i = start; i < start + SIGNALS_BLOCK; i++)
             if (x[i] >= low && x[i] <= high) m->kept[kept++] = x[i];
     }
@@ -146,7 +147,7 @@ static inline double signals_percentile(signals *m, const gf_real *x, double p, 
         w->low = 0;
         w->high = (gf_real)INFINITY;
         kept = signals_keep(m, x, w, &less);
-        if (kept < m->n) return NAN;  // there are NaNs in x
+        if (kept < m->n) return NAN; // there are NaNs in x
     }
     if (w->low < w->high) {
         double share = kept > 1 ? (rank - (double)less) / (double)(kept - 1) : 0;

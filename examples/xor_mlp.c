@@ -17,15 +17,16 @@
 
 typedef struct study {
     ex_settings s;
-    int original, n, relabel;  // the edition; points; label the points after the noise
+    int original, n, relabel; // the edition; points; label the points after the noise
     const char *kind, *inits, *scales, *arch, *metric, *replay;
-    double noise, test_size, deriv_eps, linear_eps, limits[4];  // limits of --metric's chart: x, x, y, y
-    grid_choice init, scale, hidden;                            // the lists, taken apart
-    grid g;                                                     // cells: at[ACT], at[INIT], at[SCALE]
+    double noise, test_size, deriv_eps, linear_eps, limits[4]; // limits of --metric's chart: x, x, y, y
+    grid_choice init, scale, hidden;                           // the lists, taken apart
+    grid g;                                                    // cells: at[ACT], at[INIT], at[SCALE]
 } study;
 enum { ACT, INIT, SCALE };
 
 #include "xor_metrics.h"
+#include "xor_options.h"
 #include "xor_report.h"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ enum { ACT, INIT, SCALE };
 static gf_init weights(const char *name, double scale) {
     if (strcmp(name, "xavier") == 0) return gf_init_xavier(scale);
     if (strcmp(name, "kaiming") == 0) return gf_init_with(GF_INIT_KAIMING_NORMAL, scale * sqrt(2.0));
-    return gf_init_with(GF_INIT_NORMAL, scale * 0.1);  // gaussian
+    return gf_init_with(GF_INIT_NORMAL, scale * 0.1); // gaussian
 }
 
 static gf_net *build(const study *st, gf_act act, gf_init weight, size_t batch, int seed) {
@@ -53,8 +54,8 @@ static gf_net *build(const study *st, gf_act act, gf_init weight, size_t batch, 
 
 // Fills rows[epochs, columns], in the order of name_columns, and recall. Every epoch is measured BEFORE its update, as in
 // the study. The original edition has no test points (test->count is 0). Returns the last loss.
-static double train(const study *st, gf_net *net, gf_act act, int epochs, const gf_dataset *data, const gf_dataset *test,
-                    double *rows, double *recall) {
+static double train(const study *st, gf_net *net, gf_act act, int epochs, const gf_dataset *data,
+                    const gf_dataset *test, double *rows, double *recall) {
     double loss = NAN, test_loss = NAN, test_accuracy = NAN, ignored[2];
     gf_optim descent;
     gf_optim_init(&descent, net, gf_sgd(st->s.lr));
@@ -69,7 +70,8 @@ static double train(const study *st, gf_net *net, gf_act act, int epochs, const 
         loss = gf_loss_bce(net, data->targets);
         gf_net_backward(net);
         ex_check(net);
-        double train_accuracy = accuracy(z, data->targets, data->count, st->original, test->count > 0 ? ignored : recall);
+        double train_accuracy =
+            accuracy(z, data->targets, data->count, st->original, test->count > 0 ? ignored : recall);
         const double results[4] = {loss, train_accuracy, test_loss, test_accuracy};
         fill_row(st, net, act, &meter, results, rows + epoch * st->g.columns);
         gf_optim_step(&descent, net);
@@ -81,14 +83,13 @@ static double train(const study *st, gf_net *net, gf_act act, int epochs, const 
 
 // Every initialiser × scale × activation.
 static void add_cells(study *st) {
-    for (int i = 0; i < st->init.count; i++)
-        for (int k = 0; k < st->scale.count; k++)
-            for (int a = 0; a < st->s.act_count; a++) {
-                grid_cell *c = grid_cell_add(&st->g, "%s,%s,%s", st->s.act_name[a], st->init.name[i], st->scale.name[k]);
-                c->at[ACT] = a;
-                c->at[INIT] = i;
-                c->at[SCALE] = k;
-            }
+    int acts = st->s.act_count, scales = st->scale.count;
+    for (int i = 0; i < st->init.count * scales * acts; i++) {
+        const int at[3] = {i % acts, i / acts / scales, i / acts % scales};
+        grid_cell *c = grid_cell_add(&st->g, "%s,%s,%s", st->s.act_name[at[ACT]], st->init.name[at[INIT]],
+                                     st->scale.name[at[SCALE]]);
+        memcpy(c->at, at, sizeof at);
+    }
     grid_once(&st->g, "recall_0", "%.4f");
     grid_once(&st->g, "recall_1", "%.4f");
     grid_once(&st->g, "seconds_per_epoch", "%.3g");
@@ -103,7 +104,8 @@ static double run(void *context, const grid_cell *c, int seed, double *rows, dou
     memset(&data, 0, sizeof data);
     memset(&test, 0, sizeof test);
     gf_status status = gf_data_xor(&all, (size_t)st->n, st->noise, st->relabel, (uint64_t)seed);
-    if (status == GF_OK && st->test_size > 0) status = gf_data_split(&all, 1 - st->test_size, (uint64_t)seed, &data, &test);
+    if (status == GF_OK && st->test_size > 0)
+        status = gf_data_split(&all, 1 - st->test_size, (uint64_t)seed, &data, &test);
     if (status != GF_OK) ex_die("%s", gf_last_error());
     gf_act act = st->s.act[c->at[ACT]];
     gf_init weight = weights(st->init.name[c->at[INIT]], st->scale.number[c->at[SCALE]]);
@@ -117,51 +119,7 @@ static double run(void *context, const grid_cell *c, int seed, double *rows, dou
     return loss;
 }
 
-#include "xor_replay.h"  // trains as above, on somebody else's points and weights
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Options
-// ---------------------------------------------------------------------------------------------------------------------
-
-// The defaults of the edition asked for: --study must be known before the other options are read.
-static void set_defaults(study *st, int argc, char **argv) {
-    memset(st, 0, sizeof *st);
-    st->s = ex_settings_default("xor_mlp", "noisy XOR: does a vanishing φ' hold the smooth ones back?");
-    for (int i = 1; i < argc; i++) {
-        int is_name = strcmp(argv[i - 1], "--study") == 0 && strcmp(argv[i], "original") == 0;
-        if (is_name || strcmp(argv[i], "--study=original") == 0) st->original = 1;
-    }
-    st->kind = st->original ? "original" : "sweep";
-    st->inits = st->original ? "gaussian" : "xavier";
-    st->scales = st->original ? "1" : "0.5,1,2";
-    st->arch = "16,16";
-    st->n = 300;
-    st->noise = 0.1;
-    st->test_size = st->original ? 0 : 0.25;
-    st->deriv_eps = 1e-3;
-    st->linear_eps = 0.1;
-    for (int i = 0; i < 4; i++) st->limits[i] = NAN;
-    st->s.activations = "relu,tanh,arctan,softsign";
-    st->s.lr = 0.05;
-    st->s.seed = 0;
-    st->s.seeds = st->original ? 1 : 10;
-    st->s.epochs = st->original ? 2000 : 3000;
-    st->s.quick_epochs = 200;
-    st->s.quick_seeds = 2;
-}
-
-static void read_lists(study *st) {
-    st->init = grid_names("inits", st->inits, "xavier, kaiming, gaussian");
-    st->scale = grid_numbers("scales", st->scales, 1e-6, 1e6, GRID_NAMES);
-    st->hidden = grid_numbers("arch", st->arch, 1, 4096, SIGNALS_MAX_LAYERS - 1);
-    grid_begin(&st->g, &st->s, "activation,init,scale", st->s.epochs);
-}
-
-// Has nothing been changed that the study's numbers depend on?
-static int is_the_recipe(const study *st) {
-    return st->n == 300 && st->noise == 0.1 && !st->relabel && strcmp(st->arch, "16,16") == 0 && st->s.lr == 0.05 &&
-           st->test_size == (st->original ? 0 : 0.25) && st->s.epochs == (st->original ? 2000 : 3000) && !ex_stop;
-}
+#include "xor_replay.h" // trains as above, on somebody else's points and weights
 
 int main(int argc, char **argv) {
     static study st;
@@ -184,7 +142,8 @@ int main(int argc, char **argv) {
         {"ymin", EX_REAL, &st.limits[2], -1e6, 1e6, "limits of that chart"},
         {"ymax", EX_REAL, &st.limits[3], -1e6, 1e6, "limits of that chart"},
         {"replay", EX_TEXT, &st.replay, 0, 0, "DIR train from the data and weights there and print its metrics.csv"}};
-    ex_parse(&st.s, argc, argv, EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_THREADS, own, EX_COUNT(own));
+    ex_parse(&st.s, argc, argv, EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_THREADS, own,
+             EX_COUNT(own));
     if (strcmp(st.kind, "sweep") != 0 && strcmp(st.kind, "original") != 0)
         ex_usage("--study: expected sweep or original, found '%s'", st.kind);
     read_lists(&st);
@@ -205,8 +164,8 @@ int main(int argc, char **argv) {
         draw_column(&st, i / st.scale.count, i % st.scale.count, st.metric, st.limits);
     if (st.original) draw_original(&st);
     else draw_sweep(&st);
-    grid_write_final(&st.g, st.original ? "original_final.csv" : "final.csv", st.original ? "original_table.md" : "table.md",
-                     measured, goals, 2);
+    grid_write_final(&st.g, st.original ? "original_final.csv" : "final.csv",
+                     st.original ? "original_table.md" : "table.md", measured, goals, 2);
     if (is_the_recipe(&st) && st.original) check_original_claims(&st);
     if (is_the_recipe(&st) && !st.original) {
         grid_compare(&st.g, "agreement.md", "test_acc", theirs, EX_COUNT(theirs));

@@ -20,13 +20,18 @@ static void read_weights(gf_net *net, int layer, const char *folder) {
             right = fscanf(file, "%lf%c", &value, &after) >= 1 && (after == ',') == (o + 1 < outputs);
             w->value[o * inputs + i] = (gf_real)value;
         }
-    if (!right || fscanf(file, " %*c") != EOF) ex_die("%s: expected %d rows of %d numbers (see --arch)", path, inputs, outputs);
+    if (!right || fscanf(file, " %*c") != EOF)
+        ex_die("%s: expected %d rows of %d numbers (see --arch)", path, inputs, outputs);
     fclose(file);
 }
 
 // The longest name of an activation in the last part of the folder's name: "leaky_relu_s1p0_seed1" is not relu.
 static gf_act act_of_folder(const char *folder) {
-    const char *last = strrchr(folder, '/') != NULL ? strrchr(folder, '/') : folder, *found = "";
+    char path[EX_PATH];
+    const char *found = "";
+    size_t length = (size_t)snprintf(path, sizeof path, "%s", folder);
+    while (length > 1 && length < sizeof path && path[length - 1] == '/') path[--length] = '\0';
+    const char *last = strrchr(path, '/') != NULL ? strrchr(path, '/') : path;
     for (int k = 0; k < GF_ACT_COUNT; k++) {
         const char *name = gf_act_default((gf_act_kind)k).name;
         if (strstr(last, name) != NULL && strlen(name) > strlen(found)) found = name;
@@ -46,7 +51,7 @@ static void replay(study *st, gf_act act, const char *folder, FILE *out) {
     st->original = !ex_file_exists(ex_path(path, folder, "test.csv"));
     memset(&test, 0, sizeof test);
     if (!st->original && gf_data_csv(&test, path, 0) != GF_OK) ex_die("%s", gf_last_error());
-    size_t columns = (size_t)logged.shape.channels;  // of metrics.csv but the last; the first is the epoch
+    size_t columns = (size_t)logged.shape.channels; // of metrics.csv but the last; the first is the epoch
     int epochs = 1 + (int)logged.values[(logged.count - 1) * columns];
     gf_net *net = build(st, act, gf_init_zero(), data.count > test.count ? data.count : test.count, 0);
     for (int l = 1; l <= st->hidden.count + 1; l++) read_weights(net, l, folder);
@@ -54,7 +59,8 @@ static void replay(study *st, gf_act act, const char *folder, FILE *out) {
     double *rows = (double *)ex_realloc(NULL, (size_t)(epochs * st->g.columns), sizeof(double));
     train(st, net, act, epochs, &data, &test, rows, recall);
     fprintf(out, "epoch");
-    for (int c = 0; c < st->g.columns - st->original; c++) fprintf(out, ",%s", st->g.column[c]);  // the corrected rate is ours
+    for (int c = 0; c < st->g.columns - st->original; c++)
+        fprintf(out, ",%s", st->g.column[c]); // the corrected rate is ours
     for (size_t i = 0; i < logged.count && !ex_stop; i++) {
         int epoch = (int)logged.values[i * columns];
         if (epoch < 0 || epoch >= epochs) ex_die("%s/metrics.csv: %d is not an epoch before the last", folder, epoch);

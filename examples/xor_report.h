@@ -7,19 +7,26 @@
 // ---------------------------------------------------------------------------------------------------------------------
 
 static const char *in_words(const char *column) {
-    static const char *const words[][2] = {
-        {"test_acc", "test accuracy"}, {"train_acc", "training accuracy"}, {"accuracy", "training accuracy"},
-        {"loss", "cross entropy"}, {"z_near0_rate", "share of |z| ≤ 0.1"}, {"z_p90_abs", "90th percentile of |z|"},
-        {"dphi_p01_abs", "1st percentile of |φ'|"}, {"rate_original", "by the rule of the study's code"},
-        {"rate_corrected", "by each activation's own limits"}, {"grad_norm_L1", "‖∇W_{1}‖"}, {"grad_norm_L2", "‖∇W_{2}‖"},
-        {"grad_norm_L3", "‖∇W_{3}‖"}};
+    static const char *const words[][2] = {{"test_acc", "test accuracy"},
+                                           {"train_acc", "training accuracy"},
+                                           {"accuracy", "training accuracy"},
+                                           {"loss", "cross entropy"},
+                                           {"z_near0_rate", "share of |z| ≤ 0.1"},
+                                           {"z_p90_abs", "90th percentile of |z|"},
+                                           {"dphi_p01_abs", "1st percentile of |φ'|"},
+                                           {"rate_original", "by the rule of the study's code"},
+                                           {"rate_corrected", "by each activation's own limits"},
+                                           {"grad_norm_L1", "‖∇W_{1}‖"},
+                                           {"grad_norm_L2", "‖∇W_{2}‖"},
+                                           {"grad_norm_L3", "‖∇W_{3}‖"}};
     for (int i = 0; i < EX_COUNT(words); i++)
         if (strcmp(column, words[i][0]) == 0) return words[i][1];
     return column;
 }
 
 // One line an activation, from the row `first` on.
-static void draw_lines(const study *st, plot_axes *ax, int init, int scale, const char *column, int first, int with_relu) {
+static void draw_lines(const study *st, plot_axes *ax, int init, int scale, const char *column, int first,
+                       int with_relu) {
     int count = st->s.act_count;
     for (int a = 0; a < count; a++) {
         const grid_cell *c = &st->g.cells[(init * st->scale.count + scale) * count + a];
@@ -48,7 +55,11 @@ static plot_figure *draw(const study *st, const char *what, int init, int scale,
         for (int s = 0; s < scales; s++) {
             plot_axes *ax = plot_axes_at(fig, all ? k : 0, all ? s : k);
             snprintf(panel, sizeof panel, all ? "scale %s" : "%s", all ? st->scale.name[s] : in_words(column));
-            plot_labels(ax, all ? (k == 0 ? panel : NULL) : count > 1 ? panel : NULL, !all || k == count - 1 ? "epoch" : NULL,
+            plot_labels(ax,
+                        all         ? (k == 0 ? panel : NULL)
+                        : count > 1 ? panel
+                                    : NULL,
+                        !all || k == count - 1 ? "epoch" : NULL,
                         s == 0 && (all || count == 1) ? in_words(column) : NULL);
             draw_lines(st, ax, init, all ? s : scale, column, 0, 1);
         }
@@ -64,14 +75,16 @@ static void draw_column(const study *st, int init, int scale, const char *column
     plot_figure *fig = draw(st, what, init, scale, column);
     if (limits != NULL) plot_limits_x(plot_axes_at(fig, 0, 0), limits[0], limits[1]);
     if (limits != NULL) plot_limits_y(plot_axes_at(fig, 0, 0), limits[2], limits[3]);
-    snprintf(file, sizeof file, "%s%s_s%s", st->original ? "original_" : "", st->init.name[init], st->scale.name[scale]);
+    snprintf(file, sizeof file, "%s%s_s%s", st->original ? "original_" : "", st->init.name[init],
+             st->scale.name[scale]);
     if (strchr(file, '.') != NULL) *strchr(file, '.') = 'p';
     grid_append(file, sizeof file, "_%s.png", column);
     ex_save_chart(fig, st->s.out, file);
 }
 
 static void draw_sweep(const study *st) {
-    const char *const columns[4] = {st->test_size > 0 ? "test_acc" : "train_acc", "z_near0_rate", "z_p90_abs", "dphi_p01_abs"};
+    const char *const columns[4] = {st->test_size > 0 ? "test_acc" : "train_acc", "z_near0_rate", "z_p90_abs",
+                                    "dphi_p01_abs"};
     char file[64], list[128];
     snprintf(list, sizeof list, "%s,%s,%s,%s", columns[0], columns[1], columns[2], columns[3]);
     for (int i = 0; i < st->init.count; i++) {
@@ -93,7 +106,9 @@ static void draw_original(const study *st) {
     plot_figure *fig = plot_figure_create(1100, 640, 1, 1, "The smooth three, zoomed: weights N(0, 0.1²)");
     plot_axes *ax = plot_axes_at(fig, 0, 0);
     plot_labels(ax, NULL, "epoch", "training accuracy");
-    plot_caption(fig, "the axes fit the curves; those of the study's own picture went from .5 to .7 and from epoch 1200 to 2100");
+    plot_caption(
+        fig,
+        "the axes fit the curves; those of the study's own picture went from .5 to .7 and from epoch 1200 to 2100");
     draw_lines(st, ax, 0, 0, "accuracy", st->s.epochs > 1300 ? 1200 : 0, 0);
     ex_save_chart(fig, st->s.out, "accuracy_zoomed.png");
 }
@@ -104,15 +119,16 @@ static void draw_original(const study *st) {
 
 // The study's test accuracies, mean and standard deviation of its 10 seeds.
 static const grid_known theirs[12] = {
-    {"relu,xavier,0.5", 0.9067, 0.0260, 10}, {"relu,xavier,1", 0.9080, 0.0276, 10}, {"relu,xavier,2", 0.9120, 0.0247, 10},
-    {"tanh,xavier,0.5", 0.7573, 0.1431, 10}, {"tanh,xavier,1", 0.9093, 0.0278, 10}, {"tanh,xavier,2", 0.9107, 0.0231, 10},
+    {"relu,xavier,0.5", 0.9067, 0.0260, 10},   {"relu,xavier,1", 0.9080, 0.0276, 10},
+    {"relu,xavier,2", 0.9120, 0.0247, 10},     {"tanh,xavier,0.5", 0.7573, 0.1431, 10},
+    {"tanh,xavier,1", 0.9093, 0.0278, 10},     {"tanh,xavier,2", 0.9107, 0.0231, 10},
     {"arctan,xavier,0.5", 0.7000, 0.1503, 10}, {"arctan,xavier,1", 0.9107, 0.0304, 10},
-    {"arctan,xavier,2", 0.9107, 0.0239, 10}, {"softsign,xavier,0.5", 0.8640, 0.0605, 10},
+    {"arctan,xavier,2", 0.9107, 0.0239, 10},   {"softsign,xavier,0.5", 0.8640, 0.0605, 10},
     {"softsign,xavier,1", 0.9053, 0.0227, 10}, {"softsign,xavier,2", 0.9107, 0.0231, 10}};
 
 // One column's last value for four activations, in the order of the study's statements, as numbers and as text.
 typedef struct four {
-    int found;  // were all of them run?
+    int found; // were all of them run?
     const grid_cell *cell[4];
     double v[4];
     char text[64];
@@ -139,12 +155,15 @@ static void check_claims(const study *st) {
     four half = last_of(st, "xavier", 0.5, "test_acc", 3), one = last_of(st, "xavier", 1, "test_acc", 3);
     four two = last_of(st, "xavier", 2, "test_acc", 3), p01 = last_of(st, "xavier", 2, "dphi_p01_abs", 4);
     four near0 = last_of(st, "xavier", 0.5, "z_near0_rate", 3), p90 = last_of(st, "xavier", 0.5, "z_p90_abs", 3);
-    four slope = last_of(st, "xavier", 0.5, "dphi_mean_abs", 2), gone = last_of(st, "xavier", 0.5, "dphi_small_rate", 3);
+    four slope = last_of(st, "xavier", 0.5, "dphi_mean_abs", 2),
+         gone = last_of(st, "xavier", 0.5, "dphi_small_rate", 3);
     if (!half.found || !one.found || !two.found) return;
-    int first = grid_reaches(g, half.cell[0], "test_acc", 0.85), later = grid_reaches(g, half.cell[1], "test_acc", 0.85);
+    int first = grid_reaches(g, half.cell[0], "test_acc", 0.85),
+        later = grid_reaches(g, half.cell[1], "test_acc", 0.85);
     double apart = 0, low = 1, high = 0;
     for (int e = 0; e < g->rows / 3; e++)
-        apart = fmax(apart, fabs(grid_mean(g, half.cell[2], "test_acc")[e] - grid_mean(g, half.cell[3], "test_acc")[e]));
+        apart =
+            fmax(apart, fabs(grid_mean(g, half.cell[2], "test_acc")[e] - grid_mean(g, half.cell[3], "test_acc")[e]));
     for (int i = 0; i < 4; i++) {
         low = fmin(low, fmin(one.v[i], two.v[i]));
         high = fmax(high, fmax(one.v[i], two.v[i]));
@@ -154,7 +173,8 @@ static void check_claims(const study *st) {
                half.v[0] > half.v[1] && half.v[1] > half.v[2] && half.v[2] > half.v[3], "%s", half.text);
     grid_claim(&t, "scale 0.5: relu reaches .85 some 2000 epochs before softsign",
                first >= 0 && first < 1000 && (later < 0 || later - first > 1500), "epochs %d and %d", first, later);
-    grid_claim(&t, "scale 0.5: tanh and arctan rise alike in the first 1000 epochs", apart < 0.02, "at most %.4f apart", apart);
+    grid_claim(&t, "scale 0.5: tanh and arctan rise alike in the first 1000 epochs", apart < 0.02, "at most %.4f apart",
+               apart);
     grid_claim(&t, "scale 0.5: share of abs z ≤ 0.1 stays high for tanh and arctan",
                fmin(near0.v[2], near0.v[3]) > 1.2 * fmax(near0.v[0], near0.v[1]), "%s", near0.text);
     grid_claim(&t, "scale 0.5: 90th percentile of abs z ends highest for relu, then softsign",
