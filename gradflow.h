@@ -700,7 +700,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #pragma fp_contract(off)
 #endif
 #if !defined(GF_NO_SIMD) && defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
-#define GFI_TUNED // there are tuned twins for this machine, see [GF:KERNEL]
+#define GFI_TUNED  // there are tuned twins for this machine, see [GF:KERNEL]
 #endif
 // Effort: beside tuned twins the plain code takes next to no time and is compiled fast; alone, it is compiled with care.
 #if defined(__OPTIMIZE__) && defined(__clang__) && defined(GFI_TUNED)
@@ -735,35 +735,35 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 
 typedef struct gfi_layer gfi_layer;
 typedef struct gfi_layer_kind {
-    const char *name;                                  // layers are called name1, name2, …
-    void (*forward)(gf_net *net, gfi_layer *layer);    // x → y
-    void (*backward)(gf_net *net, gfi_layer *layer);   // dy → dx, unless dx is NULL, and the parameters' gradients
-    int affine;                                        // 1: z = W·h + b, one of the L layers that probes number
-    uint64_t (*branch)(gf_net *net, gfi_layer *layer); // which side of its kinks is the batch on? NULL: it has none
-    size_t (*workspace)(const gf_net *net, const gfi_layer *layer); // gf_reals its tuned twin works in; NULL: none
+    const char *name;                                   // layers are called name1, name2, …
+    void (*forward)(gf_net *net, gfi_layer *layer);     // x → y
+    void (*backward)(gf_net *net, gfi_layer *layer);    // dy → dx, unless dx is NULL, and the parameters' gradients
+    int affine;                                         // 1: z = W·h + b, one of the L layers that probes number
+    uint64_t (*branch)(gf_net *net, gfi_layer *layer);  // which side of its kinks is the batch on? NULL: it has none
+    size_t (*workspace)(const gf_net *net, const gfi_layer *layer);  // gf_reals its tuned twin works in; NULL: none
 } gfi_layer_kind;
 
 struct gfi_layer {
     const gfi_layer_kind *kind;
-    size_t in_size, out_size; // I and O, of one sample
-    const gf_real *x;         // [B,I] input: the y of the layer before
-    gf_real *y, *dy;          // [B,O] output, and ∂L/∂y
-    gf_real *dx;              // [B,I] ∂L/∂x: the dy of the layer before; NULL in the first layer
-    gf_tensor *w, *b;         // weight and bias, with their gradients; a norm's γ and β; NULL where there is none
-    gf_act act;               // activation layers: φ
-    gf_real *save;            // [B,save_size] kept from forward to backward: φ'(z), dropout's mask, a maximum's place
-    int saved;                // save belongs to the last forward
+    size_t in_size, out_size;  // I and O, of one sample
+    const gf_real *x;          // [B,I] input: the y of the layer before
+    gf_real *y, *dy;           // [B,O] output, and ∂L/∂y
+    gf_real *dx;               // [B,I] ∂L/∂x: the dy of the layer before; NULL in the first layer
+    gf_tensor *w, *b;          // weight and bias, with their gradients; a norm's γ and β; NULL where there is none
+    gf_act act;                // activation layers: φ
+    gf_real *save;             // [B,save_size] kept from forward to backward: φ'(z), dropout's mask, a maximum's place
+    int saved;                 // save belongs to the last forward
     // The rest is for building the net, for single kinds of layers and for instruments.
     char name[24];
     gf_shape in, out;
-    int first_tensor, tensor_count, ordinal; // its tensors in the net; number among the affine layers, from 1
-    int mark, normalised;                    // skip: where from; batch norm: by the batch's own statistics
+    int first_tensor, tensor_count, ordinal;  // its tensors in the net; number among the affine layers, from 1
+    int mark, normalised;                     // skip: where from; batch norm: by the batch's own statistics
     size_t save_size, stats_size;
-    double *stats, rate, squares;          // a norm's means and deviations; dropout's p; Σ dy², -1 if unknown
-    gf_tensor *running_mean, *running_var; // batch norm
-    gf_window window;                      // convolution, pools; a projected skip's strides
+    double *stats, rate, squares;           // a norm's means and deviations; dropout's p; Σ dy², -1 if unknown
+    gf_tensor *running_mean, *running_var;  // batch norm
+    gf_window window;                       // convolution, pools; a projected skip's strides
     gf_init weight_init, bias_init;
-    gf_act_info act_info; // what instruments know of φ
+    gf_act_info act_info;  // what instruments know of φ
 };
 
 // Who computes: the plain loops (fast is NULL) or a table of tuned twins, which work in workspace.
@@ -777,42 +777,41 @@ enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED, GFI_ME
 
 struct gf_net {
     gfi_layer *layers;
-    int layer_count, batch, correct, phase; // batch, correct: of the last forward, the last loss; phase: GFI_NEW, …
+    int layer_count, batch, correct, phase;  // batch, correct: of the last forward, the last loss; phase: GFI_NEW, …
     gf_mode mode;
     long step;
-    gf_real *params, *grads; // [param_count] every parameter, every gradient
+    gf_real *params, *grads;  // [param_count] every parameter, every gradient
     size_t param_count;
     gfi_engine engine;
-    gf_status status; // the first error, and what it said
+    gf_status status;  // the first error, and what it said
     char message[GFI_MESSAGE_SIZE];
     // For building it, see [GF:NET]:
     gf_shape input;
     int max_batch, want_input_grad, no_bias, layer_capacity, affine_count, tensor_count, tensor_capacity, frozen;
     uint64_t seed;
-    gf_init weight_init, bias_init; // of the affine layers to come
+    gf_init weight_init, bias_init;  // of the affine layers to come
     struct gfi_tensor *tensors;
-    size_t state_count, bytes;            // running statistics; size of memory
-    unsigned char *memory;                // the one allocation that all arrays lie in
-    gf_real *state, *input_grad, *sample; // [state_count], [B,I] ∂L/∂x, [B,I] a batch of gf_net_evaluate
-    double *row_loss;                     // [B]
+    size_t state_count, bytes;             // running statistics; size of memory
+    unsigned char *memory;                 // the one allocation that all arrays lie in
+    gf_real *state, *input_grad, *sample;  // [state_count], [B,I] ∂L/∂x, [B,I] a batch of gf_net_evaluate
+    double *row_loss;                      // [B]
     // For instruments, see [GF:PROBE]: what they keep, and hooks that are NULL where nobody watches.
     unsigned probe;
-    gf_layer_probe *probes; // [affine_count]
-    gf_real *scratch;       // [B · widest layer] and at least the largest weight
-    unsigned char *alive;   // [unit_count] 1: a unit that had z > 0 for some sample
+    gf_layer_probe *probes;  // [affine_count]
+    gf_real *scratch;        // [B · widest layer] and at least the largest weight
+    unsigned char *alive;    // [unit_count] 1: a unit that had z > 0 for some sample
     size_t unit_count;
-    int dead_counting;
     gf_nonfinite nonfinite;
     void (*after_forward)(gf_net *net);
     void (*after_backward)(gf_net *net, gfi_layer *layer);
-    void (*around_update)(gf_net *net, gf_optim *optim); // makes the optimiser's update and measures it
+    void (*around_update)(gf_net *net, gf_optim *optim);  // makes the optimiser's update and measures it
 };
 
-static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...);         // keeps the first error
-static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...); // else it fails
-static int gfi_ready(gf_net *net, int phase, const char *function); // has the net got that far, without error?
-static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode); // is this a batch for it?
-static void gfi_forget_squares(gf_net *net); // Σ grad² of the last backward are outdated
+static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...);          // keeps the first error
+static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...);  // else it fails
+static int gfi_ready(gf_net *net, int phase, const char *function);  // has the net got that far, without error?
+static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode);  // is this a batch for it?
+static void gfi_forget_squares(gf_net *net);  // Σ grad² of the last backward are outdated
 
 // --- the two loops ---
 
@@ -820,7 +819,7 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
     if (!gfi_forward_fits(net, x, batch, mode)) return NULL;
     net->batch = batch;
     net->mode = mode;
-    net->phase = GFI_BUILT; // if a layer refuses now, nothing of the step before may be taken for this one's
+    net->phase = GFI_BUILT;  // if a layer refuses now, nothing of the step before may be taken for this one's
     for (int i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         layer->x = i == 0 ? x : net->layers[i - 1].y;
@@ -847,7 +846,7 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
 
 // --- dense: z[B,O] = x[B,I]·Wᵀ + b ---
 
-typedef struct gfi_matrix { // a transpose is the two steps exchanged; nothing is copied for it
+typedef struct gfi_matrix {  // a transpose is the two steps exchanged; nothing is copied for it
     const gf_real *at;
     size_t rows, cols;
     ptrdiff_t row_step, col_step;
@@ -886,7 +885,7 @@ static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
 
 static size_t gfi_dense_workspace(const gf_net *net, const gfi_layer *layer) {
     (void)net;
-    return layer->in_size * layer->out_size; // for gfi_matmul's copy of W
+    return layer->in_size * layer->out_size;  // for gfi_matmul's copy of W
 }
 
 static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, 1, NULL, gfi_dense_workspace};
@@ -895,9 +894,9 @@ static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_b
 
 struct gfi_sums;
 
-typedef struct gfi_fast { // the tuned twins, one table for each instruction set, called by the functions they replace
-    const char *name;     // "avx2", "avx512", "neon"
-    int set;              // its number
+typedef struct gfi_fast {  // the tuned twins, one table for each instruction set, called by the functions they replace
+    const char *name;      // "avx2", "avx512", "neon"
+    int set;               // its number
     void (*matmul)(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
                    size_t start_row);
     void (*column_sums)(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums);
@@ -916,7 +915,7 @@ typedef struct gfi_fast { // the tuned twins, one table for each instruction set
     void (*pixels)(const gf_real *lookup, const uint8_t *pixel, gf_real *x, size_t n, int step);
 } gfi_fast;
 
-#ifdef _OPENMP // GFI_PARALLEL(threads) before a for loop deals its turns out to so many threads
+#ifdef _OPENMP  // GFI_PARALLEL(threads) before a for loop deals its turns out to so many threads
 #define GFI_PRAGMA(text) _Pragma(#text)
 #define GFI_PARALLEL(threads) GFI_PRAGMA(omp parallel for num_threads(threads) schedule(static) if ((threads) > 1))
 #else
@@ -963,7 +962,7 @@ static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t r
 // --- activation: h = φ(z) elementwise, so dz = dh·φ'(z). φ and φ' themselves stand in gfi_act_eval, [GF:ACT] ---
 
 static double gfi_act_eval(gf_act act, double z, double *slope);
-static void gfi_act_each(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n); // the plain loop
+static void gfi_act_each(gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n);  // the plain loop
 static int gfi_act_stores_slope(gf_act_kind kind);
 
 // h[n] = φ(z), and slope[n] = φ'(z) unless slope is NULL. h may be z.
@@ -974,7 +973,7 @@ static void gfi_act_array(const gfi_engine *engine, gf_act act, const gf_real *z
         return;
     }
     GFI_PARALLEL(engine->threads)
-    for (int t = 0; t < engine->threads; t++) { // each thread has a stretch of its own
+    for (int t = 0; t < engine->threads; t++) {  // each thread has a stretch of its own
         const size_t from = n * (size_t)t / (size_t)engine->threads, to = n * (size_t)(t + 1) / (size_t)engine->threads;
         gfi_act_each(act, z + from, h + from, slope ? slope + from : NULL, to - from);
     }
@@ -1015,7 +1014,7 @@ static gf_act gfi_layer_act(const gfi_layer *layer) {
 
 static void gfi_act_forward(gf_net *net, gfi_layer *layer) {
     const size_t n = (size_t)net->batch * layer->out_size;
-    layer->saved = layer->save && net->mode == GF_TRAIN; // φ' costs next to nothing while e^z is at hand
+    layer->saved = layer->save && net->mode == GF_TRAIN;  // φ' costs next to nothing while e^z is at hand
     gfi_act_array(&net->engine, gfi_layer_act(layer), layer->x, layer->y, layer->saved ? layer->save : NULL, n);
 }
 
@@ -1033,7 +1032,7 @@ static void gfi_act_backward(gf_net *net, gfi_layer *layer) {
 
 static double gfi_exp(double x);
 static double gfi_log(double x);
-static void gfi_find_nonfinite(gf_net *net); // which layer made the first NaN or infinity? [GF:PROBE]
+static void gfi_find_nonfinite(gf_net *net);  // which layer made the first NaN or infinity? [GF:PROBE]
 
 static gfi_layer *gfi_output(gf_net *net) { return &net->layers[net->layer_count - 1]; }
 
@@ -1113,7 +1112,7 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %zu is %g; needs 0 to 1", i, (double)targets[i]);
         return NAN;
     }
-    gf_real *dy = out->dy; // holds -|y|, then ln(1 + e^-|y|), then p, then ∂L/∂y
+    gf_real *dy = out->dy;  // holds -|y|, then ln(1 + e^-|y|), then p, then ∂L/∂y
     for (size_t i = 0; i < n; i++) dy[i] = (gf_real)-fabs((double)out->y[i]);
     gfi_act_array(&net->engine, gf_act_default(GF_ACT_SOFTPLUS), dy, dy, NULL, n);
     double sum = 0;
@@ -1151,7 +1150,7 @@ GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
 // --- optimisers: one step, as PyTorch documents it, for n parameters w with gradients g; t = 1, 2, … is the step ---
 // All add weight_decay·w to g first, except AdamW, which shrinks w itself: w *= 1 - lr·weight_decay.
 
-static double gfi_power(double x, long n) { // xⁿ by squaring: libm's pow differs from system to system
+static double gfi_power(double x, long n) {  // xⁿ by squaring: libm's pow differs from system to system
     double power = 1;
     for (; n > 0; n /= 2, x *= x)
         if (n % 2 == 1) power *= x;
@@ -1177,8 +1176,8 @@ static void gfi_adam(const gf_optim_config *c, long t, gf_real *w, const gf_real
     const int decoupled = c->kind == GF_ADAMW;
     const gf_real beta1 = (gf_real)c->beta1, beta2 = (gf_real)c->beta2, eps = (gf_real)c->eps;
     const gf_real fresh1 = (gf_real)(1 - c->beta1), fresh2 = (gf_real)(1 - c->beta2);
-    const gf_real lr = (gf_real)(c->lr / (1 - gfi_power(c->beta1, t)));   // with m̂'s factor
-    const gf_real root = (gf_real)(1 / sqrt(1 - gfi_power(c->beta2, t))); // v̂'s, outside of the root
+    const gf_real lr = (gf_real)(c->lr / (1 - gfi_power(c->beta1, t)));    // with m̂'s factor
+    const gf_real root = (gf_real)(1 / sqrt(1 - gfi_power(c->beta2, t)));  // v̂'s, outside of the root
     const gf_real decay = decoupled ? 0 : (gf_real)c->weight_decay;
     const gf_real keep = decoupled ? (gf_real)(1 - c->lr * c->weight_decay) : 1;
     for (size_t i = 0; i < n; i++) {
@@ -1251,13 +1250,13 @@ static double gfi_sum_squares(const gfi_engine *engine, const gf_real *x, size_t
     return sum;
 }
 
-typedef struct gfi_tensor { // a parameter, or a running statistic (trained 0), and how it starts
+typedef struct gfi_tensor {  // a parameter, or a running statistic (trained 0), and how it starts
     gf_tensor view;
     char name[40];
     gf_init init;
     int fan_in, fan_out, trained;
-    uint64_t stream; // of its random numbers
-    double squares;  // Σ grad², -1 while unknown
+    uint64_t stream;  // of its random numbers
+    double squares;   // Σ grad², -1 while unknown
 } gfi_tensor;
 
 static void gfi_forget_squares(gf_net *net) {
@@ -1278,7 +1277,7 @@ GFDEF double gf_net_grad_norm(gf_net *net) {
     return sqrt(sum);
 }
 
-static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) { // x *= a
+static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) {  // x *= a
     if (engine->fast) {
         engine->fast->scale(engine, x, a, n);
         return;
@@ -1293,7 +1292,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
                      max_norm))
         return NAN;
     if (norm > max_norm && norm <= DBL_MAX) {
-        gfi_scale(&net->engine, net->grads, max_norm / (norm + 1e-6), net->param_count); // as PyTorch: just below
+        gfi_scale(&net->engine, net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below
         gfi_forget_squares(net);
     }
     return norm;
@@ -1424,7 +1423,7 @@ GFDEF const char *gf_net_error(const gf_net *net) {
 }
 
 GFDEF void gf_net_clear_error(gf_net *net) {
-    if (!net || (net->phase == GFI_NEW && net->status == GF_ERROR_MEMORY)) return; // such a net lacks a piece
+    if (!net || (net->phase == GFI_NEW && net->status == GF_ERROR_MEMORY)) return;  // such a net lacks a piece
     net->status = GF_OK;
 }
 
@@ -1459,18 +1458,18 @@ static int gfi_parse_decimal(const char *text, double *out) {
 
 #define GFI_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
-enum {                     // the library's streams
-    GFI_STREAM_WEIGHT = 1, // + 256 · ordinal of the affine layer, from 1
-    GFI_STREAM_BIAS,       // likewise
-    GFI_STREAM_PROJECTION, // + 256 · position of the layer: weights of projected skips
-    GFI_STREAM_DROPOUT,    // + 256 · (layer index + 4096 · step)
-    GFI_STREAM_SHUFFLE,    // + 256 · epoch
-    GFI_STREAM_AUGMENT,    // + 256 · epoch
-    GFI_STREAM_DATA,       // data drawn by a program
-    GFI_STREAM_SPLIT       // train/validation splits
+enum {                      // the library's streams
+    GFI_STREAM_WEIGHT = 1,  // + 256 · ordinal of the affine layer, from 1
+    GFI_STREAM_BIAS,        // likewise
+    GFI_STREAM_PROJECTION,  // + 256 · position of the layer: weights of projected skips
+    GFI_STREAM_DROPOUT,     // + 256 · (layer index + 4096 · step)
+    GFI_STREAM_SHUFFLE,     // + 256 · epoch
+    GFI_STREAM_AUGMENT,     // + 256 · epoch
+    GFI_STREAM_DATA,        // data drawn by a program
+    GFI_STREAM_SPLIT        // train/validation splits
 };
 
-static uint64_t gfi_mix64(uint64_t z) { // Stafford's mix13, splitmix64's finaliser: a bijection
+static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
@@ -1514,7 +1513,7 @@ GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
 // Uniform in 0..range-1 without bias: the high word of a 32×32-bit product, drawn again in the few low words that would
 // favour some results. Lemire 2019, "Fast random integer generation in an interval".
 static uint32_t gfi_random_below(uint64_t bits, uint32_t range) {
-    const uint32_t rejected = (uint32_t)(0u - range) % range; // 2³² mod range
+    const uint32_t rejected = (uint32_t)(0u - range) % range;  // 2³² mod range
     uint64_t product = (bits >> 32) * range;
     while ((uint32_t)product < rejected) {
         bits = gfi_mix64(bits + GFI_GAMMA);
@@ -1752,9 +1751,9 @@ GFDEF void gf_net_act_with(gf_net *net, gf_act act) {
 
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_act_with(net, gf_act_default(kind)); }
 
-static const gfi_fast *gfi_fast_best(void);                          // the best that this machine can run; NULL: plain
-static const gfi_fast *gfi_fast_named(const char *name, int *found); // *found 0 where this machine has none
-static size_t gfi_fast_workspace(int threads);                       // gf_reals that matrix multiplies work in
+static const gfi_fast *gfi_fast_best(void);                           // the best that this machine can run; NULL: plain
+static const gfi_fast *gfi_fast_named(const char *name, int *found);  // *found 0 where this machine has none
+static size_t gfi_fast_workspace(int threads);                        // gf_reals that matrix multiplies work in
 
 // Who computes for functions that have no net.
 static gfi_engine gfi_engine_best(void) {
@@ -1873,7 +1872,7 @@ static gf_real *gfi_take_reals(gfi_arena *arena, size_t batch, size_t each) {
 
 static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena); // what instruments need, and their gf_reals of scratch
+static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena);  // what instruments need, and their gf_reals of scratch
 static void gfi_probe_attach(gf_net *net);
 
 // Point everything a net needs into the arena: parameters, gradients, what layers keep, instruments.
@@ -1899,7 +1898,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     }
     if (net->probe) workspace = gfi_max_size(workspace, gfi_probe_lay_out(net, arena));
     net->engine.workspace = gfi_take_reals(arena, 1, workspace);
-    net->scratch = net->engine.workspace; // instruments work between the layers, never inside one
+    net->scratch = net->engine.workspace;  // instruments work between the layers, never inside one
 }
 
 // Point the tensors into the arrays, and the layers to their tensors.
@@ -1923,7 +1922,7 @@ GFDEF gf_status gf_net_build(gf_net *net) {
     if (net->layer_count == 0)
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
     gfi_arena arena = {NULL, 0, 0};
-    gfi_lay_out(net, &arena); // counts the bytes
+    gfi_lay_out(net, &arena);  // counts the bytes
     net->bytes = arena.used;
     net->memory = arena.overflow ? NULL : (unsigned char *)gfi_alloc(arena.used + 64, 1);
     if (!net->memory)
@@ -1933,11 +1932,11 @@ GFDEF gf_status gf_net_build(gf_net *net) {
     memset(net->memory, 0, arena.used + 64);
     arena.base = net->memory + (64 - (uintptr_t)net->memory % 64) % 64;
     arena.used = 0;
-    gfi_lay_out(net, &arena); // hands them out
+    gfi_lay_out(net, &arena);  // hands them out
     gfi_bind_tensors(net);
     for (int i = 0; i < net->tensor_count; i++) {
         gfi_tensor *tensor = &net->tensors[i];
-        const size_t rows = tensor->view.rank > 1 ? (size_t)tensor->view.dims[0] : 1; // a unit's or filter's weights
+        const size_t rows = tensor->view.rank > 1 ? (size_t)tensor->view.dims[0] : 1;  // a unit's or filter's weights
         gfi_init_fill(tensor->init, tensor->view.value, tensor->view.size, rows, tensor->fan_in, tensor->fan_out,
                       net->seed, tensor->stream);
     }
@@ -2183,8 +2182,8 @@ static void gfi_layer_norm_forward(gf_net *net, gfi_layer *layer) {
         const gf_real *x = layer->x + b * n;
         gf_real *y = layer->y + b * n;
         double sum = 0, squares = 0;
-        for (size_t i = 0; i < n; i++) sum += (double)x[i] - (double)x[0]; // from x[0] on: no digits are lost where
-        mean[b] = (double)x[0] + sum / (double)n;                          // the mean is large and the spread small
+        for (size_t i = 0; i < n; i++) sum += (double)x[i] - (double)x[0];  // from x[0] on: no digits are lost where
+        mean[b] = (double)x[0] + sum / (double)n;                           // the mean is large and the spread small
         for (size_t i = 0; i < n; i++) squares += ((double)x[i] - mean[b]) * ((double)x[i] - mean[b]);
         inverse_std[b] = 1 / sqrt(squares / (double)n + GFI_NORM_EPS);
         for (size_t i = 0; i < n; i++)
@@ -2230,7 +2229,7 @@ GFDEF void gf_net_layer_norm(gf_net *net) {
     gfi_layer *layer = gfi_add_layer(net, &gfi_layer_norm, "layer_norm", shape);
     if (!layer) return;
     const int features = (int)size;
-    layer->stats_size = 2 * (size_t)net->max_batch; // mean and 1/√(var + ε) of every sample
+    layer->stats_size = 2 * (size_t)net->max_batch;  // mean and 1/√(var + ε) of every sample
     gfi_declare(net, layer, "gamma", 1, &features, 1, gf_init_with(GF_INIT_CONSTANT, 1), 1, 1, 0);
     gfi_declare(net, layer, "beta", 1, &features, 1, gf_init_zero(), 1, 1, 0);
 }
@@ -2238,7 +2237,7 @@ GFDEF void gf_net_layer_norm(gf_net *net) {
 // --- batch norm (Ioffe, Szegedy 2015): the same formulas, with mean and variance of each channel over the batch ---
 // The four loops over the images have tuned twins. A channel's count is N = B·S, S pixels an image.
 
-typedef struct gfi_channels { // x[B,C,S] and what lies like it
+typedef struct gfi_channels {  // x[B,C,S] and what lies like it
     size_t batch, channels, plane;
     const gf_real *x, *dy;
     gf_real *out;
@@ -2254,8 +2253,8 @@ typedef struct gfi_fast_norm {
                  const double *mean_dy, const double *slope);
 } gfi_fast_norm;
 
-static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast); // NULL where fast is NULL
-static size_t gfi_fast_norm_workspace(const gfi_channels *v);       // in gf_reals
+static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast);  // NULL where fast is NULL
+static size_t gfi_fast_norm_workspace(const gfi_channels *v);        // in gf_reals
 
 // Σ(x - x_0) and Σ(x - x_0)² of each channel, where x_0 is its first value: no digits are lost where the mean is large.
 static void gfi_channel_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
@@ -2402,7 +2401,7 @@ GFDEF void gf_net_batch_norm(gf_net *net) {
     if (!layer) return;
     const gf_init one = gf_init_with(GF_INIT_CONSTANT, 1);
     const int channels = layer->in.channels;
-    layer->stats_size = 5 * (size_t)channels; // mean, 1/σ, and three rows to work in
+    layer->stats_size = 5 * (size_t)channels;  // mean, 1/σ, and three rows to work in
     gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
     gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
     gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
@@ -2448,12 +2447,12 @@ GFDEF void gf_net_dropout(gf_net *net, double p) {
 
 // --- convolution (LeCun et al. 1989): one small dense layer, the same at every place of the image ---
 
-typedef struct gfi_conv {  // y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db
-    int batch, accumulate; // accumulate: y and dx are added to
+typedef struct gfi_conv {   // y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; back from dy to dx and dw, db
+    int batch, accumulate;  // accumulate: y and dx are added to
     gf_shape in, out;
     gf_window window;
-    const gf_real *x, *w, *bias, *dy; // bias may be NULL
-    gf_real *y, *dx, *dw, *db;        // dx and db may be NULL
+    const gf_real *x, *w, *bias, *dy;  // bias may be NULL
+    gf_real *y, *dx, *dw, *db;         // dx and db may be NULL
 } gfi_conv;
 
 typedef struct gfi_fast_conv {
@@ -2461,8 +2460,8 @@ typedef struct gfi_fast_conv {
     void (*backward)(const gfi_engine *engine, const gfi_conv *job);
 } gfi_fast_conv;
 
-static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast);      // NULL where fast is NULL
-static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads); // in gf_reals
+static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast);       // NULL where fast is NULL
+static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads);  // in gf_reals
 
 // The window of output pixel (y, x), [C,KH,KW], read from one image [C,H,W]; zero outside of it.
 static void gfi_window_read(const gfi_conv *job, const gf_real *image, int y, int x, gf_real *window) {
@@ -2499,7 +2498,7 @@ static void gfi_conv_forward(const gfi_engine *engine, const gfi_conv *job) {
     }
     const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels, plane = gfi_plane(job->out);
     const size_t in_size = gfi_shape_size(job->in);
-    gf_real *turned = engine->workspace, *room = turned + K * O; // [K,O]; a window and the sums of a pixel, per image
+    gf_real *turned = engine->workspace, *room = turned + K * O;  // [K,O]; a window and the sums of a pixel, per image
     for (size_t k = 0; k < K; k++)
         for (size_t o = 0; o < O; o++) turned[k * O + o] = job->w[o * K + k];
     GFI_PARALLEL(engine->threads)
@@ -2564,7 +2563,7 @@ static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
     job.y = layer->y;
     job.dy = layer->dy;
     job.dx = layer->dx;
-    if (!layer->w) return job; // before build
+    if (!layer->w) return job;  // before build
     job.w = layer->w->value;
     job.dw = layer->w->grad;
     if (!layer->b) return job;
@@ -2653,15 +2652,15 @@ typedef struct gfi_pool {
     gf_shape in, out;
     gf_window window;
     const gf_real *x, *dy;
-    gf_real *y, *dx, *place; // place[B,C,OH,OW] = i·KW + j of each maximum in its window
+    gf_real *y, *dx, *place;  // place[B,C,OH,OW] = i·KW + j of each maximum in its window
 } gfi_pool;
 
-typedef struct gfi_fast_pool { // windows of 2×2, stride 2
+typedef struct gfi_fast_pool {  // windows of 2×2, stride 2
     void (*forward)(const gfi_engine *engine, const gfi_pool *job);
     void (*backward)(const gfi_engine *engine, const gfi_pool *job);
 } gfi_fast_pool;
 
-static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast); // NULL where fast is NULL
+static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast);  // NULL where fast is NULL
 
 static gfi_pool gfi_pool_of(const gf_net *net, const gfi_layer *layer) {
     const gfi_pool job = {net->batch, layer->in, layer->out, layer->window, layer->x,
@@ -2696,7 +2695,7 @@ static void gfi_max_pool(const gfi_engine *engine, const gfi_pool *job) {
                 int place = 0;
                 for (int k = 1; k < KH * KW; k++) {
                     const gf_real value = corner[(size_t)(k / KW) * (size_t)job->in.width + (size_t)(k % KW)];
-                    if (value > best || value != value) { // the first of equals; NaN wins
+                    if (value > best || value != value) {  // the first of equals; NaN wins
                         best = value;
                         place = k;
                     }
@@ -2794,7 +2793,7 @@ static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *la
     gfi_layer *layer = gfi_add_layer(net, kind, kind->name, out);
     if (!layer) return;
     layer->window = window;
-    if (kind == &gfi_max_pool_kind) layer->save_size = layer->out_size; // the place of each maximum
+    if (kind == &gfi_max_pool_kind) layer->save_size = layer->out_size;  // the place of each maximum
 }
 
 GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride) {
@@ -2826,13 +2825,13 @@ static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
     for (size_t i = 0; i < n; i++) {
         layer->dy[i] += layer->save[i];
         if (layer->dx) layer->dx[i] = layer->dy[i];
-        layer->save[i] = 0; // for the next backward
+        layer->save[i] = 0;  // for the next backward
     }
 }
 
 static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, 0, NULL, NULL};
 
-static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n) { // y += a·x
+static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n) {  // y += a·x
     if (engine->fast) {
         engine->fast->add_scaled(engine, y, a, x, n);
         return;
@@ -2857,7 +2856,7 @@ static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
     memcpy(layer->y, layer->x, n * sizeof(gf_real));
     if (!layer->w) {
         gfi_add_scaled(&net->engine, layer->y, 1, mark->y, n);
-    } else if (gfi_plane(mark->out) == 1) { // y += P·h_mark
+    } else if (gfi_plane(mark->out) == 1) {  // y += P·h_mark
         const gfi_matrix p = gfi_view(layer->w->value, layer->out_size, mark->out_size);
         gfi_matmul(&net->engine, layer->y, gfi_view(mark->y, B, mark->out_size), gfi_transposed(p), layer->y,
                    layer->out_size);
@@ -2887,7 +2886,7 @@ static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
 
 static size_t gfi_projection_workspace(const gf_net *net, const gfi_layer *layer) {
     const gfi_conv job = gfi_projection_of(net, layer);
-    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads); // of vectors it is enough for P
+    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads);  // of vectors it is enough for P
 }
 
 static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, 0, NULL, NULL};
