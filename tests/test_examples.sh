@@ -137,7 +137,7 @@ interrupted() {
     title="$1 ends well on Ctrl-C"
     "$bin/$1" --out "$dir/stopped" --epochs 1000 >"$dir/log" 2>&1 &
     child=$!
-    wait_for 'epoch 1/' "$dir/log"
+    wait_for 'epoch  *1[/ ]' "$dir/log"
     if ! kill -INT $child; then
         fail "$title" "had ended before" "$dir/log"
         return
