@@ -2736,7 +2736,7 @@ static void gfi_max_pool_backward(gf_net *net, gfi_layer *layer) {
 }
 
 // Mix one more fact into a hash of the sides of kinks that a batch is on.
-static uint64_t gfi_branch_mix(uint64_t hash, uint64_t fact) { return gfi_random_bits(hash, fact, 0); }
+static uint64_t gfi_branch_mix(uint64_t hash, uint64_t fact) { return gfi_random_at(hash, fact); }
 
 // Which value of each window won: where another one wins, the maximum has a kink.
 static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
@@ -3266,7 +3266,7 @@ static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer) {
     for (size_t i = 0; i < (size_t)net->batch * layer->out_size; i++) {
         uint64_t side = 0;
         for (int k = 0; k < row->kink_count; k++) side += (double)layer->x[i] > row->kinks[k];
-        hash = gfi_random_at(hash, side);
+        hash = gfi_branch_mix(hash, side);
     }
     return hash;
 }
@@ -3707,8 +3707,8 @@ static void gfi_measure_noise(gf_net *net, gfi_layer *layer, gf_layer_probe *pro
     probe->noise_scale = signal > 0 ? probe->noise_trace / signal : INFINITY;
 }
 
-// Means of |φ'|, shares of it and of z, and the mean of ln(|φ'| + 1e-12). A logarithm is dear, so 16 factors share one: their product,
-// at least 1e-192, is still a double.
+// Means of |φ'|, shares of it and of z, and the mean of ln(|φ'| + 1e-12). A logarithm is dear, so 16 factors share one:
+// their product, at least 1e-192, is still a double.
 static void gfi_measure_slope(const gfi_layer *act, const gf_real *slope, size_t n, gf_layer_probe *probe) {
     const double below = act->act_info.saturated_below, above = act->act_info.saturated_above;
     const double flat_below = 0.01 * (1 - 1e-6) * act->act_info.slope_max;  // 0.01f does not count as below 0.01
@@ -3966,15 +3966,19 @@ typedef struct gfi_check_run {
     const void *targets;
 } gfi_check_run;
 
+// The loss of the last forward. targets: int[B] for cross entropy, gf_real[B,O] for the others.
+static double gfi_loss_of_kind(gf_net *net, gf_loss_kind kind, const void *targets) {
+    if (kind == GF_LOSS_CROSS_ENTROPY) return gf_loss_cross_entropy(net, (const int *)targets);
+    if (kind == GF_LOSS_BCE) return gf_loss_bce(net, (const gf_real *)targets);
+    return gf_loss_mse(net, (const gf_real *)targets);
+}
+
 // The loss with the parameters as they stand, and the hash of the sides of kinks that the batch is on.
 static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
     gf_net *net = run->net;
-    double loss = NAN;
     *branch = 0;
     if (!gf_net_forward(net, run->x, run->batch, run->mode)) return NAN;
-    if (run->loss == GF_LOSS_CROSS_ENTROPY) loss = gf_loss_cross_entropy(net, (const int *)run->targets);
-    else if (run->loss == GF_LOSS_BCE) loss = gf_loss_bce(net, (const gf_real *)run->targets);
-    else if (run->loss == GF_LOSS_MSE) loss = gf_loss_mse(net, (const gf_real *)run->targets);
+    const double loss = gfi_loss_of_kind(net, run->loss, run->targets);
     for (int i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         if (layer->kind->branch) *branch = gfi_branch_mix(*branch, layer->kind->branch(net, layer));
@@ -4749,6 +4753,7 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     gf_score score = {NAN, NAN, 0};
     if (!gfi_can_evaluate(net, data, loss)) return score;
     const size_t size = gfi_shape_size(data->shape), K = gfi_output(net)->out_size, most = (size_t)net->max_batch;
+    const int by_class = loss == GF_LOSS_CROSS_ENTROPY;
     double sum = 0, correct = 0;
     if (confusion) memset(confusion, 0, K * K * sizeof *confusion);
     gfi_data_lookup(data, lookup);
@@ -4757,13 +4762,10 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
         const size_t n = data->count - start < most ? data->count - start : most;
         for (size_t i = 0; i < n; i++) gfi_data_read(data, lookup, start + i, net->sample + i * size);
         const gf_real *y = gf_net_forward(net, net->sample, (int)n, GF_EVAL);
-        double mean = 0;
-        if (loss == GF_LOSS_CROSS_ENTROPY) mean = gf_loss_cross_entropy(net, data->labels + start);
-        if (loss == GF_LOSS_BCE) mean = gf_loss_bce(net, data->targets + start * K);
-        if (loss == GF_LOSS_MSE) mean = gf_loss_mse(net, data->targets + start * K);
-        sum += mean * (double)n;
+        const void *targets = by_class ? (const void *)(data->labels + start) : data->targets + start * K;
+        sum += gfi_loss_of_kind(net, loss, targets) * (double)n;
         correct += net->correct;
-        if (!confusion || loss != GF_LOSS_CROSS_ENTROPY || net->status != GF_OK) continue;
+        if (!confusion || !by_class || net->status != GF_OK) continue;
         for (size_t i = 0; i < n; i++) confusion[(size_t)data->labels[start + i] * K + gfi_argmax(y + i * K, K)]++;
     }
     gfi_dead_end(net);
@@ -4958,7 +4960,7 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
 typedef struct gfi_csv {
     const char *path;
     char *next;                         // where the next line starts; the text ends with 0
-    char *at, *end;                     // what is left of the current line, its '\\n' or the text's end
+    char *at, *end;                     // what is left of the current line, its '\n' or the text's end
     char *cell, *stop;                  // the current cell, without blanks around it
     size_t line, column;                // the numbers of both, from 1
     size_t rows, columns;               // of the whole table
