@@ -2980,11 +2980,11 @@ static const double gfi_tail_bottom[] = {
     0.09184423940432781048, 0.0180887400457250108, 0.002618204870153312404, 0.0002670430207579878321,
     0.00001743578383971547074, 5.600399372351873563e-7};
 // clang-format on
-#define GFI_LN2_HIGH 6.93147180369123816490e-01 // 33 bits, so that a whole number times it is exact
+#define GFI_LN2_HIGH 6.93147180369123816490e-01  // 33 bits, so that a whole number times it is exact
 #define GFI_LN2_LOW 1.90821492927058770002e-10
 #define GFI_POLY(x, table) gfi_poly((x), (table), (int)(sizeof(table) / sizeof *(table)))
 
-GFI_WOVEN double gfi_poly(double x, const double *c, int count) { // c₀ + c₁x + c₂x² + …, even and odd powers apart
+GFI_WOVEN double gfi_poly(double x, const double *c, int count) {  // c₀ + c₁x + c₂x² + …, even and odd powers apart
     const double w = x * x;
     double even = 0, odd = 0;
     for (int i = (count - 1) / 2; i >= 0; i--) {
@@ -3014,14 +3014,14 @@ GFI_WOVEN double gfi_exp_parts(double x, double tail, double *power) {
     return r + r * r * GFI_POLY(r, gfi_exp_poly);
 }
 
-GFI_WOVEN double gfi_expm1(double x, double *exp) { // e^x - 1 without cancellation near 0, and e^x; x ≤ 709
+GFI_WOVEN double gfi_expm1(double x, double *exp) {  // e^x - 1 without cancellation near 0, and e^x; x ≤ 709
     double power;
     const double p = gfi_exp_parts(x, 0, &power);
     *exp = power + power * p;
-    return power == 1 ? p : *exp - 1; // any other power means that e^x is below 0.71 or above 1.41
+    return power == 1 ? p : *exp - 1;  // any other power means that e^x is below 0.71 or above 1.41
 }
 
-GFI_WOVEN double gfi_exp_below(double x) { // e^x for x ≤ 709
+GFI_WOVEN double gfi_exp_below(double x) {  // e^x for x ≤ 709
     double e;
     (void)gfi_expm1(x, &e);
     return e;
@@ -3030,17 +3030,17 @@ GFI_WOVEN double gfi_exp_below(double x) { // e^x for x ≤ 709
 static double gfi_exp(double x) {
     if (x <= 709) return gfi_exp_below(x);
     if (x <= 710) return gfi_exp_below(0.5 * x) * gfi_exp_below(0.5 * x);
-    return x * HUGE_VAL; // infinity or NaN
+    return x * HUGE_VAL;  // infinity or NaN
 }
 
-GFI_WOVEN double gfi_two_artanh(double t) { // ln((1 + t)/(1 - t)) = 2(t + t³/3 + t⁵/5 + …) for |t| ≤ 1/3
+GFI_WOVEN double gfi_two_artanh(double t) {  // ln((1 + t)/(1 - t)) = 2(t + t³/3 + t⁵/5 + …) for |t| ≤ 1/3
     return 2 * t + t * (t * t) * GFI_POLY(t * t, gfi_log1p_poly);
 }
 
 // x = m·2^e with m in [√½, √2), ln x = ln m + e·ln2, ln m = 2·artanh((m - 1)/(m + 1)).
 static double gfi_log(double x) {
     if (!(x > 0) || x > DBL_MAX) return x == 0 ? -HUGE_VAL : x > 0 ? x : NAN;
-    if (x < DBL_MIN) return gfi_log(x * 18014398509481984.0) - 54 * 0.69314718055994530942; // subnormal: 2⁵⁴·x is not
+    if (x < DBL_MIN) return gfi_log(x * 18014398509481984.0) - 54 * 0.69314718055994530942;  // subnormal: 2⁵⁴·x is not
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     double m = gfi_of_bits((bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000));
@@ -3049,7 +3049,7 @@ static double gfi_log(double x) {
     return e * GFI_LN2_HIGH + (gfi_two_artanh((m - 1) / (m + 1)) + e * GFI_LN2_LOW);
 }
 
-typedef struct gfi_pair { // φ(z) and φ'(z)
+typedef struct gfi_pair {  // φ(z) and φ'(z)
     double value, slope;
 } gfi_pair;
 
@@ -3071,7 +3071,7 @@ GFI_WOVEN gfi_pair gfi_tanh(double z) {
     return gfi_pair_of(copysign(minus / sum, z), 4 * e / (sum * sum));
 }
 
-GFI_WOVEN double gfi_atan(double z) { // beyond 1 by atan a = π/2 - atan(1/a): one polynomial on [0, 1] serves
+GFI_WOVEN double gfi_atan(double z) {  // beyond 1 by atan a = π/2 - atan(1/a): one polynomial on [0, 1] serves
     const double a = fabs(z), t = (a > 1 ? 1 : a) / (a > 1 ? a : 1), w = t * t;
     const double angle = t + t * w * GFI_POLY(w, gfi_atan_poly);
     return copysign(a > 1 ? 1.57079632679489661923 - angle : angle, z);
@@ -3081,7 +3081,7 @@ GFI_WOVEN double gfi_atan(double z) { // beyond 1 by atan a = π/2 - atan(1/a): 
 // error ε of the exponent is a relative error ε of e^…, so a² is taken in two parts, the first of them exact:
 // a² = h² + (a - h)(a + h), h = a to 24 bits.
 GFI_WOVEN double gfi_normal_tail(double a, double *density) {
-    a = a < 40 ? a : 40; // there, both are 0
+    a = a < 40 ? a : 40;  // there, both are 0
     const double h = (double)(float)a;
     double power;
     const double p = gfi_exp_parts(-0.5 * h * h, -0.5 * (a - h) * (a + h), &power), e = power + power * p;
@@ -3089,9 +3089,9 @@ GFI_WOVEN double gfi_normal_tail(double a, double *density) {
     return e * (GFI_POLY(a, gfi_tail_top) / GFI_POLY(a, gfi_tail_bottom));
 }
 
-GFI_WOVEN double gfi_gated(double z, double gate) { return gate == 0 ? 0 : z * gate; } // 0 at -∞, where -∞·0 is NaN
+GFI_WOVEN double gfi_gated(double z, double gate) { return gate == 0 ? 0 : z * gate; }  // 0 at -∞, where -∞·0 is NaN
 
-#define GFI_SELU_ALPHA 1.6732632423543772848 // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
+#define GFI_SELU_ALPHA 1.6732632423543772848  // Klambauer et al. 2017: mean 0, variance 1 is a fixed point
 #define GFI_SELU_SCALE 1.0507009873554804935
 
 // φ(z) and φ'(z), for any z but NaN.
@@ -3112,30 +3112,30 @@ GFI_WOVEN gfi_pair gfi_act_number(gf_act act, double z) {
         t = GFI_SELU_SCALE * GFI_SELU_ALPHA;
         return gfi_pair_of(z > 0 ? GFI_SELU_SCALE * z : t * s, z > 0 ? GFI_SELU_SCALE : t * e);
     case GF_ACT_CELU: s = gfi_expm1(below / a, &e); return gfi_pair_of(z > 0 ? z : a * s, z > 0 ? 1 : e);
-    case GF_ACT_SOFTPLUS: // max(z, 0) + ln(1 + e), ln(1 + e) = 2·artanh(e/(2 + e))
+    case GF_ACT_SOFTPLUS:  // max(z, 0) + ln(1 + e), ln(1 + e) = 2·artanh(e/(2 + e))
         e = gfi_exp_below(-fabs(z));
-        s = (z > 0 ? 1 : e) / (1 + e); // σ(z)
+        s = (z > 0 ? 1 : e) / (1 + e);  // σ(z)
         return gfi_pair_of(z > 20 ? z : above + gfi_two_artanh(e / (2 + e)), z > 20 ? 1 : s);
     case GF_ACT_SOFTSIGN: t = 1 / (1 + fabs(z)); return gfi_pair_of(t > 0 ? z * t : copysign(1, z), t * t);
     case GF_ACT_ARCTAN: return gfi_pair_of(gfi_atan(z), 1 / (1 + z * z));
     case GF_ACT_GELU:
-        t = gfi_normal_tail(fabs(z), &e); // e = N(z), the density
-        s = z < 0 ? t : 1 - t;            // Φ(z)
+        t = gfi_normal_tail(fabs(z), &e);  // e = N(z), the density
+        s = z < 0 ? t : 1 - t;             // Φ(z)
         return gfi_pair_of(gfi_gated(z, s), s + gfi_gated(z, e));
-    case GF_ACT_GELU_TANH:                  // ½z(1 + tanh u) = z·σ(2u)
-        t = 2 * 0.79788456080286535588 * z; // 2√(2/π)·z
+    case GF_ACT_GELU_TANH:                   // ½z(1 + tanh u) = z·σ(2u)
+        t = 2 * 0.79788456080286535588 * z;  // 2√(2/π)·z
         phi = gfi_sigmoid(t * (1 + 0.044715 * z * z));
         return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(t * (1 + 3 * 0.044715 * z * z), phi.slope));
     case GF_ACT_SILU:
         phi = gfi_sigmoid(a * z);
         return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(a * z, phi.slope));
-    case GF_ACT_MISH:                       // tanh(ln(1 + E)) = t/(t + 2), t = E² + 2E, E = e^z
-        e = gfi_exp_below(z < 40 ? z : 40); // from there on it is 1
+    case GF_ACT_MISH:                        // tanh(ln(1 + E)) = t/(t + 2), t = E² + 2E, E = e^z
+        e = gfi_exp_below(z < 40 ? z : 40);  // from there on it is 1
         t = e * (e + 2);
         s = t / (t + 2);
         return gfi_pair_of(gfi_gated(z, s), s + gfi_gated(z < 40 ? z : 40, 4 * e * (e + 1) / ((t + 2) * (t + 2))));
     case GF_ACT_TELU:
-        e = gfi_exp_below(z < 10 ? z : 10); // from there on tanh is 1
+        e = gfi_exp_below(z < 10 ? z : 10);  // from there on tanh is 1
         phi = gfi_tanh(e);
         return gfi_pair_of(gfi_gated(z, phi.value), phi.value + gfi_gated(z, e * phi.slope));
     case GF_ACT_HARD_SIGMOID: return gfi_pair_of(z <= -3 ? 0 : z < 3 ? (z + 3) / 6 : 1, fabs(z) < 3 ? 1.0 / 6 : 0);
@@ -3153,7 +3153,7 @@ GFI_WOVEN gfi_pair gfi_act_number(gf_act act, double z) {
     return gfi_pair_of(NAN, NAN);
 }
 
-GFI_WOVEN double gfi_act_eval(gf_act act, double z, double *slope) { // the same for any z: NaN gives NaN
+GFI_WOVEN double gfi_act_eval(gf_act act, double z, double *slope) {  // the same for any z: NaN gives NaN
     const gfi_pair phi = gfi_act_number(act, z);
     *slope = z == z ? phi.slope : z;
     return z == z ? phi.value : z;
@@ -3205,15 +3205,15 @@ GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_r
 
 typedef struct gfi_act_row {
     const char *name;
-    double param;   // the default
-    char cheap;     // 1: backward finds φ' again from z instead of keeping it
-    char saturated; // 'z': z ≤ 0; 's': φ outside 0.05..0.95; 'g': gate φ/z below 5 %; 'l': near a limit
+    double param;    // the default
+    char cheap;      // 1: backward finds φ' again from z instead of keeping it
+    char saturated;  // 'z': z ≤ 0; 's': φ outside 0.05..0.95; 'g': gate φ/z below 5 %; 'l': near a limit
     int kink_count;
     double kinks[2];
     const char *formula, *derivative, *source;
 } gfi_act_row;
 
-static const gfi_act_row *gfi_act_row_of(gf_act_kind kind) { // never NULL
+static const gfi_act_row *gfi_act_row_of(gf_act_kind kind) {  // never NULL
     // clang-format off
     static const gfi_act_row rows[] = { // in gf_act_kind's order
         {"identity", 0, 1, 'l', 0, {0, 0}, "z", "1", "a linear layer, for comparison"},
@@ -3290,7 +3290,7 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
     }
     size_t best = 0;
     gf_act_kind kind = GF_ACT_COUNT;
-    for (int i = 0; i <= (int)GF_ACT_CUSTOM; i++) { // the longest name that begins the text: "gelu_tanh", not "gelu"
+    for (int i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
         const int alias = i == (int)GF_ACT_CUSTOM;
         const char *known = alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
         const size_t length = strlen(known);
@@ -3310,7 +3310,7 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
     return 1;
 }
 
-static int gfi_act_saturated(gf_act act, double z) { // the rules beside gf_act_info's saturated_below
+static int gfi_act_saturated(gf_act act, double z) {  // the rules beside gf_act_info's saturated_below
     const double h = gf_act_value(act, z), start = gf_act_value(act, 0);
     const double limit = gf_act_value(act, z < 0 ? -HUGE_VAL : HUGE_VAL);
     switch (gfi_act_row_of(act.kind)->saturated) {
@@ -3326,8 +3326,8 @@ static int gfi_act_saturated(gf_act act, double z) { // the rules beside gf_act_
 static double gfi_act_threshold(gf_act act, double side) {
     double out = side * 1e6, in = 1;
     if (!gfi_act_saturated(act, out)) return side * HUGE_VAL;
-    for (int i = 0; i < 40 && gfi_act_saturated(act, in); i++) in *= -0.5; // 1, -1/2, 1/4, …: some z that is not
-    if (gfi_act_saturated(act, in)) return 0;                              // a step: saturated everywhere
+    for (int i = 0; i < 40 && gfi_act_saturated(act, in); i++) in *= -0.5;  // 1, -1/2, 1/4, …: some z that is not
+    if (gfi_act_saturated(act, in)) return 0;                               // a step: saturated everywhere
     for (int i = 0; i < 100; i++) {
         const double middle = 0.5 * (in + out);
         if (gfi_act_saturated(act, middle)) out = middle;
@@ -3336,7 +3336,7 @@ static double gfi_act_threshold(gf_act act, double side) {
     return fabs(out) < 1e-12 ? 0 : out;
 }
 
-static double gfi_act_search(gf_act act, double z, int what) { // what is to be made large: 0: φ, 1: -φ, 2: |φ'|
+static double gfi_act_search(gf_act act, double z, int what) {  // what is to be made large: 0: φ, 1: -φ, 2: |φ'|
     return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
 }
 
@@ -3654,9 +3654,10 @@ GFDEF void gf_net_set_probe(gf_net *net, unsigned what) {
 
 GFDEF const gf_layer_probe *gf_net_probe(const gf_net *net, int l) {
     if (net && net->probes && l >= 1 && l <= net->affine_count) return &net->probes[l - 1];
-    gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_probe: layer %d of a net %s probes; layers are 1 to %d, probes are declared with "
-             "gf_net_set_probe before gf_net_build", l, net && net->probes ? "with" : "without",
-             net ? net->affine_count : 0);
+    gfi_fail(GF_ERROR_NOT_FOUND,
+             "gf_net_probe: layer %d of a net %s probes; layers are 1 to %d, probes are declared with "
+             "gf_net_set_probe before gf_net_build",
+             l, net && net->probes ? "with" : "without", net ? net->affine_count : 0);
     return NULL;
 }
 
@@ -3792,7 +3793,8 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
 GFDEF gf_status gf_net_measure(gf_net *net) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_measure")) return gf_net_status(net);
     if (!net->probe)
-        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_measure: no instruments; use gf_net_set_probe before gf_net_build");
+        return gfi_net_fail(net, GF_ERROR_ORDER,
+                            "gf_net_measure: no instruments; use gf_net_set_probe before gf_net_build");
     for (int l = 1; l <= net->affine_count; l++) {
         gfi_layer *layer = gfi_affine(net, l), *act = gfi_activation_behind(net, l);
         gf_layer_probe *probe = &net->probes[l - 1];
@@ -3911,11 +3913,13 @@ static void gfi_judge(const gf_net *net, char *text, size_t size) {
     if (net->probes[last - 1].delta.rms == 0) {
         gfi_print(text, size, "no gradient: the loss sends none into layer %d", last);
     } else if (ratio == 0) {
-        gfi_print(text, size, "dead: layer 1 receives exactly no gradient; %d %% of layer %d's δ are 0: its %s units are "
-                  "off", gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
+        gfi_print(text, size,
+                  "dead: layer 1 receives exactly no gradient; %d %% of layer %d's δ are 0: its %s units are "
+                  "off",
+                  gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
     } else if (zero > 0.9 && !(ratio > 1e3)) {
-        gfi_print(text, size, "dead: %d %% of layer %d's δ are exactly 0: few of its %s units pass a gradient", gfi_percent(zero),
-                  zero_at, gfi_phi(net, zero_at));
+        gfi_print(text, size, "dead: %d %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
+                  gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
     } else if (ratio < 1e-3 || ratio > 1e3) {
         gfi_cause(net, cause, sizeof cause);
         gfi_print(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
@@ -4053,9 +4057,11 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
                               const void *targets, gf_check *check) {
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
-                            "all three, a batch of 1 to %d and one of gf_loss_kind", x ? "given" : "NULL",
-                            targets ? "given" : "NULL", check ? "given" : "NULL", batch, (int)loss, net->max_batch);
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT,
+                            "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
+                            "all three, a batch of 1 to %d and one of gf_loss_kind",
+                            x ? "given" : "NULL", targets ? "given" : "NULL", check ? "given" : "NULL", batch,
+                            (int)loss, net->max_batch);
     if (!(check->step >= 0 && check->step <= DBL_MAX) || check->max_per_tensor < 0)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the "
                             "default) or more", check->step, check->max_per_tensor);
@@ -4105,8 +4111,9 @@ typedef struct gfi_expectation {
 // ∫ over the panel [a,b] by Gauss-Kronrod 7-15 (nodes and weights as in QUADPACK's qk15, Piessens et al. 1983); *error is
 // the difference of the two rules.
 static double gfi_theory_rule(const gfi_expectation *e, double a, double b, double *error) {
-    static const double node[8] = {0.991455371120812639, 0.949107912342758525, 0.864864423359769073, 0.741531185599394440,
-                                   0.586087235467691130, 0.405845151377397167, 0.207784955007898468, 0};
+    static const double node[8] = {
+        0.991455371120812639, 0.949107912342758525, 0.864864423359769073, 0.741531185599394440,
+        0.586087235467691130, 0.405845151377397167, 0.207784955007898468, 0};
     static const double kronrod[8] = {0.022935322010529225, 0.063092092629978553, 0.104790010322250184,
                                       0.140653259715525919, 0.169004726639267903, 0.190350578064785410,
                                       0.204432940075298892, 0.209482141084727828};
@@ -5095,7 +5102,8 @@ GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
     gfi_csv csv = {path, (char *)text + mark, NULL, NULL, NULL, NULL, 0, 0, 0, 0};
     if (status == GF_OK) status = gfi_csv_count(&csv);
     if (status == GF_OK)
-        status = gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
+        status =
+            gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
     data->classes = classes;
     for (size_t i = 0; status == GF_OK && gfi_csv_line(&csv); i++)
         while (status == GF_OK && gfi_csv_cell(&csv)) status = gfi_csv_put(&csv, data, i);
@@ -6676,7 +6684,8 @@ GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, gf_shape in, gf_r
                 t1 = GFI_LOAD_N(top + GFI_VLEN, wide - GFI_VLEN);
                 b1 = GFI_LOAD_N(bottom + GFI_VLEN, wide - GFI_VLEN);
             }
-            const gfi_v v[4] = {GFI_FN(gfi_even)(t0, t1), GFI_FN(gfi_odd)(t0, t1), GFI_FN(gfi_even)(b0, b1), GFI_FN(gfi_odd)(b0, b1)};
+            const gfi_v v[4] = {GFI_FN(gfi_even)(t0, t1), GFI_FN(gfi_odd)(t0, t1), GFI_FN(gfi_even)(b0, b1),
+                                GFI_FN(gfi_odd)(b0, b1)};
             gfi_v best = v[0], place = GFI_ALL(0);
             GFI_UNROLL
             for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays

@@ -22,12 +22,12 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 }; // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
-static const double edge = 5.0;                      // curves are drawn on [-edge, edge]
+enum { SAMPLES = 500, JUMPS = 6, ELEMENTS = 16384 };  // 16384 floats are 64 KiB: z, h and dz fit a level 2 cache
+static const double edge = 5.0;                       // curves are drawn on [-edge, edge]
 
 typedef struct curve {
     int n;
-    double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS]; // φ and φ' of each z
+    double z[SAMPLES + JUMPS], h[SAMPLES + JUMPS], slope[SAMPLES + JUMPS];  // φ and φ' of each z
 } curve;
 
 static void add_point(curve *c, gf_act act, double z) {
@@ -80,7 +80,7 @@ static void draw_together(const ex_settings *s, const curve *curves, int slopes,
     plot_axes *axes = plot_axes_at(figure, 0, 0);
     plot_labels(axes, NULL, "pre-activation z", slopes ? "φ'(z)" : "φ(z)");
     plot_limits_x(axes, -edge, edge);
-    if (!slopes) plot_limits_y(axes, -2, 3); // where they differ
+    if (!slopes) plot_limits_y(axes, -2, 3);  // where they differ
     for (int i = 0; i < s->act_count; i++) {
         const curve *c = &curves[i];
         plot_line(axes, c->z, slopes ? c->slope : c->h, c->n, s->act_name[i], plot_named_style(s->act_name[i]));
@@ -90,10 +90,10 @@ static void draw_together(const ex_settings *s, const curve *curves, int slopes,
 
 typedef struct properties {
     gf_act_info info;
-    double lipschitz;               // largest |φ(b) - φ(a)|/|b - a| over neighbouring points
-    double mean_square_slope, gain; // E[φ'²] and 1/√E[φ²] for z ~ N(0, 1)
-    double relu_gap;                // largest |φ - relu| on [-edge, edge]
-    double forward_ns, backward_ns; // nanoseconds an element
+    double lipschitz;                // largest |φ(b) - φ(a)|/|b - a| over neighbouring points
+    double mean_square_slope, gain;  // E[φ'²] and 1/√E[φ²] for z ~ N(0, 1)
+    double relu_gap;                 // largest |φ - relu| on [-edge, edge]
+    double forward_ns, backward_ns;  // nanoseconds an element
 } properties;
 
 // Nanoseconds an element of forward (backward = 0) or backward over normal z: the least of several rounds.

@@ -122,7 +122,7 @@ static int train_depth(study *st, int depth) {
     return grads;
 }
 
-typedef struct depth_result { // of one depth, by case
+typedef struct depth_result {  // of one depth, by case
     double accuracy[STUDY_MAX_CASES], gradient[STUDY_MAX_CASES];
 } depth_result;
 

@@ -3,12 +3,12 @@
 #define CIFAR_DATA_H
 #include "cifar.h"
 
-enum { SAMPLES = 8 }; // of each class
+enum { SAMPLES = 8 };  // of each class
 
-typedef struct data_view { // of the training set
+typedef struct data_view {  // of the training set
     double mean[3], std[3], histogram[3][32];
     int count[10];
-    double samples[10 * SAMPLES * 3 * CIFAR_PIXELS]; // the first of each class, class by class
+    double samples[10 * SAMPLES * 3 * CIFAR_PIXELS];  // the first of each class, class by class
 } data_view;
 
 static void look_at_data(data_view *v, const gf_dataset *data) {

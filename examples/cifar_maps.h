@@ -5,8 +5,8 @@
 
 enum { FILTERS = 32, FILTER = 3 * 3 * 3, MAP_IMAGES = 256 };
 
-typedef struct pictures {                      // of a trained net, of the first seed of each case
-    double dz[CIFAR_PIXELS], dh[CIFAR_PIXELS]; // mean |∂L/∂z| and |∂L/∂h| of conv1
+typedef struct pictures {                       // of a trained net, of the first seed of each case
+    double dz[CIFAR_PIXELS], dh[CIFAR_PIXELS];  // mean |∂L/∂z| and |∂L/∂h| of conv1
     double filters[FILTERS * FILTER];
     int taken;
 } pictures;
@@ -27,7 +27,7 @@ static void take_pictures(pictures *p, const study *st, gf_net *net) {
         gf_net_gradient_map(net, 1, h);
         ex_check(net);
         for (int i = 0; i < CIFAR_PIXELS; i++) {
-            p->dz[i] += z[i] * n * n; // the batch's L has a factor 1/n, and the map is a mean over n
+            p->dz[i] += z[i] * n * n;  // the batch's L has a factor 1/n, and the map is a mean over n
             p->dh[i] += h[i] * n * n;
         }
         seen += n;
@@ -75,7 +75,7 @@ static void chart_pictures(const study *st, const pictures *shots) {
 static void write_maps(const study *st, const pictures *shots) {
     ex_settings fresh = st->s;
     ex_csv csv;
-    fresh.resume = 0; // written anew in any case
+    fresh.resume = 0;  // written anew in any case
     ex_csv_open(&csv, &fresh, "gradmaps.csv", "activation,y,x,dz,dh");
     for (int k = 0; k < st->case_count; k++)
         for (int i = 0; i < CIFAR_PIXELS && shots[k].taken; i++)

@@ -39,7 +39,7 @@ enum { GRID_CHOICES = 4, GRID_NAMES = 16, GRID_COLUMNS = 64, GRID_ONCE = 4 };
 typedef struct grid_choice {
     int count;
     char name[GRID_NAMES][24];
-    double number[GRID_NAMES]; // of grid_numbers
+    double number[GRID_NAMES];  // of grid_numbers
 } grid_choice;
 
 // Is the text one of the words of known, "a, b, c"?
@@ -87,23 +87,23 @@ static inline grid_choice grid_numbers(const char *option, const char *text, dou
 // ---------------------------------------------------------------------------------------------------------------------
 
 typedef struct grid_cell {
-    char label[96];         // how its rows begin: "relu,xavier"
-    int at[GRID_CHOICES];   // which of the study's choices: free for the study to use
-    double *mean, *std;     // [columns, rows] over the seeds; NULL until its last run is in
-    double once[GRID_ONCE]; // the mean of what a run leaves once, at its end
+    char label[96];          // how its rows begin: "relu,xavier"
+    int at[GRID_CHOICES];    // which of the study's choices: free for the study to use
+    double *mean, *std;      // [columns, rows] over the seeds; NULL until its last run is in
+    double once[GRID_ONCE];  // the mean of what a run leaves once, at its end
 } grid_cell;
 
 typedef struct grid {
     const ex_settings *s;
-    const char *labels; // the names in a label: "activation,init"
+    const char *labels;  // the names in a label: "activation,init"
     int rows, columns;
     char column[GRID_COLUMNS][24];
-    int once_count; // numbers that a run leaves once, at its end
+    int once_count;  // numbers that a run leaves once, at its end
     const char *once[GRID_ONCE], *once_format[GRID_ONCE];
     grid_cell *cells;
     int count;
     ex_progress progress;
-    void (*report)(void *study, const grid_cell *cell); // called for every finished cell, in order; may be NULL
+    void (*report)(void *study, const grid_cell *cell);  // called for every finished cell, in order; may be NULL
 } grid;
 
 static inline void grid_begin(grid *g, const ex_settings *s, const char *labels, int rows) {
@@ -365,7 +365,7 @@ static inline void grid_write_final(const grid *g, const char *file, const char 
     ex_table_write(&table, g->s, table_file);
 }
 
-typedef struct grid_known { // what somebody else has measured in a cell
+typedef struct grid_known {  // what somebody else has measured in a cell
     const char *label;
     double mean, std;
     int seeds;

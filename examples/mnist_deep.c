@@ -12,12 +12,12 @@
 #include "mnist_deep.h"
 #include "mnist_deep_more.h"
 
-typedef struct deep { // what the study keeps beside study.h's files
+typedef struct deep {  // what the study keeps beside study.h's files
     const char *depths;
     int escape;
-    double input_square;                // mean x² of the images
-    int profile, norms;                 // numbers of its own files
-    char verdict[STUDY_MAX_CASES][320]; // of the first seed, before any weight has moved
+    double input_square;                 // mean x² of the images
+    int profile, norms;                  // numbers of its own files
+    char verdict[STUDY_MAX_CASES][320];  // of the first seed, before any weight has moved
 } deep;
 
 // PyTorch's default, and beside it the remedy: what suits this activation.

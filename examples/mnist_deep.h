@@ -3,7 +3,7 @@
 #define MNIST_DEEP_H
 #include "study.h"
 
-enum { WIDTH = 128, DEPTH = 20, LAYERS = DEPTH + 2, INITS = 2 }; // cases come in pairs: default, remedy
+enum { WIDTH = 128, DEPTH = 20, LAYERS = DEPTH + 2, INITS = 2 };  // cases come in pairs: default, remedy
 
 static const char *const column_title[INITS] = {"PyTorch's default initialisation",
                                                 "the remedy: Kaiming, for sigmoid and tanh Xavier"};

@@ -97,7 +97,7 @@ static void escape(study *st, int seeds) {
 
 typedef struct burst {
     const char *name;
-    double gain, clip; // times Kaiming's gain; largest gradient norm, 0: any
+    double gain, clip;  // times Kaiming's gain; largest gradient norm, 0: any
 } burst;
 
 // One epoch of it: the loss of every step as long as it is finite, and RMS δ_l before the first. 1: it stayed finite.

@@ -23,17 +23,17 @@ static gf_net *build(const study *st, const study_run *run) {
 int main(int argc, char **argv) {
     static study st;
     st.s = ex_settings_default("my_study", "Does relu's lead over tanh depend on the initialisation?");
-    st.s.activations = "relu,tanh"; // (3) what the command line may change, and its defaults
+    st.s.activations = "relu,tanh";  // (3) what the command line may change, and its defaults
     st.s.epochs = 5;
     st.s.quick_epochs = 3;
     ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING, NULL, 0);
-    study_mnist(&st);                          // or study_cifar10(&st)
-    for (int a = 0; a < st.s.act_count; a++) { // (4) the nets to compare; study_cases(&st): one for each activation
+    study_mnist(&st);                           // or study_cifar10(&st)
+    for (int a = 0; a < st.s.act_count; a++) {  // (4) the nets to compare; study_cases(&st): one for each activation
         study_add_case(&st, a, "default", gf_init_with(GF_INIT_DEFAULT, 1), gf_init_with(GF_INIT_DEFAULT, 1));
         study_add_case(&st, a, "kaiming", gf_init_kaiming(), gf_init_zero());
     }
     study_open(&st, "784-64-10", "");
-    for (study_run run; study_next(&st, &run);) { // every net with every seed
+    for (study_run run; study_next(&st, &run);) {  // every net with every seed
         study_begin(&st, &run, build(&st, &run));
         while (study_epoch(&st, &run)) {
             while (study_batch(&st, &run)) {
@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
     }
     study_close(&st);
     study_table(&st);
-    plot_figure *fig = study_figure(&st, 1500, 600, 1, 2, "My study"); // (5) what to look at
+    plot_figure *fig = study_figure(&st, 1500, 600, 1, 2, "My study");  // (5) what to look at
     study_panel_accuracy(plot_axes_at(fig, 0, 0), &st, 0, st.case_count);
     study_panel_norm(plot_axes_at(fig, 0, 1), &st, 0, st.case_count);
     ex_save_chart(fig, st.s.out, "my_study.png");

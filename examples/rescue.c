@@ -14,7 +14,7 @@
 #include "grid.h"
 
 enum { WIDTH = 128, DEPTH = 20 };
-enum { STRUCTURE, ACTIVATION, OPTIM, INIT }; // a cell's choices
+enum { STRUCTURE, ACTIVATION, OPTIM, INIT };  // a cell's choices
 
 typedef struct study {
     ex_settings s;
@@ -22,8 +22,8 @@ typedef struct study {
     int images;
     grid_choice structure, init, optim;
     gf_dataset data, test;
-    grid g;               // cells [structure][activation][optim][init]
-    char (*verdict)[320]; // of each cell's first net, before its first step
+    grid g;                // cells [structure][activation][optim][init]
+    char (*verdict)[320];  // of each cell's first net, before its first step
 } study;
 
 // The usual learning rate of each optimiser; it is not tuned to any cell.
@@ -49,7 +49,7 @@ static gf_net *build(const study *st, const grid_cell *c, int seed) {
         if (batch_norm) gf_net_batch_norm(net);
         if (layer_norm) gf_net_layer_norm(net);
         gf_net_act_with(net, st->s.act[c->at[ACTIVATION]]);
-        if (mark) gf_net_add_from(net, mark); // h + φ(norm(W·h + b))
+        if (mark) gf_net_add_from(net, mark);  // h + φ(norm(W·h + b))
     }
     gf_net_dense(net, 10);
     gf_net_build(net);
@@ -75,14 +75,14 @@ static double train(void *context, const grid_cell *c, int seed, double *row, do
             gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
             loss = gf_loss_cross_entropy(net, batches.labels);
             gf_net_backward(net);
-            if (epoch == 0 && batches.batch == 0) { // before any weight has moved
+            if (epoch == 0 && batches.batch == 0) {  // before any weight has moved
                 gf_net_measure(net);
                 row[2] = gf_net_probe(net, 1)->dw.rms;
                 row[3] = gf_net_probe(net, 1)->delta.rms / gf_net_probe(net, DEPTH + 2)->delta.rms;
                 char *verdict = st->verdict[c - st->g.cells];
                 if (seed == st->s.seed) gf_net_verdict(net, verdict, sizeof st->verdict[0]);
             }
-            gf_optim_step(&optim, net); // refuses gradients that are not finite: the net's status says so
+            gf_optim_step(&optim, net);  // refuses gradients that are not finite: the net's status says so
         }
     gf_score score = gf_net_evaluate(net, &st->test, GF_LOSS_CROSS_ENTROPY, NULL);
     row[1] = !isfinite(score.loss);

@@ -20,10 +20,10 @@ static void draw_panel(const study *st, plot_axes *ax, int optim) {
             for (int i = 0; i < inits; i++) {
                 const grid_cell *c = cell_at(st, s, a < 0 ? 0 : a, optim < 0 ? 0 : optim, i);
                 double *v = &values[row * inits + i];
-                if (a < 0) *v = 0; // the block's heading: zeros are left white
+                if (a < 0) *v = 0;  // the block's heading: zeros are left white
                 else if (c->mean == NULL || (optim >= 0 && grid_last(&st->g, c, "diverged") > 0)) *v = NAN;
                 else if (optim >= 0) *v = grid_last(&st->g, c, "test_acc");
-                else *v = floor(log10(grid_last(&st->g, c, "delta_ratio")) + 0.5) + 1e-6; // 10^0 is not white
+                else *v = floor(log10(grid_last(&st->g, c, "delta_ratio")) + 0.5) + 1e-6;  // 10^0 is not white
             }
         }
     for (int i = 0; i < inits; i++) {

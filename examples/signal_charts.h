@@ -2,10 +2,10 @@
 #ifndef SIGNAL_CHARTS_H
 #define SIGNAL_CHARTS_H
 
-typedef struct profile { // of affine layer l + 1 (the last is the output layer), predicted [0] and measured [1]
-    double delta[2][MAX_DEPTH + 1];  // RMS δ, relative to that of the last layer
-    double factor[2][MAX_DEPTH + 1]; // RMS δ over that of the layer above
-    double q[2][MAX_DEPTH + 1];      // mean z²
+typedef struct profile {  // of affine layer l + 1 (the last is the output layer), predicted [0] and measured [1]
+    double delta[2][MAX_DEPTH + 1];   // RMS δ, relative to that of the last layer
+    double factor[2][MAX_DEPTH + 1];  // RMS δ over that of the layer above
+    double q[2][MAX_DEPTH + 1];       // mean z²
 } profile;
 
 static void draw_prediction(plot_axes *ax, const double *x, const double *predicted, const double *measured, int n,
@@ -51,8 +51,8 @@ static void draw_profile(plot_figure *fig, int column, const profile *p, int dep
     for (int l = 0; l <= depth; l++) x[l] = l + 1;
     draw_prediction(plot_axes_at(fig, 0, column), x, p->delta[0], p->delta[1], depth, 4, name);
     draw_prediction(plot_axes_at(fig, 1, column), x, p->factor[0], p->factor[1], depth - 1, 4,
-                    name);                                                              // the output layer is
-    draw_prediction(plot_axes_at(fig, 2, column), x, p->q[0], p->q[1], depth, 4, name); // narrower
+                    name);                                                               // the output layer is
+    draw_prediction(plot_axes_at(fig, 2, column), x, p->q[0], p->q[1], depth, 4, name);  // narrower
 }
 
 static plot_figure *begin_gains(void) {
@@ -68,7 +68,7 @@ static plot_figure *begin_gains(void) {
     return fig;
 }
 
-typedef struct dead_shares { // of nets born dead after each layer: counted, and by the formulas
+typedef struct dead_shares {  // of nets born dead after each layer: counted, and by the formulas
     double one[MAX_DEPTH], line[MAX_DEPTH], fifty[MAX_DEPTH], formula[MAX_DEPTH], low[MAX_DEPTH], high[MAX_DEPTH];
 } dead_shares;
 
@@ -103,14 +103,14 @@ static void draw_dead(plot_figure *fig, const dead_shares *d, int width, int col
         plot_line(plot_axes_at(fig, 0, k), x, counted[k], depth, label, plot_points(color, PLOT_RING));
 }
 
-typedef struct spot {              // a net of the phase diagram, and its test accuracy in % after training
-    double weight, bias, accuracy; // σw², σb²
+typedef struct spot {               // a net of the phase diagram, and its test accuracy in % after training
+    double weight, bias, accuracy;  // σw², σb²
     int depth;
 } spot;
 
 typedef struct range {
     double w0, w1, b1;
-} range; // σw² from w0 to w1, σb² from 0 to b1
+} range;  // σw² from w0 to w1, σb² from 0 to b1
 
 // Ordered (blue) and chaotic (red) phase by √χ, the critical line between them, and which nets trained.
 static void draw_plane(plot_axes *ax, const study *st, const spot *s, int count, range r) {
@@ -154,7 +154,7 @@ static void draw_depths(plot_axes *ax, const study *st, const spot *s, int rows,
     for (int i = 0; i < CURVE; i++) {
         x[i] = r.w0 + (r.w1 - r.w0) * i / (CURVE - 1);
         six[i] =
-            fmin(6 * gf_theory_fixed_point(st->phase, x[i], s[0].bias).depth_scale, 2 * high); // outside the picture
+            fmin(6 * gf_theory_fixed_point(st->phase, x[i], s[0].bias).depth_scale, 2 * high);  // outside the picture
     }
     snprintf(title, sizeof title, "σ_{b}^{2} = %g: how deep can it be? (dashed: 6/|ln χ|)", s[0].bias);
     plot_labels(ax, title, "σ_{w}^{2}", "hidden layers");

@@ -11,12 +11,12 @@ static void count_dead(const study *st, int width, int inputs, int samples, doub
                                  gf_init_kaiming(), gf_init_zero(), t);
         gf_net_build(net);
         for (int i = 0; i < samples * inputs;
-             i++) // on the line x = 1 and x = -1 tell all, for φ(az) = aφ(z) where a > 0
+             i++)  // on the line x = 1 and x = -1 tell all, for φ(az) = aφ(z) where a > 0
             x[i] = (gf_real)(inputs == 1 ? 1 - 2 * i : gf_random_normal((uint64_t)t, GF_STREAM_USER, (uint64_t)i));
         gf_net_forward(net, x, samples, GF_EVAL);
         ex_check(net);
         for (int l = 0; l < st->depth; l++) {
-            const gf_real *h = gf_net_layer(net, 2 * l + 1).output; // [samples, width]
+            const gf_real *h = gf_net_layer(net, 2 * l + 1).output;  // [samples, width]
             dead[l] += (gf_stats_of(h, (size_t)(samples * width)).max_abs == 0) / (double)st->trials;
             dead_first[l] += (gf_stats_of(h, (size_t)width).max_abs == 0) / (double)st->trials;
         }
@@ -53,7 +53,7 @@ static void born_dead(study *st) {
     ex_save_chart(fig, st->s.out, "dead.png");
 }
 
-static spot spots[MAX_SPOTS]; // of the phase diagram, in the order of the grid's cells
+static spot spots[MAX_SPOTS];  // of the phase diagram, in the order of the grid's cells
 
 // χ, and the test accuracy of this spot's net after so many steps of plain SGD: chance where it stops being finite.
 static double train_spot(void *context, const grid_cell *c, int seed, double *row, double *once) {
@@ -70,7 +70,7 @@ static double train_spot(void *context, const grid_cell *c, int seed, double *ro
     if (gf_batches_init(&batches, &st->data, st->s.batch, (uint64_t)seed, GF_SHUFFLE) != GF_OK)
         ex_die("%s", gf_last_error());
     for (int step = 0; step < st->steps && !ex_stop && gf_net_status(net) == GF_OK; step++) {
-        if (!gf_batches_next(&batches)) gf_batches_next(&batches); // an epoch is over: on with the next one
+        if (!gf_batches_next(&batches)) gf_batches_next(&batches);  // an epoch is over: on with the next one
         gf_net_forward(net, batches.x, batches.n, GF_TRAIN);
         loss = gf_loss_cross_entropy(net, batches.labels);
         gf_net_backward(net);

@@ -75,7 +75,7 @@ static profile measure(const study *st, gf_act act, int depth, gf_init weight, g
     if (gf_theory_profile(act, 1, layer, depth + 1) != GF_OK) ex_die("%s", gf_last_error());
     for (int run = 0; run < st->s.seeds; run++) measure_net(st, &p, act, depth, weight, bias, st->s.seed + run);
     for (int l = 0; l <= depth; l++) {
-        int representable = p.delta[1][l] > log(1e-35); // below that float runs out of digits
+        int representable = p.delta[1][l] > log(1e-35);  // below that float runs out of digits
         p.delta[0][l] = layer[l].delta;
         p.factor[0][l] = layer[l].factor;
         p.q[0][l] = layer[l].q;
@@ -112,7 +112,7 @@ static void layers(study *st) {
             const char *name = st->s.act_name[a];
             gf_init weight = weights_of(gf_theory_critical(st->s.act[a], 0)), bias = gf_init_zero();
             if (i == 0) bias = gf_init_with(GF_INIT_DEFAULT, 1);
-            if (i == 3 && isnan(weight.gain)) continue; // it has no critical σw²
+            if (i == 3 && isnan(weight.gain)) continue;  // it has no critical σw²
             if (i < 3) ex_init_from_name(init[i], &weight);
             profile p = measure(st, st->s.act[a], st->depth, weight, bias);
             double worst = 0, theory = mean_factor(&p, 0, st->depth), measured = mean_factor(&p, 1, st->depth);
@@ -148,7 +148,7 @@ static void gains(study *st) {
     ex_save_chart(fig, st->s.out, "gain.png");
 }
 
-#include "signal_more.h" // born_dead, phases
+#include "signal_more.h"  // born_dead, phases
 
 int main(int argc, char **argv) {
     static study st;
@@ -158,7 +158,7 @@ int main(int argc, char **argv) {
                        {"bias", EX_REAL, &st.bias_variance, 0, 10, "σb² of its right half"},
                        {"width", EX_INT, &st.width, 8, 2048, "width of its nets"},
                        {"steps", EX_INT, &st.steps, 1, 1e6, "SGD steps of its nets"}};
-    const double mean = 0.1307, std = 0.3081; // MNIST's own: mean x² becomes 1
+    const double mean = 0.1307, std = 0.3081;  // MNIST's own: mean x² becomes 1
     int quick = 0;
     for (int i = 1; i < argc; i++) quick |= strcmp(argv[i], "--quick") == 0;
     st.s = ex_settings_default("signal_propagation",

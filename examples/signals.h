@@ -14,7 +14,7 @@
 #include "experiment.h"
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
-#pragma GCC optimize("tree-vectorize", "vect-cost-model=dynamic") // what counts becomes vector code with -O2, too
+#pragma GCC optimize("tree-vectorize", "vect-cost-model=dynamic")  // what counts becomes vector code with -O2, too
 #endif
 
 // One epoch's signals, in the order of the study's files. dphi: |φ'|, z: |z|, each over all pooled values.
@@ -26,7 +26,7 @@ static const char *const signals_names[SIGNALS_COUNT] = {"dphi_small_rate", "dph
 // From one epoch to the next a percentile hardly moves: it is looked for in a narrow window around its last value.
 typedef struct signals_window {
     gf_real low, high;
-    double half; // half its width
+    double half;  // half its width
 } signals_window;
 
 enum { SIGNALS_MAX_LAYERS = 8, SIGNALS_BLOCK = 16, SIGNALS_ARRAYS = 6 };
@@ -34,11 +34,11 @@ enum { SIGNALS_MAX_LAYERS = 8, SIGNALS_BLOCK = 16, SIGNALS_ARRAYS = 6 };
 typedef struct signals {
     gf_net *net;
     gf_act act;
-    double deriv_eps, linear_eps; // |φ'| below: gone; |z| up to: still in the straight part
-    gf_real below, above;         // z outside lies within 5 % of φ's limits
-    int layers;                   // affine ones: hidden layers + 1
-    size_t n, padded;             // pooled values: training points · hidden units; rounded up to whole blocks
-    gf_real *z, *z_abs, *slope;   // [padded] z, |z| and |φ'(z)|; beyond n there are NaNs, which no comparison counts
+    double deriv_eps, linear_eps;  // |φ'| below: gone; |z| up to: still in the straight part
+    gf_real below, above;          // z outside lies within 5 % of φ's limits
+    int layers;                    // affine ones: hidden layers + 1
+    size_t n, padded;              // pooled values: training points · hidden units; rounded up to whole blocks
+    gf_real *z, *z_abs, *slope;    // [padded] z, |z| and |φ'(z)|; beyond n there are NaNs, which no comparison counts
     gf_real *ones, *kept, *scratch;
     signals_window z_p90, slope_p10, slope_p01;
 } signals;
@@ -130,7 +130,7 @@ static inline size_t signals_keep(signals *m, const gf_real *x, const signals_wi
         }
         *less += (size_t)below;
         inside += (size_t)(up_to - below);
-        if (up_to == below || low == high) continue; // nearly always: this block has no value in the window
+        if (up_to == below || low == high) continue;  // nearly always: this block has no value in the window
         for (size_t i = start; i < start + SIGNALS_BLOCK; i++)
             if (x[i] >= low && x[i] <= high) m->kept[kept++] = x[i];
     }
@@ -147,7 +147,7 @@ static inline double signals_percentile(signals *m, const gf_real *x, double p, 
         w->low = 0;
         w->high = (gf_real)INFINITY;
         kept = signals_keep(m, x, w, &less);
-        if (kept < m->n) return NAN; // there are NaNs in x
+        if (kept < m->n) return NAN;  // there are NaNs in x
     }
     if (w->low < w->high) {
         double share = kept > 1 ? (rank - (double)less) / (double)(kept - 1) : 0;

@@ -46,48 +46,48 @@
 
 enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
 
-typedef struct study_case { // one of the nets that are compared
+typedef struct study_case {  // one of the nets that are compared
     gf_act act;
-    const char *act_name;  // as typed: "swish" stays "swish"
-    const char *init_name; // "default", "kaiming"
+    const char *act_name;   // as typed: "swish" stays "swish"
+    const char *init_name;  // "default", "kaiming"
     gf_init weight, bias;
-    int diverged;      // runs that ended in NaN or infinity
-    size_t *confusion; // [K,K] of the test set, by the first seed's net after its last epoch; NULL before
+    int diverged;       // runs that ended in NaN or infinity
+    size_t *confusion;  // [K,K] of the test set, by the first seed's net after its last epoch; NULL before
 } study_case;
 
 typedef struct study {
     ex_settings s;
-    const char *net_name;       // for titles
-    const char *data_name;      // "MNIST", or the stand-in's name
-    const char *const *classes; // names of the classes; NULL: numbers
+    const char *net_name;        // for titles
+    const char *data_name;       // "MNIST", or the stand-in's name
+    const char *const *classes;  // names of the classes; NULL: numbers
     gf_dataset data, test;
-    int augment; // GF_FLIP | GF_CROP
-    int apart;   // 1: charts show an activation's initialisations in panels of their own, in one style
+    int augment;  // GF_FLIP | GF_CROP
+    int apart;    // 1: charts show an activation's initialisations in panels of their own, in one style
     study_case cases[STUDY_MAX_CASES];
     int case_count;
     ex_csv file[STUDY_MAX_FILES];
     int file_count;
     ex_progress progress;
-    int next; // how many runs study_next has handed out
+    int next;  // how many runs study_next has handed out
 } study;
 
-typedef struct study_grads { // mean |∇W_l| and ‖∇W_l‖ of every layer, summed over the steps of the epoch
+typedef struct study_grads {  // mean |∇W_l| and ‖∇W_l‖ of every layer, summed over the steps of the epoch
     int layers;
     double mean_abs[STUDY_MAX_LAYERS], l2[STUDY_MAX_LAYERS];
 } study_grads;
 
-typedef struct study_run { // one net in training
+typedef struct study_run {  // one net in training
     study_case *of;
-    int number, seed; // number 0 is the first seed
-    char label[64];   // how its rows begin: "relu,default,42"
+    int number, seed;  // number 0 is the first seed
+    char label[64];    // how its rows begin: "relu,default,42"
     gf_net *net;
     gf_optim optim;
     gf_batches batches;
     study_grads grads;
-    int epoch;                                    // the one in training, from 1; 0 before the first
-    long step;                                    // steps before this one, over all epochs
-    double test_acc;                              // % after the last whole epoch; NaN before
-    double loss, correct, norm, samples, started; // sums over the epoch so far; its start
+    int epoch;                                     // the one in training, from 1; 0 before the first
+    long step;                                     // steps before this one, over all epochs
+    double test_acc;                               // % after the last whole epoch; NaN before
+    double loss, correct, norm, samples, started;  // sums over the epoch so far; its start
     char checkpoint[EX_PATH];
 } study_run;
 
@@ -325,7 +325,7 @@ static inline int study_has_diverged(study *st, study_run *run) {
 static inline int study_epoch(study *st, study_run *run) {
     if (ex_stop || study_has_diverged(st, run)) return 0;
     if (run->samples > 0) study_write_epoch(st, run);
-    if (run->epoch >= st->s.epochs && run->of->confusion == NULL) study_evaluate(st, run); // resumed after the last
+    if (run->epoch >= st->s.epochs && run->of->confusion == NULL) study_evaluate(st, run);  // resumed after the last
     if (run->epoch >= st->s.epochs) return 0;
     run->epoch++;
     run->loss = 0;
@@ -412,9 +412,9 @@ static inline void study_end(study *st, study_run *run) {
 // Reading the files back
 // ---------------------------------------------------------------------------------------------------------------------
 
-typedef struct study_curve { // one column of one case, row by row: mean and standard deviation over the seeds
-    double *x, *mean, *std;  // x: 1, 2, 3 … ; [n] each, free with study_curve_free
-    int n, seeds;            // rows; seeds that have reached the last of them
+typedef struct study_curve {  // one column of one case, row by row: mean and standard deviation over the seeds
+    double *x, *mean, *std;   // x: 1, 2, 3 … ; [n] each, free with study_curve_free
+    int n, seeds;             // rows; seeds that have reached the last of them
 } study_curve;
 
 static inline void study_curve_free(study_curve *curve) { free(curve->x); }
@@ -527,12 +527,12 @@ static inline void study_draw_epochs(plot_axes *ax, const study *st, const study
 
 // The geometric mean of the n/50 values before and after each, as many as there are: v changes.
 static inline void study_average(double *v, int n) {
-    double *sum = (double *)ex_realloc(NULL, (size_t)n + 1, sizeof *sum); // of the logarithms of v[0] … v[i-1]
+    double *sum = (double *)ex_realloc(NULL, (size_t)n + 1, sizeof *sum);  // of the logarithms of v[0] … v[i-1]
     sum[0] = 0;
     for (int i = 0; i < n; i++) sum[i + 1] = sum[i] + log(v[i]);
     for (int i = 0; i < n; i++) {
         int half = n / 100 + 1;
-        if (half > i) half = i; // the window is symmetric: it starts and ends with the data
+        if (half > i) half = i;  // the window is symmetric: it starts and ends with the data
         if (half > n - 1 - i) half = n - 1 - i;
         v[i] = exp((sum[i + half + 1] - sum[i - half]) / (2 * half + 1));
     }
@@ -614,7 +614,7 @@ static inline void study_chart_profiles(const study *st, int file, const char *c
                                         const char *name) {
     double low = INFINITY, high = -INFINITY;
     char text[160];
-    for (int pass = 0; pass < 2; pass++) // first the range, then the pictures
+    for (int pass = 0; pass < 2; pass++)  // first the range, then the pictures
         for (const study_case *c = st->cases; c < st->cases + st->case_count; c++) {
             study_curve curve = study_read(st, c, file, column);
             study_curve step = study_read(st, c, file, "step");
@@ -717,7 +717,7 @@ static inline const char *study_reached(const study *st, const study_case *c, co
     return text;
 }
 
-typedef struct study_claim { // what a study said of an activation; shown beside its own data only
+typedef struct study_claim {  // what a study said of an activation; shown beside its own data only
     const char *act_name, *text;
 } study_claim;
 

@@ -19,7 +19,7 @@ static double accuracy(const gf_real *z, const gf_real *target, size_t n, int or
 // others h < 0.05 or h > 0.95. That is sigmoid's rule: arctan and softsign, whose h lies around 0, break it at rest.
 static double code_rate(gf_net *net, gf_act act, int hidden) {
     size_t hits = 0, n = 0;
-    for (int l = 0; l < hidden; l++) { // layer 2l is dense, layer 2l + 1 its activation
+    for (int l = 0; l < hidden; l++) {  // layer 2l is dense, layer 2l + 1 its activation
         const gf_layer layer = gf_net_layer(net, 2 * l + 1);
         size_t count = (size_t)gf_net_describe(net).batch * (size_t)layer.shape.channels;
         for (size_t i = 0; i < count; i++) {
@@ -54,7 +54,7 @@ static void fill_row(const study *st, gf_net *net, gf_act act, signals *meter, c
     signals_measure(meter, v);
     for (int k = 0; k < SIGNALS_COUNT && !st->original; k++) *row++ = v[k];
     for (int l = 0; l <= st->hidden.count; l++) {
-        const gf_tensor *w = gf_net_tensor_at(net, 2 * l); // weight, bias, weight, bias, …
+        const gf_tensor *w = gf_net_tensor_at(net, 2 * l);  // weight, bias, weight, bias, …
         gf_stats g = gf_stats_of(w->grad, w->size);
         *row++ = g.l2;
         if (!st->original) *row++ = g.rms;

@@ -17,11 +17,11 @@
 
 typedef struct study {
     ex_settings s;
-    int original, n, relabel; // the edition; points; label the points after the noise
+    int original, n, relabel;  // the edition; points; label the points after the noise
     const char *kind, *inits, *scales, *arch, *metric, *replay;
-    double noise, test_size, deriv_eps, linear_eps, limits[4]; // limits of --metric's chart: x, x, y, y
-    grid_choice init, scale, hidden;                           // the lists, taken apart
-    grid g;                                                    // cells: at[ACT], at[INIT], at[SCALE]
+    double noise, test_size, deriv_eps, linear_eps, limits[4];  // limits of --metric's chart: x, x, y, y
+    grid_choice init, scale, hidden;                            // the lists, taken apart
+    grid g;                                                     // cells: at[ACT], at[INIT], at[SCALE]
 } study;
 enum { ACT, INIT, SCALE };
 
@@ -36,7 +36,7 @@ enum { ACT, INIT, SCALE };
 static gf_init weights(const char *name, double scale) {
     if (strcmp(name, "xavier") == 0) return gf_init_xavier(scale);
     if (strcmp(name, "kaiming") == 0) return gf_init_with(GF_INIT_KAIMING_NORMAL, scale * sqrt(2.0));
-    return gf_init_with(GF_INIT_NORMAL, scale * 0.1); // gaussian
+    return gf_init_with(GF_INIT_NORMAL, scale * 0.1);  // gaussian
 }
 
 static gf_net *build(const study *st, gf_act act, gf_init weight, size_t batch, int seed) {
@@ -119,7 +119,7 @@ static double run(void *context, const grid_cell *c, int seed, double *rows, dou
     return loss;
 }
 
-#include "xor_replay.h" // trains as above, on somebody else's points and weights
+#include "xor_replay.h"  // trains as above, on somebody else's points and weights
 
 int main(int argc, char **argv) {
     static study st;

@@ -51,7 +51,7 @@ static void replay(study *st, gf_act act, const char *folder, FILE *out) {
     st->original = !ex_file_exists(ex_path(path, folder, "test.csv"));
     memset(&test, 0, sizeof test);
     if (!st->original && gf_data_csv(&test, path, 0) != GF_OK) ex_die("%s", gf_last_error());
-    size_t columns = (size_t)logged.shape.channels; // of metrics.csv but the last; the first is the epoch
+    size_t columns = (size_t)logged.shape.channels;  // of metrics.csv but the last; the first is the epoch
     int epochs = 1 + (int)logged.values[(logged.count - 1) * columns];
     gf_net *net = build(st, act, gf_init_zero(), data.count > test.count ? data.count : test.count, 0);
     for (int l = 1; l <= st->hidden.count + 1; l++) read_weights(net, l, folder);
@@ -60,7 +60,7 @@ static void replay(study *st, gf_act act, const char *folder, FILE *out) {
     train(st, net, act, epochs, &data, &test, rows, recall);
     fprintf(out, "epoch");
     for (int c = 0; c < st->g.columns - st->original; c++)
-        fprintf(out, ",%s", st->g.column[c]); // the corrected rate is ours
+        fprintf(out, ",%s", st->g.column[c]);  // the corrected rate is ours
     for (size_t i = 0; i < logged.count && !ex_stop; i++) {
         int epoch = (int)logged.values[i * columns];
         if (epoch < 0 || epoch >= epochs) ex_die("%s/metrics.csv: %d is not an epoch before the last", folder, epoch);

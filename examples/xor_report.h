@@ -128,7 +128,7 @@ static const grid_known theirs[12] = {
 
 // One column's last value for four activations, in the order of the study's statements, as numbers and as text.
 typedef struct four {
-    int found; // were all of them run?
+    int found;  // were all of them run?
     const grid_cell *cell[4];
     double v[4];
     char text[64];
