@@ -336,8 +336,9 @@ GFDEF gf_status gf_net_backward(gf_net *net);
 GFDEF double gf_net_grad_norm(gf_net *net);
 // Scale all gradients so that their norm is at most max_norm; returns the norm before. NaN on error.
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
-// The class of one sample x[I], by a net trained with cross entropy; its probabilities (softmax of the output) into
-// probabilities[K], which may be NULL. -1 on error, such as an output that is not finite. Runs a forward in GF_EVAL.
+// The class of one sample x[I] and, unless NULL, probabilities[K], as the net's last loss reads its output: softmax for
+// cross entropy (and before any loss); sigmoid for BCE, where a single output is class 1 from p = 0.5 on; after MSE there
+// are no classes: an error. -1 on error, such as an output that is not finite. Runs a forward in GF_EVAL.
 GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 
 // A tensor by name; NULL and an error that lists the names. By index, 0 ≤ index < tensor_count; NULL and an error.
@@ -421,8 +422,8 @@ GFDEF gf_optim_config gf_adamw(double lr);    // decoupled decay 0.01   Loshchil
 GFDEF gf_optim_config gf_rmsprop(double lr);  // α 0.99, ε 1e-8
 // Allocate the moments of a built net. An error is the net's sticky error too.
 GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config config);
-// One update of every parameter. Refuses gradients that are not finite (GF_ERROR_NONFINITE, with step, layer and
-// direction) and an optimiser of another size or without the moments its kind needs (GF_ERROR_ORDER).
+// One update of every parameter, once for each backward. Refuses gradients that are not finite (GF_ERROR_NONFINITE, with
+// step, layer and direction) and an optimiser of another size or without the moments its kind needs (GF_ERROR_ORDER).
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net);
 GFDEF void gf_optim_free(gf_optim *optim);    // NULL and zeroed are allowed
 // Schedules: lr·factor^⌊epoch/every⌋, and half a cosine from lr to lr_min (Loshchilov, Hutter 2017). NaN for a negative
@@ -480,7 +481,7 @@ typedef struct gf_layer_probe {
 } gf_layer_probe;
 
 GFDEF void gf_net_set_probe(gf_net *net, unsigned what);             // before build
-GFDEF gf_status gf_net_measure(gf_net *net);                         // after backward
+GFDEF gf_status gf_net_measure(gf_net *net);                         // after backward, before clip and step
 GFDEF const gf_layer_probe *gf_net_probe(const gf_net *net, int l);  // 1 ≤ l ≤ L; NULL outside or when not declared
 // Where in the picture does the gradient stand? map[y·W + x] = mean over batch and channels of |∂L/∂output| of this
 // layer (index as in gf_net_layer), after backward: of a convolution that is |∂L/∂z|, of its activation |∂L/∂h|.
@@ -774,10 +775,12 @@ typedef struct gfi_engine {
 } gfi_engine;
 
 enum { GFI_NEW, GFI_BUILT, GFI_FORWARDED, GFI_LOSS_TAKEN, GFI_BACKWARDED, GFI_MESSAGE_SIZE = 400 };
+enum { GFI_CLIPPED = 1, GFI_STEPPED };
 
 struct gf_net {
     gfi_layer *layers;
     int layer_count, batch, correct, phase;  // batch, correct: of the last forward, the last loss; phase: GFI_NEW, …
+    int loss, spent;  // 1 + kind of the last loss, 0 before it; what has changed since backward: GFI_CLIPPED, …
     gf_mode mode;
     long step;
     gf_real *params, *grads;  // [param_count] every parameter, every gradient
@@ -834,6 +837,7 @@ GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf
 GFDEF gf_status gf_net_backward(gf_net *net) {
     if (!gfi_ready(net, GFI_LOSS_TAKEN, "gf_net_backward")) return gf_net_status(net);
     gfi_forget_squares(net);
+    net->spent = 0;
     for (int i = 0; i < net->layer_count; i++) net->layers[i].squares = -1;
     for (int i = net->layer_count - 1; i >= 0; i--) {
         gfi_layer *layer = &net->layers[i];
@@ -1045,8 +1049,9 @@ static size_t gfi_argmax(const gf_real *y, size_t K) {
 }
 
 // Each loss ends here: the mean over `count`, and a look for the layer to blame when it is not finite.
-static double gfi_loss_taken(gf_net *net, double sum, size_t count) {
+static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t count) {
     const double loss = sum / (double)count;
+    net->loss = 1 + (int)kind;
     net->phase = GFI_LOSS_TAKEN;
     if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
     return loss;
@@ -1079,13 +1084,16 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
     const gfi_layer *out = gfi_output(net);
     const size_t B = (size_t)net->batch, K = out->out_size;
     if (!gfi_require(net, labels != NULL, GF_ERROR_ARGUMENT,
-                     "gf_loss_cross_entropy: labels is NULL; needs one class for each sample"))
+                     "gf_loss_cross_entropy: labels is NULL; needs one class for each sample") ||
+        !gfi_require(net, K > 1, GF_ERROR_SHAPE,
+                     "gf_loss_cross_entropy: the net has 1 output, so every answer is right; for two classes give it 2 "
+                     "outputs, or take gf_loss_bce"))
         return NAN;
     for (size_t b = 0; b < B; b++) {
         if (labels[b] >= 0 && (size_t)labels[b] < K) continue;
         gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_loss_cross_entropy: label %d of sample %zu; the net's output has classes 0..%zu", labels[b], b,
-                     K - 1);
+                     "gf_loss_cross_entropy: label %d of sample %zu; the net's output has classes 0..%zu%s", labels[b], b,
+                     K - 1, labels[b] >> 24 ? "; are these labels an array of int, and not of float or bytes?" : "");
         return NAN;
     }
     gfi_softmax_rows(&net->engine, out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
@@ -1096,7 +1104,7 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
         net->correct += is_number && (int)gfi_argmax(out->y + b * K, K) == labels[b];
         sum += net->row_loss[b];
     }
-    return gfi_loss_taken(net, sum, B);
+    return gfi_loss_taken(net, GF_LOSS_CROSS_ENTROPY, sum, B);
 }
 
 // With p = σ(y): L = mean(-t·ln p - (1-t)·ln(1-p)) = mean(max(y,0) - y·t + ln(1 + e^-|y|)), ∂L/∂y = (p - t)/(B·O)
@@ -1124,7 +1132,7 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
     }
     gfi_act_array(&net->engine, gf_act_default(GF_ACT_SIGMOID), out->y, dy, NULL, n);
     for (size_t i = 0; i < n; i++) dy[i] = (gf_real)(((double)dy[i] - (double)targets[i]) / (double)n);
-    return gfi_loss_taken(net, sum, n);
+    return gfi_loss_taken(net, GF_LOSS_BCE, sum, n);
 }
 
 // L = mean((y - t)²), ∂L/∂y = 2(y - t)/(B·O)
@@ -1142,7 +1150,7 @@ GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
         out->dy[i] = (gf_real)(2 * difference / (double)n);
     }
     net->correct = 0;
-    return gfi_loss_taken(net, sum, n);
+    return gfi_loss_taken(net, GF_LOSS_MSE, sum, n);
 }
 
 GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
@@ -1223,6 +1231,10 @@ static gf_status gfi_optim_check(gf_net *net, const char *function, const gf_opt
 
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
+    if (!gfi_require(net, net->spent != GFI_STEPPED, GF_ERROR_ORDER,
+                     "gf_optim_step: has taken this gradient's step already; gf_net_forward, a loss and gf_net_backward "
+                     "come before the next"))
+        return net->status;
     if (gfi_optim_check(net, "gf_optim_step", optim) != GF_OK) return net->status;
     const double norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
@@ -1239,6 +1251,7 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     if (net->around_update) net->around_update(net, optim);
     else gfi_update_range(net, optim, 0, net->param_count);
     net->step++;
+    net->spent = GFI_STEPPED;
     return GF_OK;
 }
 
@@ -1291,6 +1304,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     if (!gfi_require(net, max_norm > 0, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
                      max_norm))
         return NAN;
+    net->spent = GFI_CLIPPED;
     if (norm > max_norm && norm <= DBL_MAX) {
         gfi_scale(&net->engine, net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below
         gfi_forget_squares(net);
@@ -2036,6 +2050,14 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
     const gf_real *y = gf_net_forward(net, x, 1, GF_EVAL);
     if (!y) return -1;
     const size_t K = gfi_output(net)->out_size, best = gfi_argmax(y, K);
+    const int by_sigmoid = net->loss == 1 + GF_LOSS_BCE;
+    if (net->loss == 1 + GF_LOSS_MSE || (K == 1 && !by_sigmoid)) {
+        gfi_net_fail(net, GF_ERROR_ORDER,
+                     "gf_net_predict: %s, which knows no classes; what the net says of a sample is in "
+                     "gf_net_forward(net, x, 1, GF_EVAL)", net->loss ? "the net's last loss was gf_loss_mse"
+                                                                     : "the net has one output and took no loss yet");
+        return -1;
+    }
     if (gfi_has_nonfinite(net, y, K)) {
         gfi_find_nonfinite(net);
         gfi_net_fail(net, GF_ERROR_NONFINITE,
@@ -2046,8 +2068,9 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
     }
     double sum = 0;
     for (size_t k = 0; k < K; k++) sum += exp((double)y[k] - (double)y[best]);
-    for (size_t k = 0; k < K && probabilities; k++) probabilities[k] = exp((double)y[k] - (double)y[best]) / sum;
-    return (int)best;
+    for (size_t k = 0; k < K && probabilities; k++)
+        probabilities[k] = by_sigmoid ? 1 / (1 + exp(-(double)y[k])) : exp((double)y[k] - (double)y[best]) / sum;
+    return K == 1 ? y[0] >= 0 : (int)best;
 }
 
 // --- [GF:OPTIM] optimisers' defaults and memory, schedules ---
@@ -2120,6 +2143,9 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
     memset(optim, 0, sizeof *optim);
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
     if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
+    if (config.lr == 0)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: lr is 0, which moves no weight; start with one above "
+                            "0 (a schedule may set optim.config.lr to 0 later)");
     optim->config = config;
     optim->size = net->param_count;
     const int needs_m = gfi_optim_needs_m(&config), needs_v = gfi_optim_needs_v(&config);
@@ -3792,6 +3818,10 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
 
 GFDEF gf_status gf_net_measure(gf_net *net) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_measure")) return gf_net_status(net);
+    if (!gfi_require(net, !net->spent, GF_ERROR_ORDER, "gf_net_measure: came after %s; call it between gf_net_backward "
+                     "and that, for the gradient as it was", net->spent == GFI_CLIPPED ? "gf_net_clip_grad_norm"
+                                                                                       : "gf_optim_step"))
+        return net->status;
     if (!net->probe)
         return gfi_net_fail(net, GF_ERROR_ORDER,
                             "gf_net_measure: no instruments; use gf_net_set_probe before gf_net_build");
@@ -5127,7 +5157,7 @@ typedef struct gfi_head {
     uint64_t seed, step;                 // of the net
     uint64_t optim, moments, optim_step; // 1 + kind or 0 for none; 1 for m + 2 for v; steps it has taken
     double lr;
-    uint64_t has_batches, epoch, position;
+    uint64_t has_batches, epoch, position;  // has_batches: 1 if so, + 256 · (1 + kind of the last loss)
 } gfi_head;
 
 enum { GFI_SAVE_VERSION = 1, GFI_HEAD_SIZE = 8 + sizeof(gfi_head), GFI_WORDS_SIZE = 4096 };
@@ -5243,7 +5273,7 @@ GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches
                      net->seed, (uint64_t)net->step,
                      optim ? one + (uint64_t)optim->config.kind : 0, m + 2 * v, optim ? (uint64_t)optim->step : 0,
                      optim ? optim->config.lr : 0,
-                     batches ? one : 0, batches ? (uint64_t)batches->epoch : 0, batches ? batches->position : 0};
+                     (batches ? one : 0) + 256 * (uint64_t)net->loss, batches ? (uint64_t)batches->epoch : 0, batches ? batches->position : 0};
     size_t arrays = net->param_count * (size_t)(1 + m + v) + net->state_count;
     gfi_bytes bytes = {NULL, GFI_HEAD_SIZE + strlen(words) + arrays * sizeof(gf_real) + 8, 0};
     bytes.data = (unsigned char *)gfi_alloc(bytes.size, 1);
@@ -5306,7 +5336,7 @@ static gf_status gfi_check_head(const gf_net *net, const gf_optim *optim, const 
         return gfi_fail(GF_ERROR_SHAPE, "%.200s: was saved with optimiser %s, this one is %s; initialise the same",
                         path, head->optim ? gfi_optim_name((gf_optim_kind)(head->optim - 1)) : "none",
                         gfi_optim_name(optim->config.kind));
-    if (batches && !head->has_batches)
+    if (batches && !(head->has_batches & 1))
         return gfi_fail(GF_ERROR_SHAPE, "%.200s: was saved without batches; pass NULL for them", path);
     if (batches && (head->epoch >= LONG_MAX || head->position > batches->data->count))
         return gfi_fail(GF_ERROR_SHAPE,
@@ -5329,6 +5359,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
         if (batches) gfi_batches_seek(batches, (long)head.epoch, (size_t)head.position);
         net->seed = head.seed;
         net->step = (long)head.step;
+        net->loss = (int)(head.has_batches >> 8 & 3);
         net->phase = GFI_BUILT;
     }
     GF_FREE(bytes.data);

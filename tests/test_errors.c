@@ -303,7 +303,7 @@ static void bad_order(void) {
 }
 
 static void bad_steps(void) {
-    static const gf_real nan_input[3] = {1, NAN, 3};
+    static const gf_real nan_input[3] = {1, NAN, 3}, none[8] = {0};
     TEST("errors: forward, backward and norms");
     EXPECT(NEW, gf_net_forward(net, inputs, 4, GF_TRAIN), GF_ERROR_ORDER, "gf_net_forward", "gf_net_build; call that");
     EXPECT(NEW, gf_net_backward(net), GF_ERROR_ORDER, "gf_net_backward", "gf_net_build; call that");
@@ -329,6 +329,8 @@ static void bad_steps(void) {
     EXPECT(BUILT, gf_net_predict(net, nan_input, NULL), GF_ERROR_NONFINITE, "in input", "check the sample");
     EXPECT(BUILT, (gf_net_describe(net).params[20] = NAN, gf_net_predict(net, inputs, NULL)), GF_ERROR_NONFINITE, "in dense2",
            "weights");
+    EXPECT(BACKWARDED, (gf_loss_mse(net, none), gf_net_predict(net, inputs, NULL)), GF_ERROR_ORDER, "gf_loss_mse",
+           "gf_net_forward(net, x, 1, GF_EVAL)");
     // A refused forward leaves nothing of the step before for backward to take up.
     EXPECT(BACKWARDED, (gf_net_forward(net, inputs, 9, GF_TRAIN), gf_net_clear_error(net), gf_net_backward(net),
                         gf_net_forward(net, NULL, 1, GF_TRAIN)), GF_ERROR_ARGUMENT, "x is NULL", "needs data");
@@ -346,7 +348,13 @@ static void bad_losses(void) {
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, NULL), GF_ERROR_ARGUMENT, "labels is NULL", "one class for each");
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, too_large), GF_ERROR_ARGUMENT, "label 2 of sample 1", "classes 0..1");
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, negative), GF_ERROR_ARGUMENT, "label -1 of sample 2", "classes 0..1");
-    EXPECT(FORWARDED, gf_loss_cross_entropy(net, least), GF_ERROR_ARGUMENT, "label -2147483648", "classes 0..1");
+    EXPECT(FORWARDED, gf_loss_cross_entropy(net, least), GF_ERROR_ARGUMENT, "label -2147483648", "array of int");
+    gf_net *one = gf_net_create(gf_vector(3), 4, 1);
+    gf_net_dense(one, 1), gf_net_build(one), gf_net_forward(one, inputs, 4, GF_TRAIN), gf_loss_cross_entropy(one, labels);
+    expect_error("cross entropy of one output", one, GF_ERROR_SHAPE, "has 1 output", "gf_loss_bce");
+    gf_net_clear_error(one), gf_net_predict(one, inputs, NULL);
+    expect_error("predict by one output and no loss", one, GF_ERROR_ORDER, "no loss yet", "gf_net_forward");
+    gf_net_free(one);
     EXPECT(FORWARDED, gf_loss_bce(net, NULL), GF_ERROR_ARGUMENT, "targets is NULL", "one for each output");
     EXPECT(FORWARDED, gf_loss_bce(net, outside), GF_ERROR_ARGUMENT, "target 5 is 1.5", "0 to 1");
     EXPECT(FORWARDED, gf_loss_bce(net, below), GF_ERROR_ARGUMENT, "target 0 is -0.25", "0 to 1");
@@ -376,6 +384,7 @@ static void bad_optimisers(void) {
     EXPECT(NEW, gf_optim_init(&sgd, net, gf_sgd(0.1)), GF_ERROR_ORDER, "gf_optim_init", "gf_net_build; call that");
     EXPECT(BUILT, gf_optim_init(NULL, net, gf_sgd(0.1)), GF_ERROR_ARGUMENT, "optim is NULL", "address of a gf_optim");
     EXPECT_OPTIM(gf_sgd(-1), "lr -1", "at least 0");
+    EXPECT_OPTIM(gf_adam(0), "lr is 0", "above 0");
     EXPECT_OPTIM(gf_adam(NAN), "lr nan", "at least 0");
     EXPECT_OPTIM(gf_adam(INFINITY), "lr inf", "finite");
     EXPECT_OPTIM(config_of(-2, 0, 0.9, 0.999, 1e-8), "weight_decay -2", "at least 0");
@@ -397,6 +406,7 @@ static void bad_optimisers(void) {
     EXPECT_OPTIM(config_kind(-1), "kind -1", "gf_optim_kind");
     EXPECT(BUILT, gf_optim_step(&sgd, net), GF_ERROR_ORDER, "gf_optim_step", "gf_net_forward; call that");
     EXPECT(LOSS, gf_optim_step(&sgd, net), GF_ERROR_ORDER, "gf_optim_step", "gf_net_backward");
+    EXPECT(BACKWARDED, (gf_optim_step(&sgd, net), gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "has taken", "backward");
     EXPECT(BACKWARDED, gf_optim_step(NULL, net), GF_ERROR_ORDER, "0 parameters", "gf_optim_init");
     EXPECT(BACKWARDED, (sgd.size = 3, gf_optim_step(&sgd, net)), GF_ERROR_ORDER, "3 parameters", "gf_optim_init");
     EXPECT(BACKWARDED, (sgd.config.lr = NAN, gf_optim_step(&sgd, net)), GF_ERROR_ARGUMENT, "lr nan", "at least 0");

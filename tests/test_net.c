@@ -294,6 +294,10 @@ static void test_evaluate(void) {
         CHECK(gf_net_predict(net, all + i * INPUTS, probabilities) == best);
         for (int k = 0; k < 3; k++) CHECK_NEAR(probabilities[k], exp((double)z[k] - (double)z[best]) / sum, 1e-6);
     }
+    gf_real half[3] = {0, 1, (gf_real)0.5};  // after BCE each output has a probability of its own
+    gf_net_forward(net, all, 1, GF_EVAL), gf_loss_bce(net, half);
+    CHECK(gf_net_predict(net, all, probabilities) == (y[1] > y[0] ? y[2] > y[1] ? 2 : 1 : y[2] > y[0] ? 2 : 0));
+    for (int k = 0; k < 3; k++) CHECK_NEAR(probabilities[k], 1 / (1 + exp(-(double)y[k])), 1e-6);
     gf_score score = gf_net_evaluate(net, &data, GF_LOSS_CROSS_ENTROPY, confusion);
     CHECK_RELATIVE(score.loss, loss / COUNT, 1e-6);
     CHECK_NEAR(score.accuracy, right / COUNT, 1e-12);
@@ -331,6 +335,11 @@ static void test_evaluate_other_losses(void) {
     CHECK(gf_data_xor(&both, 20, 0.1, 0, 1) == GF_OK && both.labels && both.targets);
     gf_net *one = net_from_words("dense:1", 2, 8, 42);
     CHECK(isfinite(gf_net_evaluate(one, &both, GF_LOSS_BCE, confusion).loss));
+    for (size_t i = 0; i < both.count; i++) {  // one output: class 1 from p = 0.5 on
+        double p, z = (double)*gf_net_forward(one, both.values + 2 * i, 1, GF_EVAL);
+        CHECK(gf_net_predict(one, both.values + 2 * i, &p) == (z >= 0));
+        CHECK_NEAR(p, 1 / (1 + exp(-z)), 1e-6);
+    }
     for (int i = 0; i < 4; i++) CHECK(confusion[i] == 0);
     gf_data_free(&both), gf_net_free(one);
     CHECK(isnan(gf_net_evaluate(net, &wide, GF_LOSS_MSE, NULL).loss) && gf_net_status(net) == GF_ERROR_SHAPE);
