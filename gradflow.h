@@ -739,7 +739,6 @@ typedef struct gfi_layer_kind {
     const char *name;                                   // layers are called name1, name2, …
     void (*forward)(gf_net *net, gfi_layer *layer);     // x → y
     void (*backward)(gf_net *net, gfi_layer *layer);    // dy → dx, unless dx is NULL, and the parameters' gradients
-    int affine;                                         // 1: z = W·h + b, one of the L layers that probes number
     uint64_t (*branch)(gf_net *net, gfi_layer *layer);  // which side of its kinks is the batch on? NULL: it has none
     size_t (*workspace)(const gf_net *net, const gfi_layer *layer);  // gf_reals its tuned twin works in; NULL: none
 } gfi_layer_kind;
@@ -757,8 +756,9 @@ struct gfi_layer {
     // The rest is for building the net, for single kinds of layers and for instruments.
     char name[24];
     gf_shape in, out;
-    int first_tensor, tensor_count, ordinal;  // its tensors in the net; number among the affine layers, from 1
-    int mark, normalised;                     // skip: where from; batch norm: by the batch's own statistics
+    int first_tensor, tensor_count;           // its tensors in the net
+    int ordinal;                              // dense and conv: number among the L affine layers, from 1; others 0
+    int mark, normalised;                     // skip: its mark's id; batch norm: by the batch's own statistics
     size_t save_size, stats_size;
     double *stats, rate, squares;           // a norm's means and deviations; dropout's p; Σ dy², -1 if unknown
     gf_tensor *running_mean, *running_var;  // batch norm
@@ -892,7 +892,7 @@ static size_t gfi_dense_workspace(const gf_net *net, const gfi_layer *layer) {
     return layer->in_size * layer->out_size;  // for gfi_matmul's copy of W
 }
 
-static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, 1, NULL, gfi_dense_workspace};
+static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, NULL, gfi_dense_workspace};
 
 // --- what dense layers are made of, the first of the functions that have tuned twins ---
 
@@ -926,15 +926,19 @@ typedef struct gfi_fast {  // the tuned twins, one table for each instruction se
 #define GFI_PARALLEL(threads) (void)(threads);
 #endif
 
+// The first line of a heavy function: where there is a tuned twin, it does the work and the plain loop is not reached.
+#define GFI_HAND_OVER(twins, call) \
+    if (twins) {                   \
+        (twins)->call;             \
+        return;                    \
+    }
+
 // C[M,N] = start + A[M,K]·B[K,N]. start is NULL for zero, a bias [N] for every row (start_row 0), or C itself, to add
 // to it (start_row N). Every sum adds its products in the order k = 0, 1, 2, …: that the inner loop runs along n only
 // means that the sums of a whole row grow together. It runs along memory; where B is a transpose, a copy sees to that.
 static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
                        size_t start_row) {
-    if (engine->fast) {
-        engine->fast->matmul(engine, c, a, b, start, start_row);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, matmul(engine, c, a, b, start, start_row));
     const ptrdiff_t M = (ptrdiff_t)a.rows, N = (ptrdiff_t)b.cols, K = (ptrdiff_t)a.cols;
     if (b.col_step != 1) {
         for (ptrdiff_t n = 0; n < N; n++)
@@ -954,10 +958,7 @@ static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_m
 
 // sums[j] = Σ_i x_ij
 static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums) {
-    if (engine->fast) {
-        engine->fast->column_sums(engine, x, rows, columns, sums);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, column_sums(engine, x, rows, columns, sums));
     for (size_t j = 0; j < columns; j++) sums[j] = 0;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++) sums[j] += x[i * columns + j];
@@ -972,10 +973,7 @@ static int gfi_act_stores_slope(gf_act_kind kind);
 // h[n] = φ(z), and slope[n] = φ'(z) unless slope is NULL. h may be z.
 static void gfi_act_array(const gfi_engine *engine, gf_act act, const gf_real *z, gf_real *h, gf_real *slope,
                           size_t n) {
-    if (engine->fast) {
-        engine->fast->act(engine, act, z, h, slope, n);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, act(engine, act, z, h, slope, n));
     GFI_PARALLEL(engine->threads)
     for (int t = 0; t < engine->threads; t++) {  // each thread has a stretch of its own
         const size_t from = n * (size_t)t / (size_t)engine->threads, to = n * (size_t)(t + 1) / (size_t)engine->threads;
@@ -986,10 +984,7 @@ static void gfi_act_array(const gfi_engine *engine, gf_act act, const gf_real *z
 // dz[n] = dh·φ'(z), with the slope that forward kept or, where that is NULL, found again from z. dz may be dh.
 static void gfi_act_array_back(const gfi_engine *engine, gf_act act, const gf_real *z, const gf_real *slope,
                                const gf_real *dh, gf_real *dz, size_t n) {
-    if (engine->fast) {
-        engine->fast->act_back(engine, act, z, slope, dh, dz, n);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, act_back(engine, act, z, slope, dh, dz, n));
     if (slope) {
         for (size_t i = 0; i < n; i++) dz[i] = dh[i] * slope[i];
         return;
@@ -1061,10 +1056,7 @@ static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t 
 // first, so that no exponential exceeds 1.
 static void gfi_softmax_rows(const gfi_engine *engine, const gf_real *x, const int *labels, double scale, double *loss,
                              gf_real *dx, size_t rows, size_t classes) {
-    if (engine->fast) {
-        engine->fast->softmax_rows(engine, x, labels, scale, loss, dx, rows, classes);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, softmax_rows(engine, x, labels, scale, loss, dx, rows, classes));
     for (size_t b = 0; b < rows; b++, x += classes, dx += classes) {
         const double largest = (double)x[gfi_argmax(x, classes)], target = (double)x[labels[b]];
         double sum = 0;
@@ -1291,10 +1283,7 @@ GFDEF double gf_net_grad_norm(gf_net *net) {
 }
 
 static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) {  // x *= a
-    if (engine->fast) {
-        engine->fast->scale(engine, x, a, n);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, scale(engine, x, a, n));
     for (size_t i = 0; i < n; i++) x[i] *= (gf_real)a;
 }
 
@@ -1393,9 +1382,9 @@ GFI_PRINTF(3, 4) static gf_status gfi_net_fail(gf_net *net, gf_status status, co
 GFI_PRINTF(4, 5) static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    if (!condition) gfi_keep_error(net, status, format, args);
+    if (!condition && net->status == GF_OK) gfi_keep_error(net, status, format, args);
     va_end(args);
-    return condition;
+    return net->status == GF_OK;
 }
 
 // May this call go on? It needs a net without an error that has got at least as far as `phase`.
@@ -1652,6 +1641,7 @@ static gf_shape gfi_current_shape(const gf_net *net) {
 // Append a layer called name1, name2, … with this output; NULL and the net's error when memory is out. Its public
 // function has checked all else before, so that no half-made layer ever stands in a net.
 static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const char *name, gf_shape out) {
+    if (net->status != GF_OK) return NULL;
     void *grown = gfi_grow(net->layers, net->layer_count, &net->layer_capacity, sizeof(gfi_layer));
     if (!gfi_require(net, grown != NULL, GF_ERROR_MEMORY, "%s: out of memory for layer %d", name, net->layer_count + 1))
         return NULL;
@@ -1707,6 +1697,11 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     layer->tensor_count++;
 }
 
+// A vector that starts at one value, such as a norm's γ.
+static void gfi_declare_constant(gf_net *net, gfi_layer *layer, const char *part, int size, double value, int trained) {
+    gfi_declare(net, layer, part, 1, &size, trained, gf_init_with(GF_INIT_CONSTANT, value), 1, 1, 0);
+}
+
 // Weight [out, fan…] and bias [out] of an affine layer, with its ordinal's streams of random numbers.
 static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const int *dims, int fan_in, int fan_out) {
     layer->ordinal = ++net->affine_count;
@@ -1736,7 +1731,7 @@ static const char *gfi_act_label(gf_act act) { return act.name ? act.name : gf_a
 
 static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer);
 
-static const gfi_layer_kind gfi_activation = {"act", gfi_act_forward, gfi_act_backward, 0, gfi_act_branch, NULL};
+static const gfi_layer_kind gfi_activation = {"act", gfi_act_forward, gfi_act_backward, gfi_act_branch, NULL};
 
 // An activation layer keeps φ'(z) from forward to backward where that is less than this: a φ' that has left the cache by
 // then costs more than finding it again.
@@ -2241,27 +2236,24 @@ static void gfi_layer_norm_backward(gf_net *net, gfi_layer *layer) {
     }
 }
 
-static const gfi_layer_kind gfi_layer_norm = {"layer_norm", gfi_layer_norm_forward, gfi_layer_norm_backward, 0, NULL,
+static const gfi_layer_kind gfi_layer_norm = {"layer_norm", gfi_layer_norm_forward, gfi_layer_norm_backward, NULL,
                                               NULL};
 
 GFDEF void gf_net_layer_norm(gf_net *net) {
     if (!gfi_settable(net, "gf_net_layer_norm")) return;
     const gf_shape shape = gfi_current_shape(net);
     const size_t size = gfi_shape_size(shape);
-    if (!gfi_require(net, size >= 2 && size <= INT32_MAX, GF_ERROR_SHAPE,
-                     "layer %d layer_norm: %zu features have no variance; needs at least 2", net->layer_count + 1,
-                     size))
-        return;
+    gfi_require(net, size >= 2 && size <= INT32_MAX, GF_ERROR_SHAPE,
+                "layer %d layer_norm: %zu features have no variance; needs at least 2", net->layer_count + 1, size);
     gfi_layer *layer = gfi_add_layer(net, &gfi_layer_norm, "layer_norm", shape);
     if (!layer) return;
-    const int features = (int)size;
     layer->stats_size = 2 * (size_t)net->max_batch;  // mean and 1/√(var + ε) of every sample
-    gfi_declare(net, layer, "gamma", 1, &features, 1, gf_init_with(GF_INIT_CONSTANT, 1), 1, 1, 0);
-    gfi_declare(net, layer, "beta", 1, &features, 1, gf_init_zero(), 1, 1, 0);
+    gfi_declare_constant(net, layer, "gamma", (int)size, 1, 1);
+    gfi_declare_constant(net, layer, "beta", (int)size, 0, 1);
 }
 
 // --- batch norm (Ioffe, Szegedy 2015): the same formulas, with mean and variance of each channel over the batch ---
-// The four loops over the images have tuned twins. A channel's count is N = B·S, S pixels an image.
+// Four loops over the images have tuned twins. A channel has N = B·S values, S the pixels of an image.
 
 typedef struct gfi_channels {  // x[B,C,S] and what lies like it
     size_t batch, channels, plane;
@@ -2271,8 +2263,7 @@ typedef struct gfi_channels {  // x[B,C,S] and what lies like it
 
 typedef struct gfi_fast_norm {
     void (*moments)(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares);
-    void (*products)(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum,
-                     double *products);
+    void (*products)(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum, double *product);
     void (*normalise)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *factor,
                       const double *shift);
     void (*back)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
@@ -2284,10 +2275,7 @@ static size_t gfi_fast_norm_workspace(const gfi_channels *v);        // in gf_re
 
 // Σ(x - x_0) and Σ(x - x_0)² of each channel, where x_0 is its first value: no digits are lost where the mean is large.
 static void gfi_channel_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
-    if (engine->fast) {
-        gfi_fast_norm_of(engine->fast)->moments(engine, v, sum, squares);
-        return;
-    }
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), moments(engine, v, sum, squares));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
         sum[c] = squares[c] = 0;
@@ -2305,10 +2293,7 @@ static void gfi_channel_moments(const gfi_engine *engine, const gfi_channels *v,
 // Σ dy and Σ dy·(x - mean) of each channel.
 static void gfi_channel_products(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum,
                                  double *products) {
-    if (engine->fast) {
-        gfi_fast_norm_of(engine->fast)->products(engine, v, mean, sum, products);
-        return;
-    }
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), products(engine, v, mean, sum, products));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
         sum[c] = products[c] = 0;
@@ -2325,10 +2310,7 @@ static void gfi_channel_products(const gfi_engine *engine, const gfi_channels *v
 // out = (x - mean)·factor + shift
 static void gfi_channel_normalise(const gfi_engine *engine, const gfi_channels *v, const double *mean,
                                   const double *factor, const double *shift) {
-    if (engine->fast) {
-        gfi_fast_norm_of(engine->fast)->normalise(engine, v, mean, factor, shift);
-        return;
-    }
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), normalise(engine, v, mean, factor, shift));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
         const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
@@ -2341,10 +2323,7 @@ static void gfi_channel_normalise(const gfi_engine *engine, const gfi_channels *
 // a batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of rounding errors.
 static void gfi_channel_back(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
                              const double *mean_dy, const double *slope) {
-    if (engine->fast) {
-        gfi_fast_norm_of(engine->fast)->back(engine, v, mean, scale, mean_dy, slope);
-        return;
-    }
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), back(engine, v, mean, scale, mean_dy, slope));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
         const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
@@ -2418,20 +2397,19 @@ static size_t gfi_batch_norm_workspace(const gf_net *net, const gfi_layer *layer
     return gfi_fast_norm_workspace(&v);
 }
 
-static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward,  gfi_batch_norm_backward, 0,
-                                              NULL,         gfi_batch_norm_workspace};
+static const gfi_layer_kind gfi_batch_norm = {"batch_norm", gfi_batch_norm_forward, gfi_batch_norm_backward, NULL,
+                                              gfi_batch_norm_workspace};
 
 GFDEF void gf_net_batch_norm(gf_net *net) {
     if (!gfi_settable(net, "gf_net_batch_norm")) return;
     gfi_layer *layer = gfi_add_layer(net, &gfi_batch_norm, "batch_norm", gfi_current_shape(net));
     if (!layer) return;
-    const gf_init one = gf_init_with(GF_INIT_CONSTANT, 1);
     const int channels = layer->in.channels;
     layer->stats_size = 5 * (size_t)channels;  // mean, 1/σ, and three rows to work in
-    gfi_declare(net, layer, "gamma", 1, &channels, 1, one, 1, 1, 0);
-    gfi_declare(net, layer, "beta", 1, &channels, 1, gf_init_zero(), 1, 1, 0);
-    gfi_declare(net, layer, "running_mean", 1, &channels, 0, gf_init_zero(), 1, 1, 0);
-    gfi_declare(net, layer, "running_var", 1, &channels, 0, one, 1, 1, 0);
+    gfi_declare_constant(net, layer, "gamma", channels, 1, 1);
+    gfi_declare_constant(net, layer, "beta", channels, 0, 1);
+    gfi_declare_constant(net, layer, "running_mean", channels, 0, 0);
+    gfi_declare_constant(net, layer, "running_var", channels, 1, 0);
 }
 
 // --- dropout: y = x·m, m = 0 with probability p, else 1/(1-p), so that E[y] = x and evaluation needs no scaling ---
@@ -2458,13 +2436,12 @@ static void gfi_dropout_backward(gf_net *net, gfi_layer *layer) {
         layer->dx[i] = layer->saved ? layer->dy[i] * layer->save[i] : layer->dy[i];
 }
 
-static const gfi_layer_kind gfi_dropout = {"dropout", gfi_dropout_forward, gfi_dropout_backward, 0, NULL, NULL};
+static const gfi_layer_kind gfi_dropout = {"dropout", gfi_dropout_forward, gfi_dropout_backward, NULL, NULL};
 
 GFDEF void gf_net_dropout(gf_net *net, double p) {
     if (!gfi_settable(net, "gf_net_dropout")) return;
-    if (!gfi_require(net, p >= 0 && p < 1, GF_ERROR_ARGUMENT, "layer %d dropout: p = %g; needs 0 ≤ p < 1",
-                     net->layer_count + 1, p))
-        return;
+    gfi_require(net, p >= 0 && p < 1, GF_ERROR_ARGUMENT, "layer %d dropout: p = %g; needs 0 ≤ p < 1",
+                net->layer_count + 1, p);
     gfi_layer *layer = gfi_add_layer(net, &gfi_dropout, "dropout", gfi_current_shape(net));
     if (!layer) return;
     layer->rate = p;
@@ -2480,6 +2457,27 @@ typedef struct gfi_conv {   // y[B,O,OH,OW] from x[B,C,H,W] and w[O,C,KH,KW]; ba
     const gf_real *x, *w, *bias, *dy;  // bias may be NULL
     gf_real *y, *dx, *dw, *db;         // dx and db may be NULL
 } gfi_conv;
+
+// A projected skip is a convolution, too: from its mark, and added to what is there.
+static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
+    const gfi_layer *mark = layer->mark > 0 ? &net->layers[layer->mark - 1] : NULL;
+    gfi_conv job;
+    memset(&job, 0, sizeof job);
+    job.batch = net->batch;
+    job.accumulate = mark != NULL;
+    job.in = mark ? mark->out : layer->in;
+    job.out = layer->out;
+    job.window = layer->window;
+    job.x = mark ? mark->y : layer->x;
+    job.y = layer->y;
+    job.dy = layer->dy;
+    job.dx = mark ? mark->save : layer->dx;
+    job.w = layer->w ? layer->w->value : NULL;
+    job.dw = layer->w ? layer->w->grad : NULL;
+    job.bias = layer->b ? layer->b->value : NULL;
+    job.db = layer->b ? layer->b->grad : NULL;
+    return job;
+}
 
 typedef struct gfi_fast_conv {
     void (*forward)(const gfi_engine *engine, const gfi_conv *job);
@@ -2515,106 +2513,65 @@ static size_t gfi_conv_fan_in(const gfi_conv *job) {
     return (size_t)job->in.channels * (size_t)job->window.kernel_h * (size_t)job->window.kernel_w;
 }
 
-// y_boyx = bias_o + Σ_k w_ok·window_k, k = (c, i, j). Seven loops: b, y, x, then c, i, j in reading the window and again
-// as k, and o. o runs inside, along a copy of w that is turned over, so that all sums of a pixel grow together.
-static void gfi_conv_forward(const gfi_engine *engine, const gfi_conv *job) {
-    if (engine->fast) {
-        gfi_fast_conv_of(engine->fast)->forward(engine, job);
-        return;
-    }
-    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels, plane = gfi_plane(job->out);
-    const size_t in_size = gfi_shape_size(job->in);
-    gf_real *turned = engine->workspace, *room = turned + K * O;  // [K,O]; a window and the sums of a pixel, per image
+// y_boyx = bias_o + Σ_k w_ok·window_k, k = (c, i, j). Seven loops: b, then y and x as p, then c, i and j in reading the
+// window and again as k, and o. o runs inside, along a copy of w turned over: all sums of a pixel grow together.
+static void gfi_conv_forward(gf_net *net, gfi_layer *layer) {
+    const gfi_conv job = gfi_conv_of(net, layer);
+    GFI_HAND_OVER(gfi_fast_conv_of(net->engine.fast), forward(&net->engine, &job));
+    const size_t K = gfi_conv_fan_in(&job), O = (size_t)job.out.channels, plane = gfi_plane(job.out);
+    const size_t in_size = gfi_shape_size(job.in);
+    gf_real *turned = net->engine.workspace, *room = turned + K * O;  // [K,O]; for each image a window and its sums
     for (size_t k = 0; k < K; k++)
-        for (size_t o = 0; o < O; o++) turned[k * O + o] = job->w[o * K + k];
-    GFI_PARALLEL(engine->threads)
-    for (ptrdiff_t b = 0; b < job->batch; b++) {
-        gf_real *window = room + (size_t)b * (K + O), *sum = window + K, *y = job->y + (size_t)b * O * plane;
+        for (size_t o = 0; o < O; o++) turned[k * O + o] = job.w[o * K + k];
+    GFI_PARALLEL(net->engine.threads)
+    for (ptrdiff_t b = 0; b < job.batch; b++) {
+        gf_real *window = room + (size_t)b * (K + O), *sum = window + K, *y = job.y + (size_t)b * O * plane;
         for (size_t p = 0; p < plane; p++) {
-            gfi_window_read(job, job->x + (size_t)b * in_size, (int)p / job->out.width, (int)p % job->out.width,
-                            window);
-            for (size_t o = 0; o < O; o++) sum[o] = job->bias ? job->bias[o] : 0;
+            gfi_window_read(&job, job.x + (size_t)b * in_size, (int)p / job.out.width, (int)p % job.out.width, window);
+            for (size_t o = 0; o < O; o++) sum[o] = job.bias ? job.bias[o] : 0;
             for (size_t k = 0; k < K; k++) {
                 const gf_real x = window[k], *w = turned + k * O;
                 for (size_t o = 0; o < O; o++) sum[o] += x * w[o];
             }
-            for (size_t o = 0; o < O; o++) y[o * plane + p] = job->accumulate ? y[o * plane + p] + sum[o] : sum[o];
+            for (size_t o = 0; o < O; o++) y[o * plane + p] = job.accumulate ? y[o * plane + p] + sum[o] : sum[o];
         }
     }
 }
 
 // Going back, every product w·x of a sum gives one term to dw and one to dx:
 //     dw_ok = Σ_byx dy_boyx·window_k        dwindow_k = Σ_o dy_boyx·w_ok, added to dx where the window was read
-static void gfi_conv_backward(const gfi_engine *engine, const gfi_conv *job) {
-    if (engine->fast) {
-        gfi_fast_conv_of(engine->fast)->backward(engine, job);
-        return;
-    }
-    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels, plane = gfi_plane(job->out);
-    const size_t in_size = gfi_shape_size(job->in);
-    gf_real *window = engine->workspace, *dwindow = window + K;
-    memset(job->dw, 0, K * O * sizeof(gf_real));
-    if (job->db) memset(job->db, 0, O * sizeof(gf_real));
-    if (job->dx && !job->accumulate) memset(job->dx, 0, (size_t)job->batch * in_size * sizeof(gf_real));
-    for (size_t b = 0; b < (size_t)job->batch; b++)
+static void gfi_conv_backward(gf_net *net, gfi_layer *layer) {
+    const gfi_conv job = gfi_conv_of(net, layer);
+    GFI_HAND_OVER(gfi_fast_conv_of(net->engine.fast), backward(&net->engine, &job));
+    const size_t K = gfi_conv_fan_in(&job), O = (size_t)job.out.channels, plane = gfi_plane(job.out);
+    const size_t in_size = gfi_shape_size(job.in);
+    gf_real *window = net->engine.workspace, *dwindow = window + K;
+    memset(job.dw, 0, K * O * sizeof(gf_real));
+    if (job.db) memset(job.db, 0, O * sizeof(gf_real));
+    if (job.dx && !job.accumulate) memset(job.dx, 0, (size_t)job.batch * in_size * sizeof(gf_real));
+    for (size_t b = 0; b < (size_t)job.batch; b++)
         for (size_t p = 0; p < plane; p++) {
-            const int y = (int)p / job->out.width, x = (int)p % job->out.width;
-            gfi_window_read(job, job->x + b * in_size, y, x, window);
+            const int y = (int)p / job.out.width, x = (int)p % job.out.width;
+            gfi_window_read(&job, job.x + b * in_size, y, x, window);
             memset(dwindow, 0, K * sizeof(gf_real));
             for (size_t o = 0; o < O; o++) {
-                const gf_real dy = job->dy[(b * O + o) * plane + p], *w = job->w + o * K;
-                gf_real *dw = job->dw + o * K;
-                if (job->db) job->db[o] += dy;
+                const gf_real dy = job.dy[(b * O + o) * plane + p], *w = job.w + o * K;
+                gf_real *dw = job.dw + o * K;
+                if (job.db) job.db[o] += dy;
                 for (size_t k = 0; k < K; k++) dw[k] += dy * window[k];
                 for (size_t k = 0; k < K; k++) dwindow[k] += dy * w[k];
             }
-            if (job->dx) gfi_window_add(job, dwindow, y, x, job->dx + b * in_size);
+            if (job.dx) gfi_window_add(&job, dwindow, y, x, job.dx + b * in_size);
         }
 }
 
-// What both need, in the plain loops or in the tuned ones.
-static size_t gfi_conv_workspace(const gfi_conv *job, size_t max_batch, int threads) {
-    const size_t K = gfi_conv_fan_in(job), O = (size_t)job->out.channels;
-    return gfi_max_size(K * O + max_batch * (K + O), gfi_fast_conv_workspace(job, threads));
-}
-
-static gfi_conv gfi_conv_of(const gf_net *net, const gfi_layer *layer) {
-    gfi_conv job;
-    memset(&job, 0, sizeof job);
-    job.batch = net->batch;
-    job.in = layer->in;
-    job.out = layer->out;
-    job.window = layer->window;
-    job.x = layer->x;
-    job.y = layer->y;
-    job.dy = layer->dy;
-    job.dx = layer->dx;
-    if (!layer->w) return job;  // before build
-    job.w = layer->w->value;
-    job.dw = layer->w->grad;
-    if (!layer->b) return job;
-    job.bias = layer->b->value;
-    job.db = layer->b->grad;
-    return job;
-}
-
-static void gfi_conv_layer_forward(gf_net *net, gfi_layer *layer) {
+static size_t gfi_conv_workspace(const gf_net *net, const gfi_layer *layer) {  // for the plain loops or the tuned ones
     const gfi_conv job = gfi_conv_of(net, layer);
-    gfi_conv_forward(&net->engine, &job);
+    const size_t K = gfi_conv_fan_in(&job), O = (size_t)job.out.channels;
+    return gfi_max_size(K * O + (size_t)net->max_batch * (K + O), gfi_fast_conv_workspace(&job, net->engine.threads));
 }
 
-static void gfi_conv_layer_backward(gf_net *net, gfi_layer *layer) {
-    const gfi_conv job = gfi_conv_of(net, layer);
-    gfi_conv_backward(&net->engine, &job);
-}
-
-static size_t gfi_conv_layer_workspace(const gf_net *net, const gfi_layer *layer) {
-    const gfi_conv job = gfi_conv_of(net, layer);
-    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads);
-}
-
-static const gfi_layer_kind gfi_conv2d = {"conv", gfi_conv_layer_forward,  gfi_conv_layer_backward, 1,
-                                          NULL,   gfi_conv_layer_workspace};
+static const gfi_layer_kind gfi_conv2d = {"conv", gfi_conv_forward, gfi_conv_backward, NULL, gfi_conv_workspace};
 
 static gf_window gfi_window_square(int kernel, int stride, int padding) {
     const gf_window window = {kernel, kernel, stride, stride, padding, padding};
@@ -2624,32 +2581,27 @@ static gf_window gfi_window_square(int kernel, int stride, int padding) {
 // The output's shape of a window that slides over the newest layer's output; 0 and the net's error when it does not fit.
 static int gfi_window_fits(gf_net *net, const char *kind, gf_window w, int channels, gf_shape *out) {
     const int most = 1 << 15, number = net->layer_count + 1;
+    const int sides[6] = {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.padding_h, w.padding_w};
     const gf_shape in = gfi_current_shape(net);
-    if (!gfi_require(net,
-                     channels >= 1 && w.kernel_h >= 1 && w.kernel_w >= 1 && w.stride_h >= 1 && w.stride_w >= 1 &&
-                         w.padding_h >= 0 && w.padding_w >= 0 && channels <= 1 << 24 && w.kernel_h <= most &&
-                         w.kernel_w <= most && w.stride_h <= most && w.stride_w <= most && w.padding_h <= most &&
-                         w.padding_w <= most && in.height <= 1 << 24 && in.width <= 1 << 24,
-                     GF_ERROR_ARGUMENT,
+    int valid = channels >= 1 && channels <= 1 << 24 && in.height <= 1 << 24 && in.width <= 1 << 24;
+    for (int i = 0; i < 6; i++) valid = valid && sides[i] >= (i < 4 ? 1 : 0) && sides[i] <= most;
+    if (!gfi_require(net, valid, GF_ERROR_ARGUMENT,
                      "layer %d %s: %d channels, kernel %dx%d, stride %dx%d, padding %dx%d; channels, kernel and stride "
                      "must be at least 1, padding at least 0, none above %d",
                      number, kind, channels, w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.padding_h, w.padding_w,
                      most))
         return 0;
-    if (!gfi_require(net, w.kernel_h <= in.height + 2 * w.padding_h && w.kernel_w <= in.width + 2 * w.padding_w,
-                     GF_ERROR_SHAPE, "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s", number, kind,
-                     w.kernel_h, w.kernel_w, in.height, in.width,
-                     in.height == 1 && in.width == 1 && number == 1
-                         ? "create the net with gf_image(channels, height, width)"
-                         : "add padding or drop a pool"))
-        return 0;
-    *out = gf_image(channels, (in.height + 2 * w.padding_h - w.kernel_h) / w.stride_h + 1,
-                    (in.width + 2 * w.padding_w - w.kernel_w) / w.stride_w + 1);
-    if (gfi_shape_size(*out) > 0) return 1;
-    gfi_net_fail(net, GF_ERROR_SHAPE,
-                 "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride", number, kind,
-                 out->channels, out->height, out->width);
-    return 0;
+    const int down = in.height + 2 * w.padding_h - w.kernel_h, right = in.width + 2 * w.padding_w - w.kernel_w;
+    const char *remedy = in.height == 1 && in.width == 1 && number == 1
+                             ? "create the net with gf_image(channels, height, width)"
+                             : "add padding or drop a pool";
+    gfi_require(net, down >= 0 && right >= 0, GF_ERROR_SHAPE,
+                "layer %d %s: kernel %dx%d is larger than its %dx%d input; %s", number, kind, w.kernel_h, w.kernel_w,
+                in.height, in.width, remedy);
+    *out = gf_image(channels, down / w.stride_h + 1, right / w.stride_w + 1);
+    return gfi_require(net, gfi_shape_size(*out) > 0, GF_ERROR_SHAPE,
+                       "layer %d %s: an output of %dx%dx%d is too large; use fewer channels or a larger stride", number,
+                       kind, out->channels, out->height, out->width);
 }
 
 GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window) {
@@ -2657,10 +2609,9 @@ GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window)
     if (!gfi_settable(net, "gf_net_conv2d") || !gfi_window_fits(net, "conv2d", window, out_channels, &out)) return;
     const int dims[4] = {out_channels, gfi_current_shape(net).channels, window.kernel_h, window.kernel_w};
     const double taps = (double)dims[2] * dims[3], fan_in = dims[1] * taps, fan_out = dims[0] * taps;
-    if (!gfi_require(net, fan_in <= INT32_MAX && fan_out <= INT32_MAX, GF_ERROR_SHAPE,
-                     "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
-                     net->layer_count + 1, fan_in, fan_out))
-        return;
+    gfi_require(net, fan_in <= INT32_MAX && fan_out <= INT32_MAX, GF_ERROR_SHAPE,
+                "layer %d conv2d: %g inputs to a pixel and %g outputs from one are too many; use a smaller kernel",
+                net->layer_count + 1, fan_in, fan_out);
     gfi_layer *layer = gfi_add_layer(net, &gfi_conv2d, "conv", out);
     if (!layer) return;
     layer->window = window;
@@ -2694,71 +2645,55 @@ static gfi_pool gfi_pool_of(const gf_net *net, const gfi_layer *layer) {
     return job;
 }
 
-static int gfi_pool_is_2x2(const gfi_pool *job) {
+static const gfi_fast_pool *gfi_pool_twins(const gfi_engine *engine, const gfi_pool *job) {
     const gf_window *w = &job->window;
-    return w->kernel_h == 2 && w->kernel_w == 2 && w->stride_h == 2 && w->stride_w == 2;
+    const int is_2x2 = w->kernel_h == 2 && w->kernel_w == 2 && w->stride_h == 2 && w->stride_w == 2;
+    return is_2x2 ? gfi_fast_pool_of(engine->fast) : NULL;
 }
 
-// Where the window of output pixel (y, x) of plane p begins in the input.
-static size_t gfi_pool_corner(const gfi_pool *job, ptrdiff_t p, int y, int x) {
-    const size_t row = (size_t)(y * job->window.stride_h), column = (size_t)(x * job->window.stride_w);
-    return (size_t)p * gfi_plane(job->in) + row * (size_t)job->in.width + column;
-}
-
-static void gfi_max_pool(const gfi_engine *engine, const gfi_pool *job) {
-    if (engine->fast && gfi_pool_is_2x2(job)) {
-        gfi_fast_pool_of(engine->fast)->forward(engine, job);
-        return;
-    }
-    const int KH = job->window.kernel_h, KW = job->window.kernel_w;
-    GFI_PARALLEL(engine->threads)
-    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++) {
-        size_t out = (size_t)p * gfi_plane(job->out);
-        for (int y = 0; y < job->out.height; y++)
-            for (int x = 0; x < job->out.width; x++, out++) {
-                const gf_real *corner = job->x + gfi_pool_corner(job, p, y, x);
-                gf_real best = *corner;
-                int place = 0;
-                for (int k = 1; k < KH * KW; k++) {
-                    const gf_real value = corner[(size_t)(k / KW) * (size_t)job->in.width + (size_t)(k % KW)];
-                    if (value > best || value != value) {  // the first of equals; NaN wins
-                        best = value;
-                        place = k;
-                    }
-                }
-                job->y[out] = best;
-                job->place[out] = (gf_real)place;
-            }
-    }
-}
-
-static void gfi_max_pool_back(const gfi_engine *engine, const gfi_pool *job) {
-    if (engine->fast && gfi_pool_is_2x2(job)) {
-        gfi_fast_pool_of(engine->fast)->backward(engine, job);
-        return;
-    }
-    const size_t plane = gfi_plane(job->in);
-    GFI_PARALLEL(engine->threads)
-    for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++) {
-        size_t out = (size_t)p * gfi_plane(job->out);
-        memset(job->dx + (size_t)p * plane, 0, plane * sizeof(gf_real));
-        for (int y = 0; y < job->out.height; y++)
-            for (int x = 0; x < job->out.width; x++, out++) {
-                const size_t i = (size_t)job->place[out] / (size_t)job->window.kernel_w;
-                const size_t j = (size_t)job->place[out] % (size_t)job->window.kernel_w;
-                job->dx[gfi_pool_corner(job, p, y, x) + i * (size_t)job->in.width + j] += job->dy[out];
-            }
-    }
+// Where the window of output pixel `at` of a plane begins in the plane of the input.
+static size_t gfi_pool_corner(const gfi_pool *job, size_t at) {
+    const int y = (int)at / job->out.width * job->window.stride_h, x = (int)at % job->out.width * job->window.stride_w;
+    return (size_t)y * (size_t)job->in.width + (size_t)x;
 }
 
 static void gfi_max_pool_forward(gf_net *net, gfi_layer *layer) {
     const gfi_pool job = gfi_pool_of(net, layer);
-    gfi_max_pool(&net->engine, &job);
+    GFI_HAND_OVER(gfi_pool_twins(&net->engine, &job), forward(&net->engine, &job));
+    const size_t plane = gfi_plane(job.in), out_plane = gfi_plane(job.out), W = (size_t)job.in.width;
+    const size_t KH = (size_t)job.window.kernel_h, KW = (size_t)job.window.kernel_w;
+    GFI_PARALLEL(net->engine.threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++)
+        for (size_t at = 0; at < out_plane; at++) {
+            const gf_real *corner = job.x + (size_t)p * plane + gfi_pool_corner(&job, at);
+            gf_real best = *corner;
+            size_t place = 0;
+            for (size_t k = 1; k < KH * KW; k++) {
+                const gf_real value = corner[k / KW * W + k % KW];
+                if (!(value > best) && value == value) continue;  // the first of equals; NaN wins
+                best = value;
+                place = k;
+            }
+            job.y[(size_t)p * out_plane + at] = best;
+            job.place[(size_t)p * out_plane + at] = (gf_real)place;
+        }
 }
 
 static void gfi_max_pool_backward(gf_net *net, gfi_layer *layer) {
     const gfi_pool job = gfi_pool_of(net, layer);
-    if (layer->dx) gfi_max_pool_back(&net->engine, &job);
+    if (!job.dx) return;
+    GFI_HAND_OVER(gfi_pool_twins(&net->engine, &job), backward(&net->engine, &job));
+    const size_t plane = gfi_plane(job.in), out_plane = gfi_plane(job.out), W = (size_t)job.in.width;
+    const size_t KW = (size_t)job.window.kernel_w;
+    GFI_PARALLEL(net->engine.threads)
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++) {
+        gf_real *dx = job.dx + (size_t)p * plane;
+        memset(dx, 0, plane * sizeof(gf_real));
+        for (size_t at = 0; at < out_plane; at++) {
+            const size_t k = (size_t)job.place[(size_t)p * out_plane + at];
+            dx[gfi_pool_corner(&job, at) + k / KW * W + k % KW] += job.dy[(size_t)p * out_plane + at];
+        }
+    }
 }
 
 // Mix one more fact into a hash of the sides of kinks that a batch is on.
@@ -2772,46 +2707,42 @@ static uint64_t gfi_max_pool_branch(gf_net *net, gfi_layer *layer) {
     return hash;
 }
 
-static const gfi_layer_kind gfi_max_pool_kind = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward,
-                                                 0,          gfi_max_pool_branch,  NULL};
+static const gfi_layer_kind gfi_max_pool = {"max_pool", gfi_max_pool_forward, gfi_max_pool_backward,
+                                            gfi_max_pool_branch, NULL};
 
 static void gfi_avg_pool_forward(gf_net *net, gfi_layer *layer) {
     const gfi_pool job = gfi_pool_of(net, layer);
-    const int KH = job.window.kernel_h, KW = job.window.kernel_w;
+    const size_t plane = gfi_plane(job.in), out_plane = gfi_plane(job.out), W = (size_t)job.in.width;
+    const size_t KH = (size_t)job.window.kernel_h, KW = (size_t)job.window.kernel_w;
     GFI_PARALLEL(net->engine.threads)
-    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++) {
-        gf_real *y = job.y + (size_t)p * gfi_plane(job.out);
-        for (int r = 0; r < job.out.height; r++)
-            for (int c = 0; c < job.out.width; c++) {
-                const gf_real *corner = job.x + gfi_pool_corner(&job, p, r, c);
-                double sum = 0;
-                for (int i = 0; i < KH; i++)
-                    for (int j = 0; j < KW; j++) sum += (double)corner[(size_t)i * (size_t)job.in.width + (size_t)j];
-                *y++ = (gf_real)(sum / ((double)KH * KW));
-            }
-    }
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++)
+        for (size_t at = 0; at < out_plane; at++) {
+            const gf_real *corner = job.x + (size_t)p * plane + gfi_pool_corner(&job, at);
+            double sum = 0;
+            for (size_t i = 0; i < KH; i++)
+                for (size_t j = 0; j < KW; j++) sum += (double)corner[i * W + j];
+            job.y[(size_t)p * out_plane + at] = (gf_real)(sum / (double)(KH * KW));
+        }
 }
 
 static void gfi_avg_pool_backward(gf_net *net, gfi_layer *layer) {
     const gfi_pool job = gfi_pool_of(net, layer);
-    const int KH = job.window.kernel_h, KW = job.window.kernel_w;
-    const size_t plane = gfi_plane(job.in);
-    const gf_real share = (gf_real)(1 / ((double)KH * KW));
+    if (!job.dx) return;
+    const size_t plane = gfi_plane(job.in), out_plane = gfi_plane(job.out), W = (size_t)job.in.width;
+    const size_t KH = (size_t)job.window.kernel_h, KW = (size_t)job.window.kernel_w;
+    const gf_real share = (gf_real)(1 / (double)(KH * KW));
     GFI_PARALLEL(net->engine.threads)
-    for (ptrdiff_t p = 0; p < (job.dx ? (ptrdiff_t)job.batch * job.in.channels : 0); p++) {
-        const gf_real *dy = job.dy + (size_t)p * gfi_plane(job.out);
+    for (ptrdiff_t p = 0; p < (ptrdiff_t)job.batch * job.in.channels; p++) {
         memset(job.dx + (size_t)p * plane, 0, plane * sizeof(gf_real));
-        for (int r = 0; r < job.out.height; r++)
-            for (int c = 0; c < job.out.width; c++, dy++) {
-                gf_real *corner = job.dx + gfi_pool_corner(&job, p, r, c);
-                for (int i = 0; i < KH; i++)
-                    for (int j = 0; j < KW; j++) corner[(size_t)i * (size_t)job.in.width + (size_t)j] += *dy * share;
-            }
+        for (size_t at = 0; at < out_plane; at++) {
+            gf_real *corner = job.dx + (size_t)p * plane + gfi_pool_corner(&job, at);
+            for (size_t i = 0; i < KH; i++)
+                for (size_t j = 0; j < KW; j++) corner[i * W + j] += job.dy[(size_t)p * out_plane + at] * share;
+        }
     }
 }
 
-static const gfi_layer_kind gfi_avg_pool_kind = {"avg_pool", gfi_avg_pool_forward, gfi_avg_pool_backward, 0, NULL,
-                                                 NULL};
+static const gfi_layer_kind gfi_avg_pool = {"avg_pool", gfi_avg_pool_forward, gfi_avg_pool_backward, NULL, NULL};
 
 static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *label, gf_window window) {
     gf_shape out;
@@ -2819,24 +2750,23 @@ static void gfi_add_pool(gf_net *net, const gfi_layer_kind *kind, const char *la
     gfi_layer *layer = gfi_add_layer(net, kind, kind->name, out);
     if (!layer) return;
     layer->window = window;
-    if (kind == &gfi_max_pool_kind) layer->save_size = layer->out_size;  // the place of each maximum
+    if (kind == &gfi_max_pool) layer->save_size = layer->out_size;  // the place of each maximum
 }
 
 GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride) {
     if (!gfi_settable(net, "gf_net_max_pool2d")) return;
-    gfi_add_pool(net, &gfi_max_pool_kind, "max_pool2d", gfi_window_square(kernel, stride, 0));
+    gfi_add_pool(net, &gfi_max_pool, "max_pool2d", gfi_window_square(kernel, stride, 0));
 }
 
 GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride) {
     if (!gfi_settable(net, "gf_net_avg_pool2d")) return;
-    gfi_add_pool(net, &gfi_avg_pool_kind, "avg_pool2d", gfi_window_square(kernel, stride, 0));
+    gfi_add_pool(net, &gfi_avg_pool, "avg_pool2d", gfi_window_square(kernel, stride, 0));
 }
 
 GFDEF void gf_net_global_avg_pool(gf_net *net) {
     if (!gfi_settable(net, "gf_net_global_avg_pool")) return;
-    const gf_shape in = gfi_current_shape(net);
-    const gf_window window = {in.height, in.width, 1, 1, 0, 0};
-    gfi_add_pool(net, &gfi_avg_pool_kind, "global_avg_pool", window);
+    const gf_window whole = {gfi_current_shape(net).height, gfi_current_shape(net).width, 1, 1, 0, 0};
+    gfi_add_pool(net, &gfi_avg_pool, "global_avg_pool", whole);
 }
 
 // --- skip connections (He et al. 2016): mark remembers h, add gives y = x + h_mark or x + P·h_mark ---
@@ -2855,69 +2785,46 @@ static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
     }
 }
 
-static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, 0, NULL, NULL};
+static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, NULL, NULL};
 
 static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n) {  // y += a·x
-    if (engine->fast) {
-        engine->fast->add_scaled(engine, y, a, x, n);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, add_scaled(engine, y, a, x, n));
     for (size_t i = 0; i < n; i++) y[i] += (gf_real)a * x[i];
 }
 
 // P is a convolution by kernels of 1×1: for images the same P[O,I] at every pixel, for vectors just a matrix.
-static gfi_conv gfi_projection_of(const gf_net *net, const gfi_layer *layer) {
-    const gfi_layer *mark = &net->layers[layer->mark];
-    gfi_conv job = gfi_conv_of(net, layer);
-    job.in = mark->out;
-    job.x = mark->y;
-    job.dx = mark->save;
-    job.accumulate = 1;
-    return job;
-}
-
 static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
-    const gfi_layer *mark = &net->layers[layer->mark];
-    const size_t B = (size_t)net->batch, n = B * layer->out_size;
-    memcpy(layer->y, layer->x, n * sizeof(gf_real));
+    const gfi_layer *mark = &net->layers[layer->mark - 1];
+    const size_t B = (size_t)net->batch, I = mark->out_size, O = layer->out_size;
+    memcpy(layer->y, layer->x, B * O * sizeof(gf_real));
     if (!layer->w) {
-        gfi_add_scaled(&net->engine, layer->y, 1, mark->y, n);
+        gfi_add_scaled(&net->engine, layer->y, 1, mark->y, B * O);
     } else if (gfi_plane(mark->out) == 1) {  // y += P·h_mark
-        const gfi_matrix p = gfi_view(layer->w->value, layer->out_size, mark->out_size);
-        gfi_matmul(&net->engine, layer->y, gfi_view(mark->y, B, mark->out_size), gfi_transposed(p), layer->y,
-                   layer->out_size);
+        const gfi_matrix p = gfi_view(layer->w->value, O, I);
+        gfi_matmul(&net->engine, layer->y, gfi_view(mark->y, B, I), gfi_transposed(p), layer->y, O);
     } else {
-        const gfi_conv job = gfi_projection_of(net, layer);
-        gfi_conv_forward(&net->engine, &job);
+        gfi_conv_forward(net, layer);
     }
 }
 
 // dx = dy, dh_mark += dy or Pᵀ·dy, dP = Σ_b dy_b·h_bᵀ
 static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
-    const gfi_layer *mark = &net->layers[layer->mark];
-    const size_t B = (size_t)net->batch, n = B * layer->out_size;
-    if (layer->dx) memcpy(layer->dx, layer->dy, n * sizeof(gf_real));
+    const gfi_layer *mark = &net->layers[layer->mark - 1];
+    const size_t B = (size_t)net->batch, I = mark->out_size, O = layer->out_size;
+    if (layer->dx) memcpy(layer->dx, layer->dy, B * O * sizeof(gf_real));
     if (!layer->w) {
-        gfi_add_scaled(&net->engine, mark->save, 1, layer->dy, n);
+        gfi_add_scaled(&net->engine, mark->save, 1, layer->dy, B * O);
     } else if (gfi_plane(mark->out) == 1) {
-        const gfi_matrix dy = gfi_view(layer->dy, B, layer->out_size), h = gfi_view(mark->y, B, mark->out_size);
-        const gfi_matrix p = gfi_view(layer->w->value, layer->out_size, mark->out_size);
-        gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dy), h, NULL, 0);
-        gfi_matmul(&net->engine, mark->save, dy, p, mark->save, mark->out_size);
+        const gfi_matrix dy = gfi_view(layer->dy, B, O), p = gfi_view(layer->w->value, O, I);
+        gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dy), gfi_view(mark->y, B, I), NULL, 0);
+        gfi_matmul(&net->engine, mark->save, dy, p, mark->save, I);
     } else {
-        const gfi_conv job = gfi_projection_of(net, layer);
-        gfi_conv_backward(&net->engine, &job);
+        gfi_conv_backward(net, layer);
     }
 }
 
-static size_t gfi_projection_workspace(const gf_net *net, const gfi_layer *layer) {
-    const gfi_conv job = gfi_projection_of(net, layer);
-    return gfi_conv_workspace(&job, (size_t)net->max_batch, net->engine.threads);  // of vectors it is enough for P
-}
-
-static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, 0, NULL, NULL};
-static const gfi_layer_kind gfi_add_projection = {"add", gfi_add_forward,         gfi_add_backward, 0,
-                                                  NULL,  gfi_projection_workspace};
+static const gfi_layer_kind gfi_add = {"add", gfi_add_forward, gfi_add_backward, NULL, NULL};
+static const gfi_layer_kind gfi_add_projection = {"add", gfi_add_forward, gfi_add_backward, NULL, gfi_conv_workspace};
 
 GFDEF int gf_net_mark(gf_net *net) {
     if (!gfi_settable(net, "gf_net_mark")) return 0;
@@ -2939,23 +2846,20 @@ static void gfi_add_skip(gf_net *net, const char *function, int mark, int projec
     if (!gfi_require(net, mark >= 1 && mark <= net->layer_count && net->layers[mark - 1].kind == &gfi_mark,
                      GF_ERROR_ARGUMENT, "%s: %d is no mark of this net; use what gf_net_mark returned", function, mark))
         return;
-    const gf_shape from = net->layers[mark - 1].out, to = gfi_current_shape(net);
+    const gfi_layer *marked = &net->layers[mark - 1];
+    const gf_shape from = marked->out, to = gfi_current_shape(net);
     gf_window window = gfi_window_square(1, 1, 0);
-    if (projected) {
-        window.stride_h = gfi_skip_stride(from.height, to.height);
-        window.stride_w = gfi_skip_stride(from.width, to.width);
-    }
+    window.stride_h = gfi_skip_stride(from.height, to.height);
+    window.stride_w = gfi_skip_stride(from.width, to.width);
     const int alike = from.height == to.height && from.width == to.width && from.channels == to.channels;
-    if (!gfi_require(net, (projected || alike) && window.stride_h > 0 && window.stride_w > 0, GF_ERROR_SHAPE,
-                     "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", function,
-                     net->layers[mark - 1].name, from.channels, from.height, from.width, to.channels, to.height,
-                     to.width,
-                     projected ? "heights and widths must agree, or come from it by one stride"
-                               : "make them equal or use gf_net_add_projected"))
-        return;
+    gfi_require(net, projected ? window.stride_h > 0 && window.stride_w > 0 : alike, GF_ERROR_SHAPE,
+                "%s: %s has shape %dx%dx%d, the layer before has %dx%dx%d; %s", function, marked->name, from.channels,
+                from.height, from.width, to.channels, to.height, to.width,
+                projected ? "heights and widths must agree, or come from it by one stride"
+                          : "make them equal or use gf_net_add_projected");
     gfi_layer *layer = gfi_add_layer(net, projected ? &gfi_add_projection : &gfi_add, "add", to);
     if (!layer) return;
-    layer->mark = mark - 1;
+    layer->mark = mark;
     layer->window = window;
     const int dims[4] = {to.channels, from.channels, 1, 1};
     if (projected)
@@ -3436,10 +3340,7 @@ typedef struct gfi_sums {
 
 // One pass over x[n]: every sum that gf_stats needs.
 static void gfi_sums_of(const gfi_engine *engine, const gf_real *x, size_t n, gfi_sums *out) {
-    if (engine->fast) {
-        engine->fast->sums(engine, x, n, out);
-        return;
-    }
+    GFI_HAND_OVER(engine->fast, sums(engine, x, n, out));
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < n; i++) {
         double value = (double)x[i], size = fabs(value);
@@ -3635,7 +3536,7 @@ static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena) {
     net->unit_count = 0;
     for (int i = 0; i < net->layer_count; i++) {
         most = gfi_max_size(most, (size_t)net->max_batch * net->layers[i].out_size);
-        if (net->layers[i].kind->affine) net->unit_count += (size_t)net->layers[i].out.channels;
+        if (net->layers[i].ordinal > 0) net->unit_count += (size_t)net->layers[i].out.channels;
     }
     for (int t = 0; t < net->tensor_count; t++) most = gfi_max_size(most, net->tensors[t].view.size);
     net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
@@ -3702,7 +3603,7 @@ static void gfi_measure_decay(gf_net *net, int l, gf_layer_probe *probe) {
     for (gfi_layer *layer = gfi_affine(net, l + 1), *end = gfi_affine(net, l); layer > end; layer--) {
         const double before = gfi_layer_squares(net, layer), after = gfi_layer_squares(net, layer - 1);
         const double part = log(sqrt(after) / sqrt(before));
-        if (layer->kind->affine) probe->decay_weight += part;
+        if (layer->ordinal > 0) probe->decay_weight += part;
         else if (layer->kind == &gfi_activation) probe->decay_slope += part;
         else probe->decay_rest += part;
     }
@@ -3803,7 +3704,7 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
         const gfi_layer *layer = &net->layers[i];
         for (int t = layer->first_tensor; t < layer->first_tensor + layer->tensor_count; t++) {
             const gf_tensor *view = &net->tensors[t].view;
-            const int measured = layer->kind->affine && view == layer->w;
+            const int measured = layer->ordinal > 0 && view == layer->w;
             if (measured) memcpy(net->scratch, view->value, view->size * sizeof(gf_real));
             if (view->grad) gfi_update_range(net, optim, view->offset, view->size);
             if (!measured) continue;
@@ -5210,7 +5111,7 @@ static void gfi_layer_details(const gf_net *net, const gfi_layer *layer, char *t
     if (layer->kind == &gfi_activation) gfi_print(text, size, " %s %.17g", gfi_act_label(layer->act), layer->act.param);
     else if (layer->kind == &gfi_dropout) gfi_print(text, size, " %.17g", layer->rate);
     else if (layer->kind == &gfi_add || layer->kind == &gfi_add_projection)
-        gfi_print(text, size, " %s", net->layers[layer->mark].name);
+        gfi_print(text, size, " %s", net->layers[layer->mark - 1].name);
     else if (w->kernel_h > 0)
         gfi_print(text, size, " %dx%d/%dx%d+%dx%d", w->kernel_h, w->kernel_w, w->stride_h, w->stride_w, w->padding_h,
                   w->padding_w);
