@@ -46,9 +46,10 @@
 //     [GF:LAYER]   layers                                  [GF:THEORY]   signal propagation
 //     [GF:NET]     the network                             [GF:DATA]     data sets and batches
 //     [GF:LOSS]    losses                                  [GF:SAVE]     checkpoints
-//     [GF:OPTIM]   SGD, Adam, clipping, schedules          [GF:KERNEL]   tuned twins of the heavy loops; read it last,
-//     [GF:PROBE]   where do gradients go?                                or never
-//     [GF:CHECK] [GF:THEORY] [GF:DATA] [GF:SAVE]
+//     [GF:OPTIM]   SGD, Adam, clipping, schedules          [GF:DOCTOR]   why does it not learn?
+//     [GF:PROBE]   where do gradients go?                  [GF:KERNEL]   tuned twins of the heavy loops; read it last,
+//                                                                        or never
+//     [GF:CHECK] [GF:THEORY] [GF:DATA] [GF:DOCTOR] [GF:SAVE]
 //
 // LETTERS. Shapes stand in brackets, last index fastest:
 //     B batch   I inputs   O outputs   C channels   H height   W width   K classes   L affine layers
@@ -655,6 +656,63 @@ typedef struct gf_score {
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion);
 
 // ---------------------------------------------------------------------------------------------------------------------
+// [GF:DOCTOR] The doctor: why does it not learn?
+// ---------------------------------------------------------------------------------------------------------------------
+// An observer with a memory. Made before gf_net_build, it sees every backward, step and evaluation of its net by itself:
+// the training loop stays as it is. It tells causes from symptoms, speaks only when several steps agree, and says "done"
+// and "too early" where they are true. A step allocates nothing; it costs 3 % of a training step at most.
+
+typedef enum gf_finding_code {
+    GF_FINDING_HEALTHY, GF_FINDING_DONE, GF_FINDING_EARLY,  // what is said where nothing below is found
+    // the data
+    GF_FINDING_DATA_NONFINITE, GF_FINDING_DATA_UNSCALED, GF_FINDING_DATA_CONSTANT, GF_FINDING_DATA_SHUFFLED_LABELS,
+    GF_FINDING_DATA_ONE_CLASS, GF_FINDING_DATA_UNEQUAL_CLASSES, GF_FINDING_DATA_SORTED, GF_FINDING_DATA_COUNTS_ROWS,
+    GF_FINDING_TARGET_RANGE, GF_FINDING_TARGET_UNSCALED,
+    // the model
+    GF_FINDING_NO_ACTIVATION, GF_FINDING_OUTPUT_ACTIVATION, GF_FINDING_OUTPUT_STUCK, GF_FINDING_ONE_OUTPUT,
+    GF_FINDING_DERIVATIVE, GF_FINDING_BOTTLENECK, GF_FINDING_EQUAL_WEIGHTS, GF_FINDING_WEIGHTS_LARGE,
+    GF_FINDING_WEIGHTS_SMALL, GF_FINDING_DEAD, GF_FINDING_VANISHING, GF_FINDING_EXPLODING, GF_FINDING_SAMPLES_ALIKE,
+    // training
+    GF_FINDING_NO_STEP, GF_FINDING_STEP_TWICE, GF_FINDING_MEASURED_LATE, GF_FINDING_EVAL_MODE,
+    GF_FINDING_GRADIENT_CHANGED, GF_FINDING_SUMMED_LOSS, GF_FINDING_CLIPPED, GF_FINDING_RATE_HIGH, GF_FINDING_RATE_LOW,
+    GF_FINDING_DECAY, GF_FINDING_DROPOUT, GF_FINDING_STARVED, GF_FINDING_DYING, GF_FINDING_SATURATED,
+    GF_FINDING_NORM_STATISTICS, GF_FINDING_GAP, GF_FINDING_COLLAPSE, GF_FINDING_PLATEAU, GF_FINDING_NONFINITE,
+    GF_FINDING_COUNT
+} gf_finding_code;
+
+typedef struct gf_finding {
+    gf_finding_code code;
+    double sure;             // 0..1
+    const char *layer;       // by name ("dense3", "act2"); "" where it is not a layer
+    double measured, limit;  // the number and the limit that it broke; NaN where there is none
+    long first, last;        // steps at which it was first and last true
+    int cause;               // index in the list of the finding that this one follows from; -1: none
+    char sentence[280];      // what is wrong and what shows it
+    char remedy[120];        // a line of gradflow code, or ""
+} gf_finding;
+
+typedef struct gf_doctor gf_doctor;
+
+// For a net that is not yet built; train, the set it will learn, may be NULL. Both must outlive the doctor. NULL on
+// error, which is the net's sticky error too. Every function here takes a NULL doctor and then does nothing.
+GFDEF gf_doctor *gf_doctor_create(gf_net *net, const gf_dataset *train);
+GFDEF void gf_doctor_free(gf_doctor *doctor);
+// Before the first step: looks at the data, runs forward and backward on some of them, measures the curvature and how
+// fast this optimiser goes. Afterwards net, running statistics, moments and random streams are as they were, bit by bit.
+GFDEF gf_status gf_doctor_preflight(gf_doctor *doctor, const gf_optim *optim, gf_loss_kind loss);
+// For scores from elsewhere: those of gf_net_evaluate are seen. Either may be empty (count 0).
+GFDEF void gf_doctor_evaluated(gf_doctor *doctor, gf_score train, gf_score test);
+// At any time: what is true now, causes before symptoms, into found[max]. Returns how many, at least 1: HEALTHY, DONE or
+// EARLY where nothing is wrong. found may be NULL, max 0: nothing is written.
+GFDEF int gf_doctor_findings(gf_doctor *doctor, gf_finding *found, int max);
+GFDEF const char *gf_finding_name(gf_finding_code code);    // "rate_high"; "?" outside the list
+GFDEF const char *gf_finding_family(gf_finding_code code);  // "data", "scaling", "model", "initialisation", "loss",
+                                                            // "optimiser", "regularisation", "protocol"; else ""
+#ifndef GF_NO_STDIO
+GFDEF void gf_doctor_report(gf_doctor *doctor);  // the findings in words, to stdout
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
 // [GF:SAVE] Checkpoints
 // ---------------------------------------------------------------------------------------------------------------------
 // Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
@@ -808,7 +866,21 @@ struct gf_net {
     void (*after_forward)(gf_net *net);
     void (*after_backward)(gf_net *net, gfi_layer *layer);
     void (*around_update)(gf_net *net, gf_optim *optim);  // makes the optimiser's update and measures it
+    const struct gfi_watch *watch;                        // an observer of whole steps, and its memory
+    void *watcher;
+    double loss_value;  // of the last loss
 };
+
+struct gfi_arena;
+
+// What an observer of whole steps is told; see [GF:DOCTOR].
+typedef struct gfi_watch {
+    void (*lay_out)(gf_net *net, struct gfi_arena *arena);            // gf_net_build asks what memory it needs
+    void (*backward)(gf_net *net);                                    // a backward pass is complete
+    void (*update)(gf_net *net, const gf_optim *optim, int is_done);  // before and after the optimiser's update
+    void (*evaluated)(gf_net *net, const gf_dataset *data, gf_score score);
+    void (*freed)(gf_net *net);
+} gfi_watch;
 
 static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...);          // keeps the first error
 static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...);  // else it fails
@@ -845,6 +917,7 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
         if (net->after_backward) net->after_backward(net, layer);
     }
     net->phase = GFI_BACKWARDED;
+    if (net->watch && !net->frozen) net->watch->backward(net);
     return net->status;
 }
 
@@ -1048,6 +1121,7 @@ static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t 
     const double loss = sum / (double)count;
     net->loss = 1 + (int)kind;
     net->phase = GFI_LOSS_TAKEN;
+    net->loss_value = loss;
     if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
     return loss;
 }
@@ -1240,10 +1314,12 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
                                                        : "lower the learning rate, clip, or initialise smaller");
     }
     optim->step++;
+    if (net->watch) net->watch->update(net, optim, 0);
     if (net->around_update) net->around_update(net, optim);
     else gfi_update_range(net, optim, 0, net->param_count);
     net->step++;
     net->spent = GFI_STEPPED;
+    if (net->watch) net->watch->update(net, optim, 1);
     return GF_OK;
 }
 
@@ -1800,6 +1876,7 @@ GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
 
 GFDEF void gf_net_free(gf_net *net) {
     if (!net) return;
+    if (net->watch) net->watch->freed(net);
     GF_FREE(net->memory);
     GF_FREE(net->layers);
     GF_FREE(net->tensors);
@@ -1905,6 +1982,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
         if (layer->kind->workspace) workspace = gfi_max_size(workspace, layer->kind->workspace(net, layer));
         dx = layer->dy;
     }
+    if (net->watch) net->watch->lay_out(net, arena);
     if (net->probe) workspace = gfi_max_size(workspace, gfi_probe_lay_out(net, arena));
     net->engine.workspace = gfi_take_reals(arena, 1, workspace);
     net->scratch = net->engine.workspace;  // instruments work between the layers, never inside one
@@ -4711,6 +4789,7 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
     score.count = data->count;
     score.loss = sum / (double)data->count;
     if (loss != GF_LOSS_MSE) score.accuracy = correct / ((double)data->count * (loss == GF_LOSS_BCE ? (double)K : 1.0));
+    if (net->watch) net->watch->evaluated(net, data, score);
     return score;
 }
 
@@ -5267,6 +5346,270 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }
 #endif  // GF_NO_STDIO
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DOCTOR] The doctor: why does it not learn?
+// ---------------------------------------------------------------------------------------------------------------------
+// Three parts: an observer (the net's hooks: what a step did to loss, gradients and weights), a table of rules (each
+// looks at what was observed and says whether its finding is true now), and the list that joins what several
+// observations agree on, causes before symptoms.
+
+enum { GFI_CURVE_BLOCKS = 64 };
+
+// A loss curve of any length in little memory: means over blocks of steps. When all are full, neighbours are joined.
+typedef struct gfi_curve {
+    double mean[GFI_CURVE_BLOCKS], square[GFI_CURVE_BLOCKS];
+    int count;                   // full blocks
+    long steps, in_last;         // of a block; of the one that is being filled
+    double sum, sum_squares;
+} gfi_curve;
+
+static void gfi_curve_add(gfi_curve *c, double value) {
+    c->sum += value;
+    c->sum_squares += value * value;
+    if (++c->in_last < c->steps) return;
+    c->mean[c->count] = c->sum / (double)c->steps;
+    c->square[c->count++] = c->sum_squares / (double)c->steps;
+    c->sum = c->sum_squares = 0;
+    c->in_last = 0;
+    if (c->count < GFI_CURVE_BLOCKS) return;
+    for (int i = 0; i < GFI_CURVE_BLOCKS / 2; i++) {
+        c->mean[i] = (c->mean[2 * i] + c->mean[2 * i + 1]) / 2;
+        c->square[i] = (c->square[2 * i] + c->square[2 * i + 1]) / 2;
+    }
+    c->count /= 2;
+    c->steps *= 2;
+}
+
+typedef struct gfi_evidence {
+    gf_finding finding;  // as it was when last true
+    int agreed;          // observations in a row that found it true; negative: that did not
+    int raised;
+} gfi_evidence;
+
+struct gf_doctor {
+    gf_net *net;  // NULL once it is freed
+    const gf_dataset *data;
+    long backwards, steps, steps_here;  // seen: backward passes, updates, updates since the last backward
+    long next;                          // the step of the next observation
+    int pending;                        // an observation is not yet judged
+    double first_loss;
+    gfi_curve curve;                    // of the loss
+    gf_score train, test;               // the last scores; count 0: none
+    gfi_evidence evidence[GF_FINDING_COUNT];
+};
+
+// --- the rules: is this finding true now? ---
+
+// The words and numbers of a finding that is true.
+GFI_PRINTF(6, 7) static int gfi_says(gf_finding *f, double sure, double measured, double limit, const char *remedy,
+                                     const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    GF_VSNPRINTF(f->sentence, sizeof f->sentence, format, args);
+    va_end(args);
+    gfi_print(f->remedy, sizeof f->remedy, "%s", remedy);
+    f->sure = sure;
+    f->measured = measured;
+    f->limit = limit;
+    return 1;
+}
+
+static int gfi_rule_no_step(const gf_doctor *d, gf_finding *f) {
+    if (d->steps > 0 || d->backwards < 3) return 0;
+    return gfi_says(f, 1, 0, (double)d->backwards, "gf_optim_step(&optim, net);  // after gf_net_backward",
+                    "%ld backward passes and no step of an optimiser: no weight moves", d->backwards);
+}
+
+static int gfi_rule_nonfinite(const gf_doctor *d, gf_finding *f) {
+    const gf_nonfinite *at = &d->net->nonfinite;
+    if (!at->found) return 0;
+    f->layer = at->layer;
+    return gfi_says(f, 1, (double)at->step, NAN, "", "the first NaN or infinity came at step %ld in %s, %s", at->step,
+                    at->layer, at->backward ? "backward" : "forward");
+}
+
+typedef struct gfi_rule {
+    const char *name, *family;
+    int (*test)(const gf_doctor *doctor, gf_finding *finding);  // NULL: said where nothing else is
+    int needed;        // observations in a row that must agree
+    uint64_t causes;   // codes that it may follow from, as bits
+} gfi_rule;
+
+// In the order of gf_finding_code, which is also the order of the report.
+static const gfi_rule gfi_rules[GF_FINDING_COUNT] = {
+    {"healthy", "", NULL, 0, 0}, {"done", "", NULL, 0, 0}, {"early", "", NULL, 0, 0},
+    {"data_nonfinite", "data", NULL, 1, 0}, {"data_unscaled", "scaling", NULL, 1, 0},
+    {"data_constant", "data", NULL, 1, 0}, {"data_shuffled_labels", "data", NULL, 3, 0},
+    {"data_one_class", "data", NULL, 1, 0}, {"data_unequal_classes", "data", NULL, 1, 0},
+    {"data_sorted", "data", NULL, 1, 0}, {"data_counts_rows", "data", NULL, 1, 0},
+    {"target_range", "loss", NULL, 1, 0}, {"target_unscaled", "scaling", NULL, 1, 0},
+    {"no_activation", "model", NULL, 1, 0}, {"output_activation", "loss", NULL, 1, 0},
+    {"output_stuck", "loss", NULL, 3, 0}, {"one_output", "loss", NULL, 1, 0}, {"derivative", "model", NULL, 1, 0},
+    {"bottleneck", "model", NULL, 1, 0}, {"equal_weights", "initialisation", NULL, 1, 0},
+    {"weights_large", "initialisation", NULL, 1, 0}, {"weights_small", "initialisation", NULL, 3, 0},
+    {"dead", "model", NULL, 3, 0}, {"vanishing", "model", NULL, 3, 0}, {"exploding", "model", NULL, 3, 0},
+    {"samples_alike", "model", NULL, 3, 0}, {"no_step", "protocol", gfi_rule_no_step, 1, 0},
+    {"step_twice", "protocol", NULL, 3, 0}, {"measured_late", "protocol", NULL, 3, 0},
+    {"eval_mode", "protocol", NULL, 3, 0}, {"gradient_changed", "protocol", NULL, 3, 0},
+    {"summed_loss", "loss", NULL, 3, 0}, {"clipped", "optimiser", NULL, 3, 0}, {"rate_high", "optimiser", NULL, 3, 0},
+    {"rate_low", "optimiser", NULL, 3, 0}, {"decay", "regularisation", NULL, 3, 0},
+    {"dropout", "regularisation", NULL, 1, 0}, {"starved", "optimiser", NULL, 3, 0}, {"dying", "optimiser", NULL, 3, 0},
+    {"saturated", "model", NULL, 3, 0}, {"norm_statistics", "protocol", NULL, 3, 0}, {"gap", "data", NULL, 1, 0},
+    {"collapse", "model", NULL, 3, 0}, {"plateau", "model", NULL, 3, 0},
+    {"nonfinite", "optimiser", gfi_rule_nonfinite, 1, 0}};
+
+// --- the observer ---
+
+// One observation is complete: every rule says what it thinks. Hysteresis: `needed` observations in a row raise a
+// finding, and as many take it back.
+static void gfi_doctor_judge(gf_doctor *d) {
+    d->pending = 0;
+    for (int code = GF_FINDING_DATA_NONFINITE; code < GF_FINDING_COUNT; code++) {
+        const gfi_rule *rule = &gfi_rules[code];
+        gfi_evidence *e = &d->evidence[code];
+        gf_finding f;
+        memset(&f, 0, sizeof f);
+        f.layer = "";
+        const int is_true = rule->test && rule->test(d, &f);
+        e->agreed = is_true ? (e->agreed > 0 ? e->agreed : 0) + 1 : (e->agreed < 0 ? e->agreed : 0) - 1;
+        if (e->agreed >= rule->needed) e->raised = 1;
+        if (-e->agreed >= rule->needed) e->raised = 0;
+        if (!is_true) continue;
+        f.code = (gf_finding_code)code;
+        f.first = e->agreed == 1 && !e->raised ? d->net->step : e->finding.first;
+        if (e->finding.sentence[0] == '\0') f.first = d->net->step;
+        f.last = d->net->step;
+        f.cause = -1;
+        e->finding = f;
+    }
+}
+
+static gf_doctor *gfi_doctor_of(const gf_net *net) { return (gf_doctor *)net->watcher; }
+
+static void gfi_doctor_lay_out(gf_net *net, struct gfi_arena *arena) {
+    (void)net;
+    (void)arena;
+}
+
+static void gfi_doctor_backward(gf_net *net) {
+    gf_doctor *d = gfi_doctor_of(net);
+    if (d->pending) gfi_doctor_judge(d);
+    if (d->backwards == 0) d->first_loss = net->loss_value;
+    d->steps_here = 0;
+    gfi_curve_add(&d->curve, net->loss_value);
+    if (d->backwards++ < d->next) return;
+    d->pending = 1;
+    d->next = d->next < 64 ? 2 * d->next + (d->next == 0) : d->next + 50;  // 0, 1, 2, 4, … 64, 114, …
+}
+
+static void gfi_doctor_update(gf_net *net, const gf_optim *optim, int is_done) {
+    gf_doctor *d = gfi_doctor_of(net);
+    (void)optim;
+    if (!is_done) return;
+    d->steps++;
+    d->steps_here++;
+    if (d->pending) gfi_doctor_judge(d);
+}
+
+static void gfi_doctor_scored(gf_net *net, const gf_dataset *data, gf_score score) {
+    gf_doctor *d = gfi_doctor_of(net);
+    if (data == d->data) d->train = score;
+    else d->test = score;
+}
+
+static void gfi_doctor_freed(gf_net *net) { gfi_doctor_of(net)->net = NULL; }
+
+static const gfi_watch gfi_doctor_watch = {gfi_doctor_lay_out, gfi_doctor_backward, gfi_doctor_update,
+                                           gfi_doctor_scored, gfi_doctor_freed};
+
+// --- the calls ---
+
+GFDEF gf_doctor *gf_doctor_create(gf_net *net, const gf_dataset *train) {
+    if (!gfi_settable(net, "gf_doctor_create")) return NULL;
+    if (!gfi_require(net, !net->watch, GF_ERROR_ORDER, "gf_doctor_create: this net has a doctor; one is enough"))
+        return NULL;
+    gf_doctor *d = (gf_doctor *)gfi_alloc(1, sizeof *d);
+    if (!gfi_require(net, d != NULL, GF_ERROR_MEMORY, "gf_doctor_create: out of memory")) return NULL;
+    memset(d, 0, sizeof *d);
+    d->net = net;
+    d->data = train;
+    d->curve.steps = 1;
+    net->watch = &gfi_doctor_watch;
+    net->watcher = d;
+    return d;
+}
+
+GFDEF void gf_doctor_free(gf_doctor *d) {
+    if (!d) return;
+    if (d->net) d->net->watch = NULL;
+    GF_FREE(d);
+}
+
+GFDEF gf_status gf_doctor_preflight(gf_doctor *d, const gf_optim *optim, gf_loss_kind loss) {
+    if (!d || !d->net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_doctor_preflight: the doctor or its net is gone");
+    if (!gfi_ready(d->net, GFI_BUILT, "gf_doctor_preflight")) return d->net->status;
+    (void)optim;
+    (void)loss;
+    return GF_OK;
+}
+
+GFDEF void gf_doctor_evaluated(gf_doctor *d, gf_score train, gf_score test) {
+    if (d && train.count > 0) d->train = train;
+    if (d && test.count > 0) d->test = test;
+}
+
+// Nothing was found: is it done, healthy, or too early to say?
+static void gfi_doctor_prognosis(const gf_doctor *d, gf_finding *f) {
+    memset(f, 0, sizeof *f);
+    f->layer = "";
+    f->cause = -1;
+    f->first = f->last = d->net ? d->net->step : 0;
+    const gfi_curve *c = &d->curve;
+    const double last = c->count > 0 ? c->mean[c->count - 1] : NAN;
+    f->code = d->steps < 20 ? GF_FINDING_EARLY : last < 0.7 * d->first_loss ? GF_FINDING_HEALTHY : GF_FINDING_EARLY;
+    gfi_says(f, 0.5, last, d->first_loss, "", "%s: the loss went from %.3g to %.3g in %ld steps",
+             f->code == GF_FINDING_HEALTHY ? "healthy" : "too early to say", d->first_loss, last, d->steps);
+}
+
+GFDEF int gf_doctor_findings(gf_doctor *d, gf_finding *found, int max) {
+    int count = 0, place[GF_FINDING_COUNT];
+    if (!d) return 0;
+    if (d->net && (d->pending || d->net->nonfinite.found)) gfi_doctor_judge(d);
+    for (int code = 0; code < GF_FINDING_COUNT; code++) {
+        place[code] = -1;
+        if (!d->evidence[code].raised) continue;
+        place[code] = count;
+        if (found && count < max) {
+            found[count] = d->evidence[code].finding;
+            for (int cause = 0; cause < code && found[count].cause < 0; cause++)
+                if ((gfi_rules[code].causes >> cause & 1) && place[cause] >= 0) found[count].cause = place[cause];
+        }
+        count++;
+    }
+    if (count > 0) return count < max || !found ? count : max;
+    if (found && max > 0) gfi_doctor_prognosis(d, &found[0]);
+    return 1;
+}
+
+GFDEF const char *gf_finding_name(gf_finding_code code) {
+    return (int)code >= 0 && code < GF_FINDING_COUNT ? gfi_rules[code].name : "?";
+}
+
+GFDEF const char *gf_finding_family(gf_finding_code code) {
+    return (int)code >= 0 && code < GF_FINDING_COUNT ? gfi_rules[code].family : "";
+}
+
+#ifndef GF_NO_STDIO
+GFDEF void gf_doctor_report(gf_doctor *d) {
+    static gf_finding found[GF_FINDING_COUNT];
+    const int count = gf_doctor_findings(d, found, GF_FINDING_COUNT);
+    for (int i = 0; i < count; i++) {
+        printf("%s%s: %s\n", found[i].cause >= 0 ? "  so " : "", gf_finding_name(found[i].code), found[i].sentence);
+        if (found[i].remedy[0] != '\0') printf("    %s\n", found[i].remedy);
+    }
+}
+#endif
 
 // =====================================================================================================================
 // [GF:KERNEL] Tuned twins of the heavy loops
