@@ -164,6 +164,7 @@ typedef struct gf_tensor {
     gf_real *value, *grad;  // both [size]; grad is NULL for a running statistic of batch norm
     size_t size, offset;    // elements; position in the contiguous arrays
     int rank, dims[4];      // dense weight [O,I], conv weight [OC,IC,KH,KW], anything else [n]: PyTorch's layouts
+    int frozen;             // 1: training leaves it as it is, see gf_net_freeze
 } gf_tensor;
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -320,6 +321,10 @@ GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed);
 GFDEF void gf_net_free(gf_net *net);                        // NULL is allowed
 GFDEF void gf_net_set_threads(gf_net *net, int threads);    // default 1; more is an error without -fopenmp
 GFDEF void gf_net_set_input_grad(gf_net *net, int wanted);  // 1: backward computes ∂L/∂x too
+// 1: until the optimiser's next step, each backward joins its gradients to those before, so that they are the gradients
+// of the mean loss over all these batches' samples. A batch too large for memory may come in parts; its dropout masks are
+// the whole batch's. Batch norm and ∂L/∂z know the last part only. Save checkpoints behind a step.
+GFDEF void gf_net_set_accumulate(gf_net *net, int wanted);
 // "plain", "avx2", "avx512" or "neon" instead of the fastest. GF_ERROR_NOT_FOUND if this machine lacks it.
 GFDEF gf_status gf_net_set_backend(gf_net *net, const char *name);
 GFDEF gf_status gf_net_build(gf_net *net);                  // allocate and initialise; no layer can be added after
@@ -331,9 +336,10 @@ GFDEF void gf_net_clear_error(gf_net *net);                 // forget it: calls 
 // GF_TRAIN: dropout on, batch statistics. GF_EVAL: dropout off, running statistics; backward may still follow.
 // x must stay valid until backward.
 GFDEF const gf_real *gf_net_forward(gf_net *net, const gf_real *x, int batch, gf_mode mode);
-// From ∂L/∂output, which a loss has left in the net, to every gradient. Gradients are overwritten, not accumulated.
+// From ∂L/∂output, which a loss has left in the net, to every gradient. Gradients are overwritten, not accumulated
+// (unless by gf_net_set_accumulate).
 GFDEF gf_status gf_net_backward(gf_net *net);
-// ‖∇‖₂ over all parameters, accumulated in double. NaN on error or when a gradient is not finite.
+// ‖∇‖₂ over all parameters but frozen ones, accumulated in double. NaN on error or when a gradient is not finite.
 GFDEF double gf_net_grad_norm(gf_net *net);
 // Scale all gradients so that their norm is at most max_norm; returns the norm before. NaN on error.
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
@@ -345,6 +351,10 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 // A tensor by name; NULL and an error that lists the names. By index, 0 ≤ index < tensor_count; NULL and an error.
 GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index);
+// Freeze (1) or release (0) a tensor by name, or all of a layer's ("conv1"): it gets neither updates nor weight decay,
+// and norms and clipping leave it out, as in PyTorch without requires_grad. Its gradient is still computed; a batch
+// norm's running statistics still move. Not part of a checkpoint. GF_ERROR_NOT_FOUND with the names that there are.
+GFDEF gf_status gf_net_freeze(gf_net *net, const char *name, int frozen);
 
 typedef struct gf_layer {   // one layer as gf_net_layer shows it
     const char *name;       // "dense1", "act1"
@@ -383,12 +393,26 @@ GFDEF void gf_net_summary(const gf_net *net);          // layers, shapes, parame
 // Each takes the output of the last forward, leaves ∂L/∂output in the net for backward, and returns the mean loss
 // (NaN on error). Means are over the samples (cross entropy) or over all elements (MSE, BCE), as in PyTorch.
 
-typedef enum gf_loss_kind { GF_LOSS_CROSS_ENTROPY, GF_LOSS_BCE, GF_LOSS_MSE, GF_LOSS_COUNT } gf_loss_kind;
+typedef enum gf_loss_kind {
+    GF_LOSS_CROSS_ENTROPY,
+    GF_LOSS_BCE,
+    GF_LOSS_MSE,
+    GF_LOSS_COUNT,
+    GF_LOSS_CUSTOM = GF_LOSS_COUNT  // your own, for gf_grad_check; gf_net_evaluate does not know it
+} gf_loss_kind;
 
 GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels);  // softmax included; labels[B] in 0..K-1
 GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets);       // sigmoid included; targets[B,O] in [0,1]
 GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets);       // targets[B,O]
-// Samples (BCE: outputs) that the last loss found rightly classified; BCE takes an output ≥ 0 for 1. 0 after MSE.
+
+typedef struct gf_custom_loss {
+    // Gets the output y[B,K], writes ∂L/∂y into every element of dy[B,K] and returns L, a mean over the samples.
+    double (*function)(const gf_real *y, gf_real *dy, int B, int K, void *user);
+    void *user;  // handed to the function: targets, weights, …; may be NULL
+} gf_custom_loss;
+// A loss of your own. Have gf_grad_check try it once: GF_LOSS_CUSTOM, with this struct for the targets.
+GFDEF double gf_loss_custom(gf_net *net, const gf_custom_loss *loss);
+// Samples (BCE: outputs) that the last loss found rightly classified; BCE takes an output ≥ 0 for 1. 0 after others.
 GFDEF int gf_net_correct(const gf_net *net);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -527,7 +551,8 @@ typedef struct gf_check {
     size_t checked, skipped;   // out: coordinates
 } gf_check;
 
-// targets: const int * for cross entropy, const gf_real * otherwise. Checks ∂L/∂x as well when it is asked for.
+// targets: const int * for cross entropy, const gf_custom_loss * for GF_LOSS_CUSTOM, const gf_real * otherwise. Checks
+// ∂L/∂x as well when it is asked for.
 // GF_OK says that the check was made; whether it passed, check->worst says (1e-7 is a good limit in double).
 GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
                               const void *targets, gf_check *check);
@@ -843,12 +868,15 @@ struct gf_net {
     long step;
     gf_real *params, *grads;  // [param_count] every parameter, every gradient
     size_t param_count;
+    gf_real *joined;          // [param_count] for the gradients of the batches since the last step; NULL: not wanted
+    size_t joined_samples;    // how many samples those were
     gfi_engine engine;
     gf_status status;  // the first error, and what it said
     char message[GFI_MESSAGE_SIZE];
     // For building it, see [GF:NET]:
     gf_shape input;
-    int max_batch, want_input_grad, no_bias, layer_capacity, affine_count, tensor_count, tensor_capacity, frozen;
+    int max_batch, want_input_grad, want_joined, no_bias, frozen;
+    int layer_capacity, affine_count, tensor_count, tensor_capacity;
     uint64_t seed;
     gf_init weight_init, bias_init;  // of the affine layers to come
     struct gfi_tensor *tensors;
@@ -887,6 +915,7 @@ static int gfi_require(gf_net *net, int condition, gf_status status, const char 
 static int gfi_ready(gf_net *net, int phase, const char *function);  // has the net got that far, without error?
 static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode);  // is this a batch for it?
 static void gfi_forget_squares(gf_net *net);  // Σ grad² of the last backward are outdated
+static void gfi_join_gradients(gf_net *net);  // with those of the batches before
 
 // --- the two loops ---
 
@@ -911,11 +940,13 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
     gfi_forget_squares(net);
     net->spent = 0;
     for (int i = 0; i < net->layer_count; i++) net->layers[i].squares = -1;
+    if (net->joined) memcpy(net->joined, net->grads, net->param_count * sizeof(gf_real));
     for (int i = net->layer_count - 1; i >= 0; i--) {
         gfi_layer *layer = &net->layers[i];
         layer->kind->backward(net, layer);
         if (net->after_backward) net->after_backward(net, layer);
     }
+    if (net->joined) gfi_join_gradients(net);
     net->phase = GFI_BACKWARDED;
     if (net->watch && !net->frozen) net->watch->backward(net);
     return net->status;
@@ -1119,7 +1150,7 @@ static size_t gfi_argmax(const gf_real *y, size_t K) {
 // Each loss ends here: the mean over `count`, and a look for the layer to blame when it is not finite.
 static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t count) {
     const double loss = sum / (double)count;
-    net->loss = 1 + (int)kind;
+    net->loss = kind == GF_LOSS_CUSTOM ? 0 : 1 + (int)kind;
     net->phase = GFI_LOSS_TAKEN;
     net->loss_value = loss;
     if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
@@ -1219,6 +1250,18 @@ GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
     return gfi_loss_taken(net, GF_LOSS_MSE, sum, n);
 }
 
+GFDEF double gf_loss_custom(gf_net *net, const gf_custom_loss *loss) {
+    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_custom")) return NAN;
+    if (!gfi_require(net, loss && loss->function, GF_ERROR_ARGUMENT,
+                     "gf_loss_custom: %s is NULL; needs a function that returns L and fills ∂L/∂y",
+                     loss ? "loss->function" : "loss"))
+        return NAN;
+    const gfi_layer *out = gfi_output(net);
+    net->correct = 0;
+    const double mean = loss->function(out->y, out->dy, net->batch, (int)out->out_size, loss->user);
+    return gfi_loss_taken(net, GF_LOSS_CUSTOM, mean, 1);
+}
+
 GFDEF int gf_net_correct(const gf_net *net) { return net ? net->correct : 0; }
 
 // --- optimisers: one step, as PyTorch documents it, for n parameters w with gradients g; t = 1, 2, … is the step ---
@@ -1292,6 +1335,8 @@ static void gfi_update_range(gf_net *net, gf_optim *optim, size_t start, size_t 
                optim->m ? optim->m + start : NULL, optim->v ? optim->v + start : NULL, n);
 }
 
+static void gfi_update_all(gf_net *net, gf_optim *optim);  // of every parameter that is not frozen
+
 // GF_OK, or what is wrong with an optimiser: its public fields may have been changed since the last step.
 static gf_status gfi_optim_check(gf_net *net, const char *function, const gf_optim *optim);
 
@@ -1302,6 +1347,7 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
                      "come before the next"))
         return net->status;
     if (gfi_optim_check(net, "gf_optim_step", optim) != GF_OK) return net->status;
+    net->joined_samples = 0;
     const double norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
         gfi_find_nonfinite(net);
@@ -1316,7 +1362,7 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     optim->step++;
     if (net->watch) net->watch->update(net, optim, 0);
     if (net->around_update) net->around_update(net, optim);
-    else gfi_update_range(net, optim, 0, net->param_count);
+    else gfi_update_all(net, optim);
     net->step++;
     net->spent = GFI_STEPPED;
     if (net->watch) net->watch->update(net, optim, 1);
@@ -1340,6 +1386,17 @@ typedef struct gfi_tensor {  // a parameter, or a running statistic (trained 0),
     double squares;   // Σ grad², -1 while unknown
 } gfi_tensor;
 
+static void gfi_update_all(gf_net *net, gf_optim *optim) {
+    size_t start = 0;  // of the parameters that are still to be updated: all at once where none is frozen
+    for (int i = 0; i < net->tensor_count; i++) {
+        const gfi_tensor *tensor = &net->tensors[i];
+        if (!tensor->trained || !tensor->view.frozen) continue;
+        if (tensor->view.offset > start) gfi_update_range(net, optim, start, tensor->view.offset - start);
+        start = tensor->view.offset + tensor->view.size;
+    }
+    if (net->param_count > start) gfi_update_range(net, optim, start, net->param_count - start);
+}
+
 static void gfi_forget_squares(gf_net *net) {
     for (int i = 0; i < net->tensor_count; i++) net->tensors[i].squares = -1;
 }
@@ -1354,13 +1411,27 @@ static double gfi_tensor_squares(const gf_net *net, gfi_tensor *tensor) {
 GFDEF double gf_net_grad_norm(gf_net *net) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_net_grad_norm")) return NAN;
     double sum = 0;
-    for (int i = 0; i < net->tensor_count; i++) sum += gfi_tensor_squares(net, &net->tensors[i]);
+    for (int i = 0; i < net->tensor_count; i++)
+        if (!net->tensors[i].view.frozen) sum += gfi_tensor_squares(net, &net->tensors[i]);
     return sqrt(sum);
 }
 
 static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) {  // x *= a
     GFI_HAND_OVER(engine->fast, scale(engine, x, a, n));
     for (size_t i = 0; i < n; i++) x[i] *= (gf_real)a;
+}
+
+static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n);
+
+// ∇ = (n·∇ + N·∇_before)/(n + N), where the last batch has n samples and those before it had N.
+static void gfi_join_gradients(gf_net *net) {
+    const double n = (double)net->batch, all = n + (double)net->joined_samples;
+    if (net->joined_samples > 0) {
+        gfi_scale(&net->engine, net->grads, n / all, net->param_count);
+        gfi_add_scaled(&net->engine, net->grads, 1 - n / all, net->joined, net->param_count);
+        gfi_forget_squares(net);
+    }
+    net->joined_samples += (size_t)net->batch;
 }
 
 GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
@@ -1902,6 +1973,10 @@ GFDEF void gf_net_set_input_grad(gf_net *net, int wanted) {
     if (gfi_settable(net, "gf_net_set_input_grad")) net->want_input_grad = wanted != 0;
 }
 
+GFDEF void gf_net_set_accumulate(gf_net *net, int wanted) {
+    if (gfi_settable(net, "gf_net_set_accumulate")) net->want_joined = wanted != 0;
+}
+
 GFDEF void gf_net_set_threads(gf_net *net, int threads) {
     if (!gfi_settable(net, "gf_net_set_threads")) return;
     if (!gfi_require(net, threads >= 1 && threads <= 1024, GF_ERROR_ARGUMENT,
@@ -1966,6 +2041,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     const size_t batch = (size_t)net->max_batch, inputs = gfi_shape_size(net->input);
     net->params = gfi_take_reals(arena, 1, net->param_count);
     net->grads = gfi_take_reals(arena, 1, net->param_count);
+    net->joined = net->want_joined ? gfi_take_reals(arena, 1, net->param_count) : NULL;
     net->state = gfi_take_reals(arena, 1, net->state_count);
     net->input_grad = net->want_input_grad ? gfi_take_reals(arena, batch, inputs) : NULL;
     net->sample = gfi_take_reals(arena, batch, inputs);
@@ -2077,19 +2153,37 @@ GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
     return NULL;
 }
 
-GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor")) return NULL;
-    for (int i = 0; i < net->tensor_count && name; i++)
-        if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
+static gf_status gfi_no_tensor(gf_net *net, const char *function, const char *name) {
     char names[200] = "";
     int i = 0;
     for (; i < net->tensor_count && strlen(names) + sizeof net->tensors[i].name < sizeof names; i++) {
         if (i > 0) strcat(names, ", ");
         strcat(names, net->tensors[i].name);
     }
-    gfi_net_fail(net, GF_ERROR_NOT_FOUND, "gf_net_tensor: no tensor \"%.60s\"; there are %s%s", name ? name : "(NULL)",
-                 names, i < net->tensor_count ? ", …" : "");
+    return gfi_net_fail(net, GF_ERROR_NOT_FOUND, "%s: no tensor \"%.60s\"; there are %s%s", function,
+                        name ? name : "(NULL)", names, i < net->tensor_count ? ", …" : "");
+}
+
+GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor")) return NULL;
+    for (int i = 0; i < net->tensor_count && name; i++)
+        if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
+    gfi_no_tensor(net, "gf_net_tensor", name);
     return NULL;
+}
+
+GFDEF gf_status gf_net_freeze(gf_net *net, const char *name, int frozen) {
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_freeze")) return gf_net_status(net);
+    const size_t length = name ? strlen(name) : 0;
+    int found = 0;
+    for (int i = 0; i < net->tensor_count && length > 0; i++) {
+        gfi_tensor *tensor = &net->tensors[i];
+        const int same = strncmp(tensor->name, name, length) == 0;
+        if (!same || (tensor->name[length] != '\0' && tensor->name[length] != '.')) continue;
+        tensor->view.frozen = frozen != 0;
+        found = 1;
+    }
+    return found ? GF_OK : gfi_no_tensor(net, "gf_net_freeze", name);
 }
 
 #ifndef GF_NO_STDIO
@@ -2128,7 +2222,7 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
         gfi_net_fail(net, GF_ERROR_ORDER,
                      "gf_net_predict: %s, which knows no classes; what the net says of a sample is in "
                      "gf_net_forward(net, x, 1, GF_EVAL)", net->loss ? "the net's last loss was gf_loss_mse"
-                                                                     : "the net has one output and took no loss yet");
+                                                                     : "the net has one output and no loss yet");
         return -1;
     }
     if (gfi_has_nonfinite(net, y, K)) {
@@ -2502,8 +2596,9 @@ static void gfi_dropout_forward(gf_net *net, gfi_layer *layer) {
     const uint64_t index = (uint64_t)(layer - net->layers);
     const uint64_t key = gfi_random_key(net->seed, GFI_STREAM_DROPOUT + 256 * (index + 4096 * (uint64_t)net->step));
     const gf_real keep = (gf_real)(1 / (1 - layer->rate));
+    const uint64_t before = (uint64_t)net->joined_samples * layer->out_size;  // elements of the parts of this batch
     for (size_t i = 0; i < n; i++) {
-        layer->save[i] = gfi_random_unit(gfi_random_at(key, i)) < layer->rate ? 0 : keep;
+        layer->save[i] = gfi_random_unit(gfi_random_at(key, before + i)) < layer->rate ? 0 : keep;
         layer->y[i] = layer->x[i] * layer->save[i];
     }
 }
@@ -3784,7 +3879,7 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
             const gf_tensor *view = &net->tensors[t].view;
             const int measured = layer->ordinal > 0 && view == layer->w;
             if (measured) memcpy(net->scratch, view->value, view->size * sizeof(gf_real));
-            if (view->grad) gfi_update_range(net, optim, view->offset, view->size);
+            if (view->grad && !view->frozen) gfi_update_range(net, optim, view->offset, view->size);
             if (!measured) continue;
             gf_layer_probe *probe = &net->probes[layer->ordinal - 1];
             const double before = gfi_std(gfi_stats_by(&net->engine, net->scratch, view->size));
@@ -3979,10 +4074,11 @@ typedef struct gfi_check_run {
     const void *targets;
 } gfi_check_run;
 
-// The loss of the last forward. targets: int[B] for cross entropy, gf_real[B,O] for the others.
+// The loss of the last forward. targets: int[B] for cross entropy, gf_custom_loss for one's own, gf_real[B,O] else.
 static double gfi_loss_of_kind(gf_net *net, gf_loss_kind kind, const void *targets) {
     if (kind == GF_LOSS_CROSS_ENTROPY) return gf_loss_cross_entropy(net, (const int *)targets);
     if (kind == GF_LOSS_BCE) return gf_loss_bce(net, (const gf_real *)targets);
+    if (kind == GF_LOSS_CUSTOM) return gf_loss_custom(net, (const gf_custom_loss *)targets);
     return gf_loss_mse(net, (const gf_real *)targets);
 }
 
@@ -4065,7 +4161,7 @@ static void gfi_check_all(const gfi_check_run *run, gf_real *x, gf_real *copy, s
 GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
                               const void *targets, gf_check *check) {
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
-    if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss >= GF_LOSS_COUNT)
+    if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss > GF_LOSS_CUSTOM)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                             "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
                             "all three, a batch of 1 to %d and one of gf_loss_kind",
@@ -4080,7 +4176,8 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     gf_real *x_copy = grads + params, *analytic = x_copy + inputs;
     memcpy(grads, net->grads, params * sizeof(gf_real));
     memcpy(x_copy, x, inputs * sizeof(gf_real));
-    gf_nonfinite nonfinite = net->nonfinite;
+    const gf_nonfinite nonfinite = net->nonfinite;
+    gf_real *joined = net->joined;
     const gfi_check_run run = {net, x_copy, batch, mode, loss, targets};
     if (!(check->step > 0)) check->step = 1e-5;
     check->worst = 0;
@@ -4088,10 +4185,12 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     check->checked = check->skipped = 0;
 
     net->frozen = 1;
+    net->joined = NULL;
     gfi_check_all(&run, x_copy, analytic, inputs, check);
     net->frozen = 0;
     net->phase = GFI_BUILT;
     net->nonfinite = nonfinite;
+    net->joined = joined;
     memcpy(net->grads, grads, params * sizeof(gf_real));
     GF_FREE(grads);
     return net->status;
@@ -5340,6 +5439,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
         net->seed = head.seed;
         net->step = (long)head.step;
         net->loss = (int)(head.has_batches >> 8 & 3);
+        net->joined_samples = 0;
         net->phase = GFI_BUILT;
     }
     GF_FREE(bytes.data);

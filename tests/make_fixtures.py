@@ -184,7 +184,13 @@ def loss_of(kind, z, number):
     """Targets come from the hash; means as PyTorch's defaults."""
     if kind == "ce":
         return F.cross_entropy(z, labels_of(number + 950, z.shape[0], z.shape[1]))
+    if kind == "smoothing":
+        return F.cross_entropy(z, labels_of(number + 950, z.shape[0], z.shape[1]), label_smoothing=0.125)
     t = torch.tensor(value(number + 950, z.numel())).reshape(z.shape)
+    if kind == "huber":
+        return F.huber_loss(z, t, delta=0.5)
+    if kind == "mae":
+        return F.l1_loss(z, t)
     return F.binary_cross_entropy_with_logits(z, (t + 1) / 2) if kind == "bce" else F.mse_loss(z, t)
 
 
@@ -242,13 +248,15 @@ def case(name, words, loss="ce", inputs=6, batch=5, mode="train", warm=0, scale=
     write_gradients(net, x, z, value_of_loss)
 
 
-def optimiser(name, make, fields, clip=0.0, schedule="none", steps=20):
-    """20 steps on a small net, the same batch each time."""
+def optimiser(name, make, fields, clip=0.0, schedule="none", steps=20, frozen="", part=16):
+    """20 steps on a small net, the same batch of 16 each time, in parts of `part`; all of layer `frozen` keeps still."""
     global case_count
     case_count += 1
     number = 1000 * case_count
-    write("optimiser", name, number, *fields, clip, schedule)
+    write("optimiser", name, number, *fields, clip, schedule, *([frozen, part] if frozen or part < 16 else []))
     net = Net(number, 6, "dense:8 tanh dense:4")
+    for p in net.params[:2] if frozen == "dense1" else []:
+        p.requires_grad_(False)
     optim = make(net.params)
     scheduler = None
     if schedule == "step":
@@ -259,12 +267,17 @@ def optimiser(name, make, fields, clip=0.0, schedule="none", steps=20):
     losses, norms = [], []
     for _ in range(steps):
         optim.zero_grad()
-        loss = loss_of("ce", net.forward(x, True), number)
-        loss.backward()
+        loss = 0
+        labels = labels_of(number + 950, 16, 4)
+        for at in range(0, 16, part):
+            few = x[at:at + part]
+            mean = F.cross_entropy(net.forward(few, True), labels[at:at + part])
+            (mean * (len(few) / 16)).backward()
+            loss = loss + mean.detach() * (len(few) / 16)
         if clip:
             norms.append(float(torch.nn.utils.clip_grad_norm_(net.params, clip)))
         else:
-            norms.append(float(torch.cat([p.grad.ravel() for p in net.params]).norm()))
+            norms.append(float(torch.cat([p.grad.ravel() for p in net.params if p.grad is not None]).norm()))
         optim.step()
         if scheduler:
             scheduler.step()
@@ -332,6 +345,9 @@ def all_cases():
     optimiser_cases()
     for activation in ("sigmoid", "tanh", "relu"):
         training_run(activation)
+    for loss in ("smoothing", "huber", "mae"):
+        case("%s" % loss, "dense:7 tanh dense:3", loss, xscale=4.0)
+    kept_cases()
 
 
 def optimiser_cases():
@@ -364,6 +380,20 @@ def optimiser_cases():
     optimiser("sgd momentum clipped", *sgd(momentum=0.9), clip=0.25)
     optimiser("sgd StepLR", *sgd(momentum=0.9), schedule="step")
     optimiser("adam CosineAnnealingLR", *adam("adam", o.Adam, 0.05), schedule="cosine")
+
+
+def kept_cases():
+    """Layers that keep still, and batches that come in parts."""
+    def sgd(p):
+        return torch.optim.SGD(p, 0.1, 0.9, 0, 0.05)
+
+    def adam(p):
+        return torch.optim.AdamW(p, 0.01, weight_decay=0.1)
+
+    optimiser("sgd frozen clipped", sgd, ("sgd", 0.1, 0.05, 0.9, 0), clip=0.125, frozen="dense1")
+    optimiser("adamw frozen", adam, ("adamw", 0.01, 0.1, 0.0, 0), frozen="dense1")
+    optimiser("sgd in parts", sgd, ("sgd", 0.1, 0.05, 0.9, 0), part=7)
+    optimiser("adamw in parts clipped", adam, ("adamw", 0.01, 0.1, 0.0, 0), clip=0.125, part=4)
 
 
 def percentiles():

@@ -294,6 +294,7 @@ static void bad_order(void) {
     EXPECT(BUILT, gf_net_set_init(net, gf_init_zero(), gf_init_zero()), GF_ERROR_ORDER, "gf_net_set_init", "call it before");
     EXPECT(BUILT, gf_net_set_bias(net, 0), GF_ERROR_ORDER, "gf_net_set_bias", "call it before");
     EXPECT(BUILT, gf_net_set_input_grad(net, 1), GF_ERROR_ORDER, "gf_net_set_input_grad", "call it before");
+    EXPECT(BUILT, gf_net_set_accumulate(net, 1), GF_ERROR_ORDER, "gf_net_set_accumulate", "call it before");
     EXPECT(BUILT, gf_net_set_threads(net, 1), GF_ERROR_ORDER, "gf_net_set_threads", "call it before");
     EXPECT(BUILT, gf_net_set_probe(net, GF_PROBE_ALL), GF_ERROR_ORDER, "gf_net_set_probe", "call it before");
     gf_net *empty = gf_net_create(gf_vector(3), 4, 1);
@@ -336,6 +337,12 @@ static void bad_steps(void) {
                         gf_net_forward(net, NULL, 1, GF_TRAIN)), GF_ERROR_ARGUMENT, "x is NULL", "needs data");
 }
 
+static double nan_loss(const gf_real *y, gf_real *dy, int B, int K, void *user) {
+    (void)user;
+    for (int i = 0; i < B * K; i++) dy[i] = (gf_real)NAN * y[i];
+    return NAN;
+}
+
 static void bad_losses(void) {
     static const int too_large[4] = {0, 2, 0, 0}, negative[4] = {0, 1, -1, 0}, least[4] = {-2147483647 - 1, 0, 0, 0};
     static const gf_real outside[8] = {0, 1, 0, 1, 1, 1.5f, 0, 0}, unknown[8] = {0, 1, 0, NAN, 1, 1, 0, 0};
@@ -345,6 +352,12 @@ static void bad_losses(void) {
     EXPECT(BUILT, gf_loss_cross_entropy(net, labels), GF_ERROR_ORDER, "gf_loss_cross_entropy", "gf_net_forward");
     EXPECT(BUILT, gf_loss_bce(net, inputs), GF_ERROR_ORDER, "gf_loss_bce", "gf_net_forward");
     EXPECT(BUILT, gf_loss_mse(net, inputs), GF_ERROR_ORDER, "gf_loss_mse", "gf_net_forward");
+    static const gf_custom_loss empty = {NULL, NULL}, unknown_loss = {nan_loss, NULL};
+    EXPECT(BUILT, gf_loss_custom(net, &empty), GF_ERROR_ORDER, "gf_loss_custom", "gf_net_forward");
+    EXPECT(FORWARDED, gf_loss_custom(net, NULL), GF_ERROR_ARGUMENT, "gf_loss_custom: loss is NULL", "needs a function");
+    EXPECT(FORWARDED, gf_loss_custom(net, &empty), GF_ERROR_ARGUMENT, "loss->function is NULL", "fills ∂L/∂y");
+    EXPECT(FORWARDED, (gf_loss_custom(net, &unknown_loss), gf_net_backward(net), gf_optim_step(&sgd, net)),
+           GF_ERROR_NONFINITE, "in loss", "lower the learning rate");
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, NULL), GF_ERROR_ARGUMENT, "labels is NULL", "one class for each");
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, too_large), GF_ERROR_ARGUMENT, "label 2 of sample 1", "classes 0..1");
     EXPECT(FORWARDED, gf_loss_cross_entropy(net, negative), GF_ERROR_ARGUMENT, "label -1 of sample 2", "classes 0..1");
@@ -529,7 +542,7 @@ static void bad_checks(void) {
            "1 to 4");
     EXPECT(BUILT, gf_grad_check(net, inputs, 2, (gf_mode)5, GF_LOSS_MSE, inputs, &check), GF_ERROR_ARGUMENT, "mode 5",
            "GF_TRAIN or GF_EVAL");
-    EXPECT(BUILT, gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_COUNT, inputs, &check), GF_ERROR_ARGUMENT, "loss 3",
+    EXPECT(BUILT, gf_grad_check(net, inputs, 2, GF_EVAL, (gf_loss_kind)4, inputs, &check), GF_ERROR_ARGUMENT, "loss 4",
            "gf_loss_kind");
     EXPECT(BUILT, (check.step = -1, gf_grad_check(net, inputs, 2, GF_EVAL, GF_LOSS_MSE, inputs, &check)),
            GF_ERROR_ARGUMENT, "step is -1", "0 (the default) or more");
@@ -845,6 +858,8 @@ static void test_null_net(void) {
     gf_net_dense(NULL, 3), gf_net_act(NULL, GF_ACT_TANH), gf_net_dropout(NULL, 0.5), gf_net_batch_norm(NULL);
     gf_net_layer_norm(NULL), gf_net_add_from(NULL, 1), gf_net_add_projected(NULL, 1), gf_net_set_bias(NULL, 1);
     gf_net_set_init(NULL, gf_init_zero(), gf_init_zero()), gf_net_set_threads(NULL, 1), gf_net_set_input_grad(NULL, 1);
+    gf_net_set_accumulate(NULL, 1);
+    CHECK(gf_net_freeze(NULL, "dense1", 1) == GF_ERROR_ARGUMENT && isnan(gf_loss_custom(NULL, NULL)));
     gf_net_set_probe(NULL, GF_PROBE_ALL);
     gf_net_summary(NULL);
     CHECK(gf_net_mark(NULL) == 0);

@@ -205,6 +205,46 @@ static void test_state_restored(void) {
     gf_net_free(net);
 }
 
+// --- losses of one's own: PyTorch's numbers for them are in test_pytorch.c ---
+
+typedef struct own_targets {
+    const gf_real *t;
+    double delta, error;  // error: how far ∂L/∂y is off
+} own_targets;
+
+// Huber's loss: d²/2 near 0, δ·(|d| - δ/2) beyond δ, mean over all elements.
+static double huber(const gf_real *y, gf_real *dy, int B, int K, void *user) {
+    const own_targets *own = (const own_targets *)user;
+    double sum = 0;
+    for (int i = 0; i < B * K; i++) {
+        const double d = (double)y[i] - (double)own->t[i], near = fabs(d) <= own->delta;
+        sum += near > 0 ? d * d / 2 : own->delta * (fabs(d) - own->delta / 2);
+        dy[i] = (gf_real)((1 + own->error) * (near > 0 ? d : d > 0 ? own->delta : -own->delta) / (B * K));
+    }
+    return sum / (B * K);
+}
+
+static void test_custom_loss(void) {
+    static net_targets targets;
+    gf_real x[BATCH * INPUTS];
+    own_targets own = {targets.mse, 0.25, 0};
+    const gf_custom_loss loss = {huber, &own};
+    gf_check check;
+    memset(&check, 0, sizeof check);
+    TEST("gradcheck accepts a custom loss, and sees one whose gradient is 1 % off");
+    gf_net *net = net_from_words("dense:6 tanh dense:3", INPUTS, LARGEST, 7);
+    net_hash_params(net, 600, 2);
+    hash_fill(x, BATCH * INPUTS, 601, 2);
+    net_hash_targets(net, &targets, BATCH, 602);
+    CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_CUSTOM, &loss, &check) == GF_OK);
+    CHECK(check.worst <= 1e-7 && check.checked == gf_net_describe(net).param_count + BATCH * INPUTS);
+    own.error = 0.01;
+    CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, GF_LOSS_CUSTOM, &loss, &check) == GF_OK);
+    CHECK_NEAR(check.worst, 0.005, 0.0005);
+    CHECK(gf_grad_check(net, x, BATCH, GF_TRAIN, (gf_loss_kind)(GF_LOSS_CUSTOM + 1), &loss, &check) == GF_ERROR_ARGUMENT);
+    gf_net_free(net);
+}
+
 static void test_options(void) {
     TEST("gradcheck max_per_tensor bounds the coordinates");
     gf_net *net = net_from_words("dense:6 tanh dense:3", INPUTS, LARGEST, 7);
@@ -239,6 +279,7 @@ int main(void) {
     test_zero_bias_must_be_declared();
     test_kinks();
     test_state_restored();
+    test_custom_loss();
     test_options();
     return test_report();
 }

@@ -377,6 +377,99 @@ static void test_input_gradient(void) {
     gf_net_free(net), gf_net_free(asked);
 }
 
+// --- layers that keep still, gradients of several batches ---
+
+static void test_freeze(void) {
+    static const gf_optim_config configs[] = {{GF_SGD, 0.1, 0.1, 0.9, 1, 0, 0, 0},
+                                              {GF_ADAMW, 0.1, 0.1, 0, 0, 0.9, 0.999, 1e-8}};
+    TEST("net freeze: no update, no decay, no share of the norm; released, it moves again");
+    for (int c = 0; c < 4; c++) {  // with and without instruments
+        gf_net *net = gf_net_create(gf_vector(INPUTS), BATCH, 42);
+        gf_optim optim;
+        net_add_words(net, "dense:8 batch_norm relu dense:8 prelu dense:3");
+        gf_net_set_probe(net, c / 2 ? GF_PROBE_UPDATES : 0);
+        gf_net_build(net);
+        gf_optim_init(&optim, net, configs[c % 2]);
+        const size_t count = gf_net_describe(net).param_count;
+        gf_real *start = (gf_real *)malloc(count * sizeof *start);
+        memcpy(start, gf_net_describe(net).params, count * sizeof *start);
+        CHECK(gf_net_freeze(net, "dense2", 1) == GF_OK && gf_net_freeze(net, "batch_norm1.gamma", 1) == GF_OK);
+        CHECK(gf_net_freeze(net, "dense3.bias", 1) == GF_OK && gf_net_freeze(net, "dense3.bias", 0) == GF_OK);
+        for (int step = 0; step < 3; step++) {
+            double squares = 0;
+            gf_net_forward(net, x, BATCH, GF_TRAIN), gf_loss_cross_entropy(net, labels), gf_net_backward(net);
+            if (c / 2) gf_net_measure(net);
+            for (int t = 0; t < gf_net_describe(net).tensor_count; t++) {
+                const gf_tensor *tensor = gf_net_tensor_at(net, t);
+                for (size_t i = 0; tensor->grad && !tensor->frozen && i < tensor->size; i++)
+                    squares += (double)tensor->grad[i] * (double)tensor->grad[i];
+            }
+            CHECK_RELATIVE(gf_net_grad_norm(net), sqrt(squares), 1e-6);
+            gf_net_tensor(net, "dense2.weight")->grad[0] = (gf_real)NAN;  // nobody asks
+            CHECK(gf_optim_step(&optim, net) == GF_OK);
+        }
+        for (int t = 0; t < gf_net_describe(net).tensor_count; t++) {
+            const gf_tensor *tensor = gf_net_tensor_at(net, t);
+            const int frozen = !strncmp(tensor->name, "dense2.", 7) || !strcmp(tensor->name, "batch_norm1.gamma");
+            if (!tensor->grad) continue;
+            CHECK(tensor->frozen == frozen);
+            CHECK((memcmp(tensor->value, start + tensor->offset, tensor->size * sizeof *start) == 0) == frozen);
+        }
+        free(start);
+        gf_optim_free(&optim);
+        gf_net_free(net);
+    }
+    TEST("net freeze: an unknown name is an error that lists the names");
+    gf_net *net = net_from_words("dense:8 relu dense:3", INPUTS, BATCH, 42);
+    CHECK(gf_net_freeze(net, "dense", 1) == GF_ERROR_NOT_FOUND);
+    CHECK_TEXT(gf_net_error(net), "gf_net_freeze: no tensor \"dense\"; there are dense1.weight, dense1.bias");
+    gf_net_clear_error(net);
+    CHECK(gf_net_freeze(net, NULL, 1) == GF_ERROR_NOT_FOUND);
+    gf_net_free(net);
+}
+
+static void test_accumulate(void) {
+    TEST("net accumulate: a batch in parts has the whole batch's gradient, dropout included, until the step");
+    gf_net *whole = net_from_words("dense:8 dropout:0.4 tanh dense:3", INPUTS, BATCH, 42);
+    gf_net *parts = gf_net_create(gf_vector(INPUTS), BATCH, 42);
+    gf_optim sgd, other;
+    net_add_words(parts, "dense:8 dropout:0.4 tanh dense:3");
+    gf_net_set_accumulate(parts, 1);
+    gf_net_set_probe(parts, GF_PROBE_NORMS);
+    gf_net_build(parts);
+    gf_optim_init(&sgd, whole, gf_sgd(0.1)), gf_optim_init(&other, parts, gf_sgd(0.1));
+    const size_t count = gf_net_describe(whole).param_count;
+    for (int step = 0; step < 3; step++) {
+        gf_net_forward(whole, x, BATCH, GF_TRAIN), gf_loss_cross_entropy(whole, labels), gf_net_backward(whole);
+        for (int at = 0; at < BATCH; at += 3) {
+            const int n = BATCH - at < 3 ? BATCH - at : 3;
+            gf_net_forward(parts, x + at * INPUTS, n, GF_TRAIN);
+            gf_loss_cross_entropy(parts, labels + at);
+            gf_net_backward(parts);
+        }
+        for (size_t i = 0; i < count; i++)
+            CHECK_NEAR(gf_net_describe(parts).grads[i], gf_net_describe(whole).grads[i], 1e-6);
+        CHECK_RELATIVE(gf_net_grad_norm(parts), gf_net_grad_norm(whole), 1e-5);
+        gf_optim_step(&sgd, whole), gf_optim_step(&other, parts);
+    }
+    TEST("net accumulate: a gradient check in between leaves the sum alone");
+    gf_check check;
+    memset(&check, 0, sizeof check);
+    gf_real *before = (gf_real *)malloc(count * sizeof *before);
+    gf_net_forward(parts, x, 3, GF_TRAIN), gf_loss_cross_entropy(parts, labels), gf_net_backward(parts);
+    memcpy(before, gf_net_describe(parts).grads, count * sizeof *before);
+    check.step = 1e-2;
+    CHECK(gf_grad_check(parts, x, BATCH, GF_TRAIN, GF_LOSS_CROSS_ENTROPY, labels, &check) == GF_OK);
+    CHECK(check.worst < 1e-2);
+    CHECK(!memcmp(before, gf_net_describe(parts).grads, count * sizeof *before));
+    gf_net_forward(parts, x + 3 * INPUTS, 3, GF_TRAIN), gf_loss_cross_entropy(parts, labels + 3), gf_net_backward(parts);
+    gf_net_forward(whole, x, 6, GF_TRAIN), gf_loss_cross_entropy(whole, labels), gf_net_backward(whole);
+    for (size_t i = 0; i < count; i++) CHECK_NEAR(gf_net_describe(parts).grads[i], gf_net_describe(whole).grads[i], 1e-6);
+    free(before);
+    gf_optim_free(&sgd), gf_optim_free(&other);
+    gf_net_free(whole), gf_net_free(parts);
+}
+
 static void test_correct(void) {
     static const gf_real eye[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1}, in[9] = {5, 1, 2, 0, 1, 2, 3, 9, 8};
     static const int truth[3] = {0, 1, 1};
@@ -669,6 +762,7 @@ int main(int argc, char **argv) {
     test_weights(), test_dropout(), test_initialisers();
     test_evaluation_changes_nothing(), test_evaluate(), test_evaluate_other_losses();
     test_batch_sizes(), test_input_gradient(), test_correct();
+    test_freeze(), test_accumulate();
     test_steps_allocate_nothing(), test_failing_allocations();
     test_threads();
     test_no_parameters();

@@ -85,6 +85,53 @@ static gf_loss_kind loss_named(const char *name) {
     return !strcmp(name, "ce") ? GF_LOSS_CROSS_ENTROPY : !strcmp(name, "bce") ? GF_LOSS_BCE : GF_LOSS_MSE;
 }
 
+// PyTorch's cross entropy with label_smoothing, huber_loss with delta and l1_loss, by their formulas.
+typedef struct own_loss {
+    const net_targets *targets;
+    double smoothing, delta;
+} own_loss;
+
+// t_k = (1 - s)·[k = label] + s/K;  L = mean_b(-Σ t_k·ln p_k), p = softmax(y), ∂L/∂y = (p - t)/B
+static double smoothed_cross_entropy(const gf_real *y, gf_real *dy, int B, int K, void *user) {
+    const own_loss *own = (const own_loss *)user;
+    double loss = 0;
+    for (int b = 0; b < B; b++, y += K, dy += K) {
+        double sum = 0;
+        for (int k = 0; k < K; k++) sum += exp((double)y[k]);
+        for (int k = 0; k < K; k++) {
+            const double t = own->smoothing / K + (k == own->targets->labels[b] ? 1 - own->smoothing : 0);
+            loss -= t * ((double)y[k] - log(sum)) / B;
+            dy[k] = (gf_real)((exp((double)y[k]) / sum - t) / B);
+        }
+    }
+    return loss;
+}
+
+// With d = y - t: mean(d²/2 if |d| ≤ δ, else δ·(|d| - δ/2)). δ = 0 stands for mean |d|.
+static double huber(const gf_real *y, gf_real *dy, int B, int K, void *user) {
+    const own_loss *own = (const own_loss *)user;
+    const double delta = own->delta;
+    double loss = 0;
+    for (int i = 0; i < B * K; i++) {
+        const double d = (double)y[i] - (double)own->targets->mse[i], slope = d > 0 ? 1 : -1;
+        const double side = delta > 0 ? delta : 1;
+        loss += fabs(d) <= delta ? d * d / 2 : side * (fabs(d) - delta / 2);
+        dy[i] = (gf_real)((fabs(d) <= delta ? d : side * slope) / (B * K));
+    }
+    return loss / (B * K);
+}
+
+static gf_custom_loss own_loss_named(const char *name, own_loss *own) {
+    const gf_custom_loss loss = {strcmp(name, "smoothing") ? huber : smoothed_cross_entropy, own};
+    own->smoothing = 0.125;
+    own->delta = strcmp(name, "huber") ? 0 : 0.5;
+    return loss;
+}
+
+static int is_own_loss(const char *name) {
+    return !strcmp(name, "smoothing") || !strcmp(name, "huber") || !strcmp(name, "mae");
+}
+
 static void fill_inputs(gf_real *x, size_t n, uint64_t tensor, double scale, int width) {
     for (size_t i = 0; i < n; i++) x[i] = (gf_real)(hash_value(tensor, i, width) * scale);
 }
@@ -111,7 +158,9 @@ static void run_case(void) {
     fill_inputs(x, n, number + 900, xscale, width);
     net_hash_targets(net, &targets, batch, number + 950);
     const gf_real *output = gf_net_forward(net, x, batch, mode);
-    double loss = net_loss(net, &targets, loss_kind);
+    own_loss own = {&targets, 0, 0};
+    const gf_custom_loss custom = own_loss_named(data.field[4], &own);
+    double loss = is_own_loss(data.field[4]) ? gf_loss_custom(net, &custom) : net_loss(net, &targets, loss_kind);
     CHECK(gf_net_backward(net) == GF_OK);
     if (expect_line("loss")) CHECK_RELATIVE(loss, number_at(1), tolerance());
     if (expect_line("output")) compare_tensor("output", output, (size_t)(batch * net_outputs(net)));
@@ -142,7 +191,7 @@ static void compare_series(const char *name, const double *found, int n, int loo
             test_fail(__FILE__, __LINE__, "%s[%d] is %.17g, expected %.17g", name, i, found[i], number_at(i + 1));
 }
 
-// optimiser,name,number,kind,lr,weight_decay,momentum,nesterov,clip,schedule
+// optimiser,name,number,kind,lr,weight_decay,momentum,nesterov,clip,schedule[,frozen layer,samples in a part]
 // RMSprop begins with steps of 10·lr = 0.1 a weight, overshoots, and makes rounding grow: in double, with each weight
 // shaken at each step by up to half a unit of float's last place, norms stray by up to 1.2e-5 (40 runs), 100 times as far
 // as under the other optimisers, whichever kernels run.
@@ -152,26 +201,36 @@ static void run_optimiser(void) {
     gf_real x[BATCH * INPUTS];
     double losses[STEPS], norms[STEPS], lr = number_at(4), clip = number_at(8);
     uint64_t number = (uint64_t)number_at(2);
-    char title[160], schedule[16];
+    char title[160], schedule[16], frozen[16];
+    const int part = data.count > 11 ? (int)number_at(11) : BATCH;
     gf_optim_config config;
     gf_optim optim;
     snprintf(title, sizeof title, "pytorch optimiser %s", data.field[1]);
     snprintf(schedule, sizeof schedule, "%s", data.field[9]);
+    snprintf(frozen, sizeof frozen, "%s", data.count > 10 ? data.field[10] : "");
     TEST(title);
     slack = strcmp(data.field[1], "rmsprop") ? 1 : 5;
     config = optimiser_named(data.field[3], lr);
     config.weight_decay = number_at(5);
     config.momentum = number_at(6);
     config.nesterov = (int)number_at(7);
-    gf_net *net = net_from_words("dense:8 tanh dense:4", INPUTS, BATCH, 42);
+    gf_net *net = gf_net_create(gf_vector(INPUTS), BATCH, 42);
+    net_add_words(net, "dense:8 tanh dense:4");
+    gf_net_set_accumulate(net, part < BATCH);
+    gf_net_build(net);
+    if (frozen[0]) CHECK(gf_net_freeze(net, frozen, 1) == GF_OK);
     net_hash_params(net, number, 1);
     fill_inputs(x, BATCH * INPUTS, number + 900, 1, 16);
     net_hash_targets(net, &targets, BATCH, number + 950);
     CHECK(gf_optim_init(&optim, net, config) == GF_OK);
     for (int step = 0; step < STEPS; step++) {
-        gf_net_forward(net, x, BATCH, GF_TRAIN);
-        losses[step] = gf_loss_cross_entropy(net, targets.labels);
-        gf_net_backward(net);
+        losses[step] = 0;
+        for (int at = 0; at < BATCH; at += part) {
+            const int n = at + part < BATCH ? part : BATCH - at;
+            gf_net_forward(net, x + at * INPUTS, n, GF_TRAIN);
+            losses[step] += gf_loss_cross_entropy(net, targets.labels + at) * n / BATCH;
+            gf_net_backward(net);
+        }
         norms[step] = clip > 0 ? gf_net_clip_grad_norm(net, clip) : gf_net_grad_norm(net);
         optim.config.lr = scheduled_lr(schedule, lr, step, STEPS);
         CHECK(gf_optim_step(&optim, net) == GF_OK);
