@@ -3,7 +3,7 @@
 #   make          all examples, into build/            make demo     two studies, with their charts, in under 2 minutes
 #   make NAME     one example, and how to run it       make data     fetch MNIST and CIFAR-10
 #   make test     all tests                            make bench    speed, beside PyTorch where that is installed
-#   make clean    remove build/
+#   make clean    remove build/                        make playground   the page results/playground.html (clang, lld)
 # CC, CFLAGS (-O2), OPENMP=1 (several cores, where the compiler can) and BUILD (build, the folder for all that is made) may
 # be set on the command line.
 
@@ -13,7 +13,7 @@ endif
 CFLAGS ?= -O2
 BUILD ?= build
 export BUILD
-NAMES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+NAMES := $(filter-out playground,$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
 SHARED := gradflow.h $(wildcard examples/*.h)
 DATA := $(or $(GRADFLOW_DATA),data)
 
@@ -25,7 +25,9 @@ ifeq ($(OPENMP),1)
   endif
 endif
 
-.PHONY: all demo data test faults coverage mutants kill sanitizers portability fuzz bench clean stb $(NAMES)
+PAGE ?= results/playground.html
+
+.PHONY: all demo playground data test faults coverage mutants kill sanitizers portability fuzz bench clean stb $(NAMES)
 
 all: $(NAMES:%=$(BUILD)/%)
 	@echo "built: $(NAMES:%=$(BUILD)/%)"
@@ -80,6 +82,24 @@ demo: $(BUILD)/mnist_mlp $(BUILD)/cifar_cnn
 	@echo "charts:"
 	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done
 	@echo "open first: results/mnist_mlp/practical.png, then results/cifar_cnn/activation_gradmaps_conv1.png"
+
+# clang's wasm32 target and lld compile the net twice, with vectors of 128 bits and without; awk puts both into the page.
+# There is no C library: freestanding.h stands in for it, and empty files for its headers.
+WASM := clang --target=wasm32 -nostdlib -std=c99 -Wall -Wextra -Werror -I$(BUILD)/wasm \
+        -Wl,--no-entry,--allow-undefined,--strip-all,-z,stack-size=262144 examples/playground.c
+playground:
+	@mkdir -p $(BUILD)/wasm $(dir $(PAGE))
+	@for name in math stdlib string assert; do : >$(BUILD)/wasm/$$name.h; done
+	@$(WASM) -O3 -msimd128 -o $(BUILD)/wasm/simd.wasm
+	@$(WASM) -Os -o $(BUILD)/wasm/plain.wasm
+	@for name in simd plain; do base64 <$(BUILD)/wasm/$$name.wasm | tr -d '\n' >$(BUILD)/wasm/$$name.txt; done
+	@clang --version | sed 1q >$(BUILD)/wasm/clang.txt
+	@awk -v folder=$(BUILD)/wasm 'match($$0, /@(SIMD|PLAIN|CLANG)@/) { getline program <(folder "/" \
+	    tolower(substr($$0, RSTART + 1, RLENGTH - 2)) ".txt"); \
+	    $$0 = substr($$0, 1, RSTART - 1) program substr($$0, RSTART + RLENGTH) } { print }' \
+	    examples/playground.html >$(PAGE).new
+	@mv $(PAGE).new $(PAGE)
+	@echo "open it in a browser: $(PAGE)"
 
 data:
 	@echo "fetching MNIST and CIFAR-10 into $(DATA)/"
