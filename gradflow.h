@@ -225,7 +225,7 @@ GFDEF void gf_act_backward(gf_act act, const gf_real *z, const gf_real *dh, gf_r
 // Everything that can be said of an activation. What follows from φ and φ' is computed (about a millisecond; φ is
 // searched on [-30, 30]).
 typedef struct gf_act_info {
-    const char *name, *formula, *derivative, *source;  // UTF-8; name "?" outside gf_act_kind
+    const char *name, *formula;               // UTF-8; name "?" outside gf_act_kind
     int kink_count;
     double kinks[2];                          // where φ' or φ'' jumps: split integrals there
     double lower, upper;                      // range: infimum and supremum of φ, may be infinite
@@ -1581,23 +1581,6 @@ GFDEF void gf_net_clear_error(gf_net *net) {
 static void *gfi_alloc(size_t count, size_t size) {
     if (size != 0 && count > (SIZE_MAX - 1) / size) return NULL;
     return GF_MALLOC(count * size + (count * size == 0));
-}
-
-// A plain decimal such as "0.5" or "2", the parameter in a name such as "leaky_relu_0.2"; the whole text must be one. 1
-// on success. Independent of the locale, unlike strtod.
-static int gfi_parse_decimal(const char *text, double *out) {
-    double value = 0, unit = 1;
-    int digits = 0;
-    for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
-    if (*text == '.') {
-        for (text++; *text >= '0' && *text <= '9'; text++, digits++) {
-            value = 10 * value + (*text - '0');
-            unit *= 10;
-        }
-    }
-    if (digits == 0 || *text != '\0' || !(value <= DBL_MAX)) return 0;
-    *out = value / unit;
-    return 1;
 }
 
 // --- [GF:RNG] randomness ---
@@ -3313,39 +3296,35 @@ typedef struct gfi_act_row {
     char saturated;  // 'z': z ≤ 0; 's': φ outside 0.05..0.95; 'g': gate φ/z below 5 %; 'l': near a limit
     int kink_count;
     double kinks[2];
-    const char *formula, *derivative, *source;
+    const char *formula;
 } gfi_act_row;
 
 static const gfi_act_row *gfi_act_row_of(gf_act_kind kind) {  // never NULL
     // clang-format off
-    static const gfi_act_row rows[] = { // in gf_act_kind's order
-        {"identity", 0, 1, 'l', 0, {0, 0}, "z", "1", "a linear layer, for comparison"},
-        {"sigmoid", 0, 0, 's', 0, {0, 0}, "1/(1 + e^-z)", "σ(1 - σ)", "Rumelhart, Hinton, Williams 1986"},
-        {"tanh", 0, 0, 'l', 0, {0, 0}, "tanh z", "1 - tanh² z", "LeCun, Bottou, Orr, Müller 1998"},
-        {"relu", 0, 1, 'z', 1, {0, 0}, "max(0, z)", "1 if z > 0, else 0", "Nair, Hinton 2010"},
-        {"leaky_relu", 0.01, 1, 'z', 1, {0, 0}, "z if z > 0, else az", "1 if z > 0, else a", "Maas et al. 2013"},
-        {"elu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^z - 1)", "1 if z > 0, else αe^z", "Clevert et al. 2016"},
-        {"selu", 0, 0, 'l', 1, {0, 0}, "λz if z > 0, else λα(e^z - 1)", "λ if z > 0, else λαe^z",
-         "Klambauer et al. 2017"},
-        {"celu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^(z/α) - 1)", "1 if z > 0, else e^(z/α)", "Barron 2017"},
-        {"softplus", 0, 0, 'l', 0, {0, 0}, "ln(1 + e^z); z beyond 20", "σ(z)", "Dugas et al. 2001"},
-        {"softsign", 0, 0, 'l', 1, {0, 0}, "z/(1 + |z|)", "1/(1 + |z|)²", "Turian, Bergstra, Bengio 2009"},
-        {"arctan", 0, 0, 'l', 0, {0, 0}, "arctan z", "1/(1 + z²)", "a sigmoid with slow, polynomial tails"},
-        {"gelu", 0, 0, 'g', 0, {0, 0}, "z·Φ(z)", "Φ(z) + z·N(z)", "Hendrycks, Gimpel 2016"},
-        {"gelu_tanh", 0, 0, 'g', 0, {0, 0}, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)",
-         "½(1 + tanh u) + ½z(1 - tanh² u)u'", "Hendrycks, Gimpel 2016, approximation"},
-        {"silu", 1, 0, 'g', 0, {0, 0}, "z·σ(βz)", "σ(βz) + βz·σ(βz)(1 - σ(βz))", "Ramachandran et al. 2017 (swish)"},
-        {"mish", 0, 0, 'g', 0, {0, 0}, "z·tanh(s), s = ln(1 + e^z)", "tanh s + z(1 - tanh² s)σ(z)", "Misra 2019"},
-        {"telu", 0, 0, 'g', 0, {0, 0}, "z·tanh(e^z)", "tanh(e^z) + z·e^z(1 - tanh²(e^z))", "Fernandez, Mali 2024"},
-        {"hard_sigmoid", 0, 1, 's', 2, {-3, 3}, "min(max(0, z + 3), 6)/6", "1/6 if |z| < 3, else 0",
-         "Courbariaux et al. 2015; this scale: Howard et al. 2019"},
-        {"hard_tanh", 0, 1, 'l', 2, {-1, 1}, "min(max(-1, z), 1)", "1 if |z| < 1, else 0", "Collobert 2004"},
-        {"hard_swish", 0, 1, 'g', 2, {-3, 3}, "z·min(max(0, z + 3), 6)/6", "0 if z ≤ -3, z/3 + ½ if z < 3, else 1",
-         "Howard et al. 2019"},
-        {"relu6", 0, 1, 'z', 2, {0, 6}, "min(max(0, z), 6)", "1 if 0 < z < 6, else 0", "Krizhevsky 2010"},
-        {"prelu", 0.25, 1, 'z', 1, {0, 0}, "z if z > 0, else az, a learned", "1 if z > 0, else a", "He et al. 2015"},
-        {"custom", 0, 0, 'l', 0, {0, 0}, "your function", "your derivative", ""},
-        {"?", 0, 0, 'l', 0, {0, 0}, "", "", ""}};
+    static const gfi_act_row rows[] = {  // in gf_act_kind's order, with the derivative and a source
+        {"identity", 0, 1, 'l', 0, {0, 0}, "z"},  // 1; a linear layer, for comparison
+        {"sigmoid", 0, 0, 's', 0, {0, 0}, "1/(1 + e^-z)"},  // σ(1 - σ); Rumelhart, Hinton, Williams 1986
+        {"tanh", 0, 0, 'l', 0, {0, 0}, "tanh z"},  // 1 - tanh² z; LeCun, Bottou, Orr, Müller 1998
+        {"relu", 0, 1, 'z', 1, {0, 0}, "max(0, z)"},  // 1 if z > 0, else 0; Nair, Hinton 2010
+        {"leaky_relu", 0.01, 1, 'z', 1, {0, 0}, "z if z > 0, else az"},  // 1 if z > 0, else a; Maas et al. 2013
+        {"elu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^z - 1)"},  // 1 if z > 0, else αe^z; Clevert et al. 2016
+        {"selu", 0, 0, 'l', 1, {0, 0}, "λz if z > 0, else λα(e^z - 1)"},  // λ times elu's; Klambauer et al. 2017
+        {"celu", 1, 0, 'l', 1, {0, 0}, "z if z > 0, else α(e^(z/α) - 1)"},  // 1 if z > 0, else e^(z/α); Barron 2017
+        {"softplus", 0, 0, 'l', 0, {0, 0}, "ln(1 + e^z); z beyond 20"},  // σ(z); Dugas et al. 2001
+        {"softsign", 0, 0, 'l', 1, {0, 0}, "z/(1 + |z|)"},  // 1/(1 + |z|)²; Turian, Bergstra, Bengio 2009
+        {"arctan", 0, 0, 'l', 0, {0, 0}, "arctan z"},  // 1/(1 + z²); a sigmoid with slow, polynomial tails
+        {"gelu", 0, 0, 'g', 0, {0, 0}, "z·Φ(z)"},  // Φ(z) + z·N(z); Hendrycks, Gimpel 2016
+        {"gelu_tanh", 0, 0, 'g', 0, {0, 0}, "½z(1 + tanh u), u = √(2/π)(z + 0.044715z³)"},  // the same by tanh
+        {"silu", 1, 0, 'g', 0, {0, 0}, "z·σ(βz)"},  // σ(βz) + βz·σ(βz)(1 - σ(βz)); Ramachandran et al. 2017 (swish)
+        {"mish", 0, 0, 'g', 0, {0, 0}, "z·tanh(s), s = ln(1 + e^z)"},  // tanh s + z(1 - tanh² s)σ(z); Misra 2019
+        {"telu", 0, 0, 'g', 0, {0, 0}, "z·tanh(e^z)"},  // tanh(e^z) + z·e^z(1 - tanh²(e^z)); Fernandez, Mali 2024
+        {"hard_sigmoid", 0, 1, 's', 2, {-3, 3}, "min(max(0, z + 3), 6)/6"},  // 1/6 if |z| < 3; Howard et al. 2019
+        {"hard_tanh", 0, 1, 'l', 2, {-1, 1}, "min(max(-1, z), 1)"},  // 1 if |z| < 1, else 0; Collobert 2004
+        {"hard_swish", 0, 1, 'g', 2, {-3, 3}, "z·min(max(0, z + 3), 6)/6"},  // z/3 + ½ if |z| < 3; Howard et al. 2019
+        {"relu6", 0, 1, 'z', 2, {0, 6}, "min(max(0, z), 6)"},  // 1 if 0 < z < 6, else 0; Krizhevsky 2010
+        {"prelu", 0.25, 1, 'z', 1, {0, 0}, "z if z > 0, else az, a learned"},  // 1 if z > 0, else a; He et al. 2015
+        {"custom", 0, 0, 'l', 0, {0, 0}, "your function"},
+        {"?", 0, 0, 'l', 0, {0, 0}, ""}};
     // clang-format on
     return &rows[(int)kind >= 0 && kind < GF_ACT_COUNT ? kind : GF_ACT_COUNT];
 }
@@ -3374,16 +3353,14 @@ static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer) {
     return hash;
 }
 
-static int gfi_act_unknown(const char *name) {
-    char known[320];
-    int length = 0;
-    for (int i = 0; i < (int)GF_ACT_CUSTOM; i++)
-        length += gfi_print(known + length, sizeof known - (size_t)length, " %s", gfi_act_row_of((gf_act_kind)i)->name);
-    gfi_fail(GF_ERROR_NOT_FOUND,
-             "gf_act_from_name: no \"%.40s\"; there are%s, with a parameter like leaky_relu_0.2 (softmax is part of "
-             "gf_loss_cross_entropy)",
-             name, known);
-    return 0;
+// A plain decimal such as "0.5" or "-2"; the whole text must be one. Independent of the locale, unlike strtod.
+static int gfi_parse_decimal(const char *text, double *out) {
+    const char *first = text + (*text == '-'), *at = first;
+    double value = 0, unit = 1;
+    for (; *at >= '0' && *at <= '9'; at++) value = 10 * value + (*at - '0');
+    for (at += *at == '.'; *at >= '0' && *at <= '9'; at++, unit *= 10) value = 10 * value + (*at - '0');
+    *out = (*text == '-' ? -value : value) / unit;
+    return *at == '\0' && at[-1] != '.' && at > first && value <= DBL_MAX;
 }
 
 GFDEF int gf_act_from_name(const char *name, gf_act *out) {
@@ -3391,26 +3368,26 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         gfi_fail(GF_ERROR_ARGUMENT, "gf_act_from_name: %s is NULL", name ? "out" : "name");
         return 0;
     }
-    size_t best = 0;
-    gf_act_kind kind = GF_ACT_COUNT;
-    for (int i = 0; i <= (int)GF_ACT_CUSTOM; i++) {  // the longest name that begins the text: "gelu_tanh", not "gelu"
-        const int alias = i == (int)GF_ACT_CUSTOM;
-        const char *known = alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
-        const size_t length = strlen(known);
-        if (length <= best || strncmp(name, known, length) != 0) continue;
-        if (name[length] != '\0' && name[length] != '_') continue;
-        best = length;
-        kind = alias ? GF_ACT_SILU : (gf_act_kind)i;
+    const char *tail = strrchr(name, '_');
+    double param = 0;
+    const int has_param = tail && gfi_parse_decimal(tail + 1, &param);
+    const size_t length = has_param ? (size_t)(tail - name) : strlen(name);
+    char names[320];
+    int used = 0;
+    for (int i = 0; i <= (int)GF_ACT_CUSTOM; i++) {
+        const int is_alias = i == (int)GF_ACT_CUSTOM;
+        const char *known = is_alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
+        if (!is_alias) used += gfi_print(names + used, sizeof names - (size_t)used, " %s", known);
+        if (strlen(known) != length || strncmp(name, known, length) != 0) continue;
+        *out = gf_act_default(is_alias ? GF_ACT_SILU : (gf_act_kind)i);
+        if (has_param) out->param = param;
+        return 1;
     }
-    if (best == 0) return gfi_act_unknown(name);
-    gf_act act = gf_act_default(kind);
-    if (name[best] == '_') {
-        const int negative = name[best + 1] == '-';
-        if (!gfi_parse_decimal(name + best + 1 + negative, &act.param)) return gfi_act_unknown(name);
-        if (negative) act.param = -act.param;
-    }
-    *out = act;
-    return 1;
+    gfi_fail(GF_ERROR_NOT_FOUND,
+             "gf_act_from_name: no \"%.40s\"; there are%s, with a parameter like leaky_relu_0.2 (softmax is part of "
+             "gf_loss_cross_entropy)",
+             name, names);
+    return 0;
 }
 
 static int gfi_act_saturated(gf_act act, double z) {  // the rules beside gf_act_info's saturated_below
@@ -3443,21 +3420,17 @@ static double gfi_act_search(gf_act act, double z, int what) {  // what is to be
     return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
 }
 
-// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then golden section around it.
+// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then ever finer steps from there.
 static double gfi_act_maximum(gf_act act, int what, double *at) {
-    const double step = 1.0 / 64, golden = 0.61803398874989485;
+    const double step = 1.0 / 64;
     *at = 0;
     for (int i = 1; i <= 1920; i++) {
         if (gfi_act_search(act, i * step, what) > gfi_act_search(act, *at, what)) *at = i * step;
         if (gfi_act_search(act, -i * step, what) > gfi_act_search(act, *at, what)) *at = -i * step;
     }
-    double low = *at - step, high = *at + step;
-    for (int i = 0; i < 60; i++) {
-        const double a = high - golden * (high - low), b = low + golden * (high - low);
-        if (gfi_act_search(act, a, what) > gfi_act_search(act, b, what)) high = b;
-        else low = a;
-    }
-    if (gfi_act_search(act, low, what) > gfi_act_search(act, *at, what)) *at = low;
+    for (double finer = step / 2; finer > 1e-10; finer /= 2)
+        for (int side = -1; side <= 1; side += 2)
+            if (gfi_act_search(act, *at + side * finer, what) > gfi_act_search(act, *at, what)) *at += side * finer;
     return gfi_act_search(act, *at, what);
 }
 
@@ -3468,18 +3441,12 @@ GFDEF gf_act_info gf_act_describe(gf_act act) {
     gf_act_info info;
     info.name = act.kind == GF_ACT_CUSTOM && act.name ? act.name : row->name;
     info.formula = row->formula;
-    info.derivative = row->derivative;
-    info.source = row->source;
     info.kink_count = row->kink_count;
     memcpy(info.kinks, row->kinks, sizeof info.kinks);
-    info.lower = -gfi_act_maximum(act, 1, &at);
-    info.upper = gfi_act_maximum(act, 0, &at);
-    if (left < info.lower || right < info.lower) info.lower = left < right ? left : right;
-    if (left > info.upper || right > info.upper) info.upper = left > right ? left : right;
+    info.lower = fmin(-gfi_act_maximum(act, 1, &at), fmin(left, right));
+    info.upper = fmax(gfi_act_maximum(act, 0, &at), fmax(left, right));
     info.slope_max = gfi_act_maximum(act, 2, &info.slope_max_at);
-    info.smooth = 1;
-    info.monotone = 1;
-    info.zero_centred = 1;
+    info.smooth = info.monotone = info.zero_centred = 1;
     for (int k = 0; k < row->kink_count; k++) {
         const double before = gf_act_derivative(act, row->kinks[k] - 1e-9);
         if (!(fabs(gf_act_derivative(act, row->kinks[k] + 1e-9) - before) < 1e-6)) info.smooth = 0;

@@ -464,13 +464,13 @@ static void test_kinks(void) {
 static void test_names(void) {
     static const char *const unknown[] = {"",        "rel",     "relux",       "ReLU",         "tanh ",    " tanh",
                                           "custom",  "?",       "leaky_relu_", "leaky_relu_x", "elu_1x",   "elu_nan",
-                                          "elu_inf", "relu_ 1", "_",           "gelu_tanhh",   "elu_1e999"};
+                                          "elu_inf", "relu_ 1", "_", "elu_.", "elu_1.", "elu_--1", "elu_1.2.3",           "gelu_tanhh",   "elu_1e999"};
     gf_act act = gf_act_default(GF_ACT_TANH);
     size_t i, k;
     for (k = 0; k < GF_ACT_COUNT; k++) {
         const gfi_act_row *properties = gfi_act_row_of((gf_act_kind)k);
         CHECK(strcmp(gf_act_default((gf_act_kind)k).name, properties->name) == 0);
-        CHECK(k == GF_ACT_CUSTOM || (properties->formula[0] && properties->derivative[0] && properties->source[0]));
+        CHECK(k == GF_ACT_CUSTOM || properties->formula[0]);
         if (k == GF_ACT_CUSTOM) continue;
         CHECK(gf_act_from_name(properties->name, &act) == 1);
         CHECK((size_t)act.kind == k && act.param == properties->param);
@@ -608,8 +608,8 @@ static void check_properties(gf_act act) {
         jump = fabs(gf_act_derivative(act, b) - gf_act_derivative(act, a));
         if (k == properties->kink_count && jump > worst_jump) worst_jump = jump;
     }
-    CHECK(strcmp(info.name, act.name) == 0 && info.formula == properties->formula && info.source == properties->source);
-    CHECK(info.derivative == properties->derivative && info.kink_count == properties->kink_count);
+    CHECK(strcmp(info.name, act.name) == 0 && info.formula == properties->formula);
+    CHECK(info.kink_count == properties->kink_count);
     for (k = 0; k < info.kink_count; k++) CHECK(info.kinks[k] == properties->kinks[k]);
     if (saturation_wrong)
         test_fail(__FILE__, __LINE__, "%s saturates elsewhere than %g, %g", act.name, info.saturated_below,
