@@ -1469,9 +1469,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
 #endif
 #if defined(_MSC_VER)
 #define GFI_THREAD_LOCAL __declspec(thread)
-#elif defined(__wasm__)
-#define GFI_THREAD_LOCAL
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && !defined(__wasm__)
 #define GFI_THREAD_LOCAL __thread
 #else
 #define GFI_THREAD_LOCAL
@@ -1483,9 +1481,11 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
 #endif
 
 // --- errors ---
-// An error is one line where it is found: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`. gfi_fail writes the calling
-// thread's message, the library's only global state. gfi_net_fail does the same and keeps a net's first error, and
-// gfi_require does so unless its condition holds.
+// An error is one statement where it is found: `return gfi_fail(GF_ERROR_SHAPE, "…", …);`. gfi_fail writes the calling
+// thread's message, the library's only global state. gfi_net_fail does the same and keeps a net's first error.
+// gfi_require does so unless its condition holds; it returns 1 while the net is without error.
+
+#define gfi_fail(...) gfi_net_fail(NULL, __VA_ARGS__)
 
 static GFI_THREAD_LOCAL char gfi_last_error[GFI_MESSAGE_SIZE] = "no error";
 
@@ -1499,23 +1499,13 @@ GFI_PRINTF(3, 4) static int gfi_print(char *to, size_t size, const char *format,
     return length;
 }
 
-static gf_status gfi_keep_error(gf_net *net, gf_status status, const char *format, va_list args) {
+static void gfi_keep_error(gf_net *net, gf_status status, const char *format, va_list args) {
     char message[GFI_MESSAGE_SIZE];  // args may hold the last message
     GF_VSNPRINTF(message, sizeof message, format, args);
     memcpy(gfi_last_error, message, sizeof message);
-    if (net && net->status == GF_OK) {
-        net->status = status;
-        memcpy(net->message, message, sizeof message);
-    }
-    return status;
-}
-
-GFI_PRINTF(2, 3) static gf_status gfi_fail(gf_status status, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    gfi_keep_error(NULL, status, format, args);
-    va_end(args);
-    return status;
+    if (!net || net->status != GF_OK) return;
+    net->status = status;
+    memcpy(net->message, message, sizeof message);
 }
 
 GFI_PRINTF(3, 4) static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...) {
@@ -1536,33 +1526,27 @@ GFI_PRINTF(4, 5) static int gfi_require(gf_net *net, int condition, gf_status st
 
 // May this call go on? It needs a net without an error that has got at least as far as `phase`.
 static int gfi_ready(gf_net *net, int phase, const char *function) {
-    static const char *const needs[] = {"", "gf_net_build", "gf_net_forward", "a loss (gf_loss_…)", "gf_net_backward"};
-    if (!net) {
-        gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function);
-        return 0;
-    }
-    if (net->status != GF_OK) return 0;
-    if (net->phase >= phase) return 1;
-    gfi_net_fail(net, GF_ERROR_ORDER, "%s: came before %s; call that first", function, needs[net->phase + 1]);
+    static const char *const next[] = {"gf_net_build", "gf_net_forward", "a loss (gf_loss_…)", "gf_net_backward", ""};
+    if (net)
+        return gfi_require(net, net->phase >= phase, GF_ERROR_ORDER, "%s: came before %s; call that first", function,
+                           next[net->phase]);
+    gfi_fail(GF_ERROR_ARGUMENT, "%s: net is NULL; make one with gf_net_create", function);
     return 0;
 }
 
 // The same for what must come before gf_net_build.
 static int gfi_settable(gf_net *net, const char *function) {
-    if (!gfi_ready(net, GFI_NEW, function)) return 0;
-    if (net->phase == GFI_NEW) return 1;
-    gfi_net_fail(net, GF_ERROR_ORDER, "%s: came after gf_net_build; call it before", function);
-    return 0;
+    return gfi_ready(net, GFI_NEW, function) && gfi_require(net, net->phase == GFI_NEW, GF_ERROR_ORDER,
+                                                            "%s: came after gf_net_build; call it before", function);
 }
 
 static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode) {
     if (!gfi_ready(net, GFI_BUILT, "gf_net_forward")) return 0;
-    if (x && batch >= 1 && batch <= net->max_batch && (mode == GF_TRAIN || mode == GF_EVAL)) return 1;
-    gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                 "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in gf_net_create), "
-                 "GF_TRAIN or GF_EVAL",
-                 x ? "given" : "NULL", batch, (int)mode, net->max_batch);
-    return 0;
+    return gfi_require(net, x && batch >= 1 && batch <= net->max_batch && (mode == GF_TRAIN || mode == GF_EVAL),
+                       GF_ERROR_ARGUMENT,
+                       "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
+                       "gf_net_create), GF_TRAIN or GF_EVAL",
+                       x ? "given" : "NULL", batch, (int)mode, net->max_batch);
 }
 
 GFDEF gf_status gf_net_status(const gf_net *net) { return net ? net->status : GF_ERROR_ARGUMENT; }
@@ -1577,10 +1561,13 @@ GFDEF void gf_net_clear_error(gf_net *net) {
     net->status = GF_OK;
 }
 
-// malloc of count elements of `size` bytes, checked for overflow; NULL when it fails. count 0 gives a valid pointer.
+// a·b, or SIZE_MAX where that overflows: no allocation grants it.
+static size_t gfi_bounded_product(size_t a, size_t b) { return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b; }
+
+// malloc of count elements of `size` bytes; NULL when it fails. count 0 gives a valid pointer.
 static void *gfi_alloc(size_t count, size_t size) {
-    if (size != 0 && count > (SIZE_MAX - 1) / size) return NULL;
-    return GF_MALLOC(count * size + (count * size == 0));
+    const size_t bytes = gfi_bounded_product(count, size);
+    return bytes == SIZE_MAX ? NULL : GF_MALLOC(bytes + (bytes == 0));
 }
 
 // --- [GF:RNG] randomness ---
@@ -1697,31 +1684,24 @@ GFDEF gf_init gf_init_kaiming(void) { return gf_init_with(GF_INIT_KAIMING_NORMAL
 GFDEF gf_init gf_init_xavier(double gain) { return gf_init_with(GF_INIT_XAVIER_NORMAL, gain); }
 GFDEF gf_init gf_init_zero(void) { return gf_init_with(GF_INIT_CONSTANT, 0); }
 
-static int gfi_init_is_valid(gf_init init) {
-    return (int)init.kind >= 0 && init.kind < GF_INIT_COUNT && init.gain == init.gain;
-}
-
-// Make the rows of w[rows, cols], rows ≤ cols, orthonormal by Gram-Schmidt, each projected twice against rounding.
-// Element (r, c) stands at w[r·row_step + c·col_step].
-static void gfi_orthonormalise(gf_real *w, size_t rows, size_t cols, size_t row_step, size_t col_step) {
-    for (size_t r = 0; r < rows; r++) {
-        gf_real *row = w + r * row_step;
+// The rows of w[rows, cols], or its columns where these are fewer, made orthonormal by Gram-Schmidt, each of them
+// projected twice against rounding, and then multiplied by gain.
+static void gfi_init_orthogonal(gf_real *w, size_t rows, size_t cols, double gain) {
+    const int wide = rows <= cols;
+    const size_t count = wide ? rows : cols, next = wide ? cols : 1;   // vectors, and how far apart they begin
+    const size_t length = wide ? cols : rows, step = wide ? 1 : cols;  // elements of one
+    for (size_t r = 0; r < count; r++) {
+        gf_real *row = w + r * next;
         for (size_t q = 0; q < 2 * r; q++) {
-            const gf_real *other = w + q % r * row_step;
+            const gf_real *other = w + q % r * next;
             double dot = 0;
-            for (size_t c = 0; c < cols; c++) dot += (double)row[c * col_step] * (double)other[c * col_step];
-            for (size_t c = 0; c < cols; c++) row[c * col_step] -= (gf_real)(dot * (double)other[c * col_step]);
+            for (size_t i = 0; i < length; i++) dot += (double)row[i * step] * (double)other[i * step];
+            for (size_t i = 0; i < length; i++) row[i * step] -= (gf_real)(dot * (double)other[i * step]);
         }
         double square = 0;
-        for (size_t c = 0; c < cols; c++) square += (double)row[c * col_step] * (double)row[c * col_step];
-        for (size_t c = 0; c < cols; c++) row[c * col_step] = (gf_real)((double)row[c * col_step] / sqrt(square));
+        for (size_t i = 0; i < length; i++) square += (double)row[i * step] * (double)row[i * step];
+        for (size_t i = 0; i < length; i++) row[i * step] = (gf_real)((double)row[i * step] / sqrt(square));
     }
-}
-
-// The rows of w[rows, cols], or its columns where these are fewer, made orthonormal, times gain.
-static void gfi_init_orthogonal(gf_real *w, size_t rows, size_t cols, double gain) {
-    if (rows <= cols) gfi_orthonormalise(w, rows, cols, cols, 1);
-    else gfi_orthonormalise(w, cols, rows, 1, cols);
     for (size_t i = 0; i < rows * cols; i++) w[i] = (gf_real)((double)w[i] * gain);
 }
 
@@ -1759,7 +1739,7 @@ static void gfi_init_fill(gf_init init, gf_real *w, size_t n, size_t rows, int f
 static void *gfi_grow(void *array, int count, int *capacity, size_t size) {
     if (count < *capacity) return array;
     const int wanted = *capacity ? 2 * *capacity : 16;
-    void *grown = (size_t)wanted > SIZE_MAX / size ? NULL : GF_REALLOC(array, (size_t)wanted * size);
+    void *grown = GF_REALLOC(array, gfi_bounded_product((size_t)wanted, size));
     if (grown) *capacity = wanted;
     return grown;
 }
@@ -1805,9 +1785,8 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
     void *grown = gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof(gfi_tensor));
     if (grown) net->tensors = (gfi_tensor *)grown;
-    for (int i = 0; i < rank && size > 0; i++)
-        size = (size_t)dims[i] > SIZE_MAX / 16 / size ? 0 : size * (size_t)dims[i];
-    if (!gfi_require(net, grown && size > 0 && *total <= SIZE_MAX / 16 - size, GF_ERROR_MEMORY,
+    for (int i = 0; i < rank; i++) size = gfi_bounded_product(size, (size_t)dims[i]);
+    if (!gfi_require(net, grown && size <= SIZE_MAX / 16 - *total, GF_ERROR_MEMORY,
                      "%s: out of memory for its %s; make the layer smaller", layer->name, part))
         return;
     gfi_tensor *tensor = &net->tensors[net->tensor_count++];
@@ -1844,13 +1823,11 @@ static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const in
 GFDEF void gf_net_dense(gf_net *net, int outputs) {
     if (!gfi_settable(net, "gf_net_dense")) return;
     const size_t inputs = gfi_shape_size(gfi_current_shape(net));
-    const int number = net->layer_count + 1;
-    if (!gfi_require(net, outputs >= 1, GF_ERROR_ARGUMENT, "layer %d dense: %d outputs; needs at least 1", number,
-                     outputs))
-        return;
-    if (!gfi_require(net, inputs <= INT32_MAX, GF_ERROR_SHAPE,
-                     "layer %d dense: an input of %zu values is too large; pool or crop before it", number, inputs))
-        return;
+    gfi_require(net, outputs >= 1, GF_ERROR_ARGUMENT, "layer %d dense: %d outputs; needs at least 1",
+                net->layer_count + 1, outputs);
+    gfi_require(net, inputs <= INT32_MAX, GF_ERROR_SHAPE,
+                "layer %d dense: an input of %zu values is too large; pool or crop before it", net->layer_count + 1,
+                inputs);
     gfi_layer *layer = gfi_add_layer(net, &gfi_dense, "dense", gf_vector(outputs));
     if (!layer) return;
     const int dims[2] = {outputs, (int)inputs};
@@ -1869,23 +1846,20 @@ static const gfi_layer_kind gfi_activation = {"act", gfi_act_forward, gfi_act_ba
 
 GFDEF void gf_net_act_with(gf_net *net, gf_act act) {
     if (!gfi_settable(net, "gf_net_act_with")) return;
-    if (!gfi_require(net, (int)act.kind >= 0 && act.kind < GF_ACT_COUNT, GF_ERROR_ARGUMENT,
-                     "gf_net_act_with: kind %d is not one of gf_act_kind's 0..%d", (int)act.kind, GF_ACT_COUNT - 1))
-        return;
-    if (!gfi_require(net, act.kind != GF_ACT_CUSTOM || (act.value && act.derivative), GF_ERROR_ARGUMENT,
-                     "gf_net_act_with: a custom activation needs both functions; make it with gf_act_custom"))
-        return;
-    if (!gfi_require(net, fabs(act.param) <= DBL_MAX && (act.kind != GF_ACT_CELU || act.param != 0), GF_ERROR_ARGUMENT,
-                     "gf_net_act_with: %s with parameter %g; needs a finite one, and celu's not 0", gfi_act_label(act),
-                     act.param))
-        return;
-    const int is_prelu = act.kind == GF_ACT_PRELU, one = 1;
+    gfi_require(net, (int)act.kind >= 0 && act.kind < GF_ACT_COUNT, GF_ERROR_ARGUMENT,
+                "gf_net_act_with: kind %d is not one of gf_act_kind's 0..%d", (int)act.kind, GF_ACT_COUNT - 1);
+    gfi_require(net, act.kind != GF_ACT_CUSTOM || (act.value && act.derivative), GF_ERROR_ARGUMENT,
+                "gf_net_act_with: a custom activation needs both functions; make it with gf_act_custom");
+    gfi_require(net, fabs(act.param) <= DBL_MAX && (act.kind != GF_ACT_CELU || act.param != 0), GF_ERROR_ARGUMENT,
+                "gf_net_act_with: %s with parameter %g; needs a finite one, and celu's not 0", gfi_act_label(act),
+                act.param);
+    const int is_prelu = act.kind == GF_ACT_PRELU;
     gfi_layer *layer = gfi_add_layer(net, &gfi_activation, is_prelu ? "prelu" : "act", gfi_current_shape(net));
     if (!layer) return;
     layer->act = act;
     if (gfi_act_stores_slope(act.kind) && layer->out_size <= GFI_SLOPE_BYTES / sizeof(gf_real) / (size_t)net->max_batch)
         layer->save_size = layer->out_size;
-    if (is_prelu) gfi_declare(net, layer, "slope", 1, &one, 1, gf_init_with(GF_INIT_CONSTANT, act.param), 1, 1, 0);
+    if (is_prelu) gfi_declare_constant(net, layer, "slope", 1, act.param, 1);
 }
 
 GFDEF void gf_net_act(gf_net *net, gf_act_kind kind) { gf_net_act_with(net, gf_act_default(kind)); }
@@ -1902,13 +1876,11 @@ static gfi_engine gfi_engine_best(void) {
 
 static int gfi_input_fits(gf_net *net, const char *function) {
     const gf_shape in = net->input;
-    if (gfi_shape_size(in) == 0)
-        gfi_net_fail(net, GF_ERROR_SHAPE,
-                     "%s: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory", function,
-                     in.channels, in.height, in.width);
-    else if (net->max_batch < 1)
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: max_batch is %d; needs at least 1", function, net->max_batch);
-    return net->status == GF_OK;
+    gfi_require(net, gfi_shape_size(in) > 0, GF_ERROR_SHAPE,
+                "%s: input shape %dx%dx%d; every side must be at least 1 and the product fit in memory", function,
+                in.channels, in.height, in.width);
+    return gfi_require(net, net->max_batch >= 1, GF_ERROR_ARGUMENT, "%s: max_batch is %d; needs at least 1", function,
+                       net->max_batch);
 }
 
 GFDEF gf_net *gf_net_create(gf_shape input, int max_batch, uint64_t seed) {
@@ -1939,7 +1911,9 @@ GFDEF void gf_net_free(gf_net *net) {
 
 GFDEF void gf_net_set_init(gf_net *net, gf_init weight, gf_init bias) {
     if (!gfi_settable(net, "gf_net_set_init")) return;
-    if (!gfi_require(net, gfi_init_is_valid(weight) && gfi_init_is_valid(bias), GF_ERROR_ARGUMENT,
+    const int kinds = (int)weight.kind >= 0 && weight.kind < GF_INIT_COUNT && (int)bias.kind >= 0 &&
+                      bias.kind < GF_INIT_COUNT;
+    if (!gfi_require(net, kinds && weight.gain == weight.gain && bias.gain == bias.gain, GF_ERROR_ARGUMENT,
                      "gf_net_set_init: weight kind %d gain %g, bias kind %d gain %g; gains must be numbers, the kinds "
                      "those of gf_init_kaiming() and the like",
                      (int)weight.kind, weight.gain, (int)bias.kind, bias.gain))
@@ -1962,17 +1936,15 @@ GFDEF void gf_net_set_accumulate(gf_net *net, int wanted) {
 
 GFDEF void gf_net_set_threads(gf_net *net, int threads) {
     if (!gfi_settable(net, "gf_net_set_threads")) return;
-    if (!gfi_require(net, threads >= 1 && threads <= 1024, GF_ERROR_ARGUMENT,
-                     "gf_net_set_threads: %d threads; needs 1 to 1024", threads))
-        return;
 #ifdef _OPENMP
-    net->engine.threads = threads;
+    const int most = 1024;
 #else
-    if (threads > 1)
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_net_set_threads: %d threads, but this program was compiled without OpenMP; add -fopenmp",
-                     threads);
+    const int most = 1;
 #endif
+    if (gfi_require(net, threads >= 1 && threads <= most, GF_ERROR_ARGUMENT,
+                    "gf_net_set_threads: %d threads; needs 1 to %d%s", threads, most,
+                    most == 1 ? ", for this program was compiled without OpenMP; add -fopenmp" : ""))
+        net->engine.threads = threads;
 }
 
 GFDEF gf_status gf_net_set_backend(gf_net *net, const char *name) {
@@ -1997,21 +1969,15 @@ typedef struct gfi_arena {
 } gfi_arena;
 
 static void *gfi_take(gfi_arena *arena, size_t count, size_t size) {
-    const size_t start = arena->used;
-    if (count > (SIZE_MAX - 128 - start) / size) {
-        arena->overflow = 1;
-        return NULL;
-    }
-    arena->used = (start + count * size + 63) / 64 * 64;
+    const size_t start = arena->used, bytes = gfi_bounded_product(count, size);
+    arena->overflow |= bytes > SIZE_MAX - 128 - start;
+    if (arena->overflow) return NULL;
+    arena->used = (start + bytes + 63) / 64 * 64;
     return arena->base ? arena->base + start : NULL;
 }
 
 static gf_real *gfi_take_reals(gfi_arena *arena, size_t batch, size_t each) {
-    if (each != 0 && batch > SIZE_MAX / each) {
-        arena->overflow = 1;
-        return NULL;
-    }
-    return (gf_real *)gfi_take(arena, batch * each, sizeof(gf_real));
+    return (gf_real *)gfi_take(arena, gfi_bounded_product(batch, each), sizeof(gf_real));
 }
 
 static size_t gfi_max_size(size_t a, size_t b) { return a > b ? a : b; }
@@ -2129,11 +2095,11 @@ GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
 }
 
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at")) return NULL;
-    if (index >= 0 && index < net->tensor_count) return &net->tensors[index].view;
-    gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index,
-                 net->tensor_count - 1);
-    return NULL;
+    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at") ||
+        !gfi_require(net, index >= 0 && index < net->tensor_count, GF_ERROR_ARGUMENT,
+                     "gf_net_tensor_at: index %d; this net has tensors 0..%d", index, net->tensor_count - 1))
+        return NULL;
+    return &net->tensors[index].view;
 }
 
 static gf_status gfi_no_tensor(gf_net *net, const char *function, const char *name) {
@@ -3420,7 +3386,7 @@ static double gfi_act_search(gf_act act, double z, int what) {  // what is to be
     return what == 0 ? gf_act_value(act, z) : what == 1 ? -gf_act_value(act, z) : fabs(gf_act_derivative(act, z));
 }
 
-// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then ever finer steps from there.
+// The maximum of gfi_act_search over [-30, 30]: the best of a grid, nearest to 0 first, then ever finer steps.
 static double gfi_act_maximum(gf_act act, int what, double *at) {
     const double step = 1.0 / 64;
     *at = 0;

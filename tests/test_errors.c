@@ -248,9 +248,9 @@ static void bad_settings(void) {
            "must be numbers");
     EXPECT(NEW, gf_net_set_init(net, gf_init_xavier(NAN), gf_init_zero()), GF_ERROR_ARGUMENT, "gain nan",
            "must be numbers");
-    EXPECT(NEW, gf_net_set_threads(net, 0), GF_ERROR_ARGUMENT, "0 threads", "1 to 1024");
-    EXPECT(NEW, gf_net_set_threads(net, -2), GF_ERROR_ARGUMENT, "-2 threads", "1 to 1024");
-    EXPECT(NEW, gf_net_set_threads(net, 2147483647), GF_ERROR_ARGUMENT, "2147483647 threads", "1 to 1024");
+    EXPECT(NEW, gf_net_set_threads(net, 0), GF_ERROR_ARGUMENT, "0 threads", "needs 1 to");
+    EXPECT(NEW, gf_net_set_threads(net, -2), GF_ERROR_ARGUMENT, "-2 threads", "needs 1 to");
+    EXPECT(NEW, gf_net_set_threads(net, 2147483647), GF_ERROR_ARGUMENT, "2147483647 threads", "needs 1 to");
 #ifndef _OPENMP
     EXPECT(NEW, gf_net_set_threads(net, 2), GF_ERROR_ARGUMENT, "2 threads", "-fopenmp");
 #endif
