@@ -74,9 +74,7 @@
 #ifndef GRADFLOW_H
 #define GRADFLOW_H
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:CONFIG] Types and options
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CONFIG] Types and options ---------------------------------------------------------------------------------------
 // Arrays are gf_real, float unless GF_REAL says double (gradient checks want double). Single numbers go in and come out
 // as double. Declarations and implementation have guards of their own, so the order of inclusion does not matter.
 
@@ -95,12 +93,10 @@
 #endif
 typedef GF_REAL gf_real;
 
-#ifdef GRADFLOW_STATIC
-#if defined(__GNUC__)
+#if defined(GRADFLOW_STATIC) && defined(__GNUC__)
 #define GFDEF static __attribute__((unused))
-#else
+#elif defined(GRADFLOW_STATIC)
 #define GFDEF static
-#endif
 #else
 #define GFDEF extern
 #endif
@@ -109,9 +105,7 @@ typedef GF_REAL gf_real;
 extern "C" {
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:ERR] Status codes and messages
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ERR] Status codes and messages ----------------------------------------------------------------------------------
 // What can fail returns a gf_status or, where it returns something else, NULL, NaN or -1, and leaves a message: what
 // was expected, what was found, what to do. A net keeps its first error (gf_net_status, gf_net_error). Functions without
 // a net leave their message in gf_last_error.
@@ -132,9 +126,7 @@ typedef enum gf_status {
 // never NULL.
 GFDEF const char *gf_last_error(void);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:RNG] Randomness
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:RNG] Randomness -------------------------------------------------------------------------------------------------
 // A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in
 // any order, on any thread. splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
 // The library's own streams lie below GF_STREAM_USER.
@@ -144,9 +136,7 @@ enum { GF_STREAM_USER = 128 };
 GFDEF double gf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);  // in [0, 1), 53 bits
 GFDEF double gf_random_normal(uint64_t seed, uint64_t stream, uint64_t index);   // mean 0, variance 1
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:TENSOR] Shapes and named tensors
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:TENSOR] Shapes and named tensors --------------------------------------------------------------------------------
 // Data is a flat array of gf_real; a shape says how to read it: element (c, y, x) of a sample stands at
 // (c·H + y)·W + x, sample b of a batch begins at b·C·H·W. Parameters have names, so that they can be read, set and
 // compared with PyTorch's.
@@ -167,9 +157,7 @@ typedef struct gf_tensor {
     int frozen;             // 1: training leaves it as it is, see gf_net_freeze
 } gf_tensor;
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:ACT] Activation functions
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ACT] Activation functions ---------------------------------------------------------------------------------------
 // h = φ(z), elementwise. Going back, δ = ∂L/∂h · φ'(z): every activation layer multiplies the gradient by φ', so |φ'| < 1
 // over many layers makes it vanish. Constants, default parameters and φ' at a kink are PyTorch's. σ is the sigmoid, Φ the
 // normal distribution's cumulative function.
@@ -241,9 +229,7 @@ typedef struct gf_act_info {
 } gf_act_info;
 GFDEF gf_act_info gf_act_describe(gf_act act);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:INIT] Initialisers
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:INIT] Initialisers ----------------------------------------------------------------------------------------------
 // The variance of a weight decides whether signals grow or shrink from layer to layer: keep fan_in·Var[w]·E[φ²] near
 // E[z²] and, going back, fan_out·Var[w]·E[φ'²] near 1; the theory section computes both. fan_in is the number of inputs
 // to a unit, fan_out that of the units an input feeds (convolution: channels times pixels of the kernel).
@@ -271,9 +257,7 @@ GFDEF gf_init gf_init_kaiming(void);                         // Kaiming normal, 
 GFDEF gf_init gf_init_xavier(double gain);                   // Xavier normal
 GFDEF gf_init gf_init_zero(void);                            // all zeros: the usual bias beside a chosen weight
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:LAYER] Layers
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LAYER] Layers ---------------------------------------------------------------------------------------------------
 // Layers are added in order to a net that is not yet built. Each takes the shape of the one before; a shape that does
 // not fit is the net's sticky error, with layer, sizes and a remedy: check gf_net_status when done. z = W·h + b and
 // h = φ(z) are layers of their own.
@@ -306,9 +290,7 @@ GFDEF void gf_net_add_projected(gf_net *net, int mark);
 GFDEF void gf_net_set_init(gf_net *net, gf_init weight, gf_init bias);
 GFDEF void gf_net_set_bias(gf_net *net, int wanted);     // 0: affine layers added after this call have no bias
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:NET] The network
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:NET] The network ------------------------------------------------------------------------------------------------
 // create → layers → build → (forward → loss → backward → step)*. Every parameter is part of ONE array and every
 // gradient of another, so that norms, clipping, optimisers and checkpoints are one loop each. build allocates; a step
 // does not. gf_net_set_… changes a wish, before build; a call that comes too early or too late is GF_ERROR_ORDER.
@@ -387,9 +369,7 @@ GFDEF gf_net_info gf_net_describe(const gf_net *net);  // all zero for a NULL ne
 GFDEF void gf_net_summary(const gf_net *net);          // layers, shapes, parameters and bytes, to stdout
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:LOSS] Losses
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LOSS] Losses ----------------------------------------------------------------------------------------------------
 // Each takes the output of the last forward, leaves ∂L/∂output in the net for backward, and returns the mean loss
 // (NaN on error). Means are over the samples (cross entropy) or over all elements (MSE, BCE), as in PyTorch.
 
@@ -415,9 +395,7 @@ GFDEF double gf_loss_custom(gf_net *net, const gf_custom_loss *loss);
 // Samples (BCE: outputs) that the last loss found rightly classified; BCE takes an output ≥ 0 for 1. 0 after others.
 GFDEF int gf_net_correct(const gf_net *net);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:OPTIM] SGD, Adam, clipping, schedules
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:OPTIM] SGD, Adam, clipping, schedules ---------------------------------------------------------------------------
 // w moves against its gradient g. SGD takes the step -lr·m, m = μ·m + g, which shrinks where gradients vanish. Adam
 // takes -lr·m̂/(√v̂ + ε) with running means m of g and v of g²: near lr however small g is, until √v̂ falls below ε.
 // Clipping (gf_net_clip_grad_norm) stands between backward and step; schedules set optim.config.lr between steps.
@@ -456,9 +434,7 @@ GFDEF void gf_optim_free(gf_optim *optim);    // NULL and zeroed are allowed
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);
 GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:PROBE] Instruments: where do gradients go?
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:PROBE] Instruments: where do gradients go? ----------------------------------------------------------------------
 // Declare with gf_net_set_probe before build, read with gf_net_measure after backward, before clipping and before the
 // step. Layers here are the affine ones, numbered 1..L from the input; δ_l = ∂L/∂z_l is the gradient at their output
 // z_l. It may vanish while ∇W_l looks flat: look at both. Norms and means are summed in double: behind 20 sigmoid
@@ -534,9 +510,7 @@ typedef struct gf_histogram {
 } gf_histogram;
 GFDEF gf_status gf_histogram_add(gf_histogram *histogram, const gf_real *x, size_t n);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:CHECK] Gradient check
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CHECK] Gradient check -------------------------------------------------------------------------------------------
 // Central differences against backward: ‖a - n‖/(‖a‖ + ‖n‖) per tensor. Meant for GF_REAL double. Coordinates whose
 // perturbation crosses a kink are skipped and counted; dropout masks and running statistics are frozen. Parameters,
 // gradients and records are restored; only the last forward is forgotten.
@@ -557,9 +531,7 @@ typedef struct gf_check {
 GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode mode, gf_loss_kind loss,
                               const void *targets, gf_check *check);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:THEORY] Signal propagation
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:THEORY] Signal propagation --------------------------------------------------------------------------------------
 // In a wide random net z is Gaussian with variance q, and one layer maps (Poole et al. 2016, Schoenholz et al. 2017)
 //     q ← σw²·E[φ(√q·Z)²] + σb²        χ = σw²·E[φ'(√q·Z)²]        Z ~ N(0,1), σw² = fan_in·Var[w], σb² = Var[b]
 // Going back, mean δ² changes by χ per layer: χ < 1 vanishes, χ > 1 explodes, χ = 1 is the critical line.
@@ -598,9 +570,7 @@ GFDEF gf_theory_layer gf_theory_affine(int fan_in, int fan_out, int width, gf_in
 // GF_ERROR_ARGUMENT on NULL, count or a width below 1, a negative or non-finite variance or input_square.
 GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_layer *layers, int count);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:DATA] Data sets and batches
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DATA] Data sets and batches -------------------------------------------------------------------------------------
 // Images stay uint8 in memory and are normalised when a batch is made: x = (pixel/255 - mean[c])/std[c].
 // Loaders check magic, counts, sizes and overflow before they allocate; their messages (gf_last_error) name file,
 // expected and found, and where they know it what to do. What *data held before is overwritten, not freed; on failure
@@ -680,9 +650,7 @@ typedef struct gf_score {
 // confusion[K·K], may be NULL: counts with row = true class, column = predicted; zeros for losses without classes.
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:DOCTOR] The doctor: why does it not learn?
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DOCTOR] The doctor: why does it not learn? ----------------------------------------------------------------------
 // An observer with a memory. Made before gf_net_build, it sees every backward, step and evaluation of its net by itself:
 // the training loop stays as it is. It tells causes from symptoms, speaks only when several steps agree, and says "done"
 // and "too early" where they are true. A step allocates nothing; it costs 3 % of a training step at most.
@@ -737,9 +705,7 @@ GFDEF const char *gf_finding_family(gf_finding_code code);  // "data", "scaling"
 GFDEF void gf_doctor_report(gf_doctor *doctor);  // the findings in words, to stdout
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:SAVE] Checkpoints
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:SAVE] Checkpoints -----------------------------------------------------------------------------------------------
 // Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
 // Written to a temporary name, flushed, checked, renamed; the same bytes on machines of either byte order. optim and
 // batches may be NULL. An error is the net's sticky error too.
@@ -4257,17 +4223,12 @@ static double gfi_theory_advance(const gfi_walk *walk, double t) {
     return walk->direction * log(gf_theory_q_next(walk->act, q, walk->w, walk->b) / q);
 }
 
-// Where between t0 and t1 the advance, g0 > 0 and g1 < 0 at these, is zero: false position, Illinois' variant.
-static double gfi_theory_root(const gfi_walk *walk, double t0, double g0, double t1, double g1) {
-    for (int i = 0; i < 60 && fabs(t1 - t0) > 1e-13 && g1 != 0; i++) {
-        const double t = isinf(g0) || isinf(g1) ? 0.5 * (t0 + t1) : t1 - g1 * (t1 - t0) / (g1 - g0);
-        const double g = gfi_theory_advance(walk, t);
-        const int turned = (g > 0) != (g1 > 0);
-        g0 = turned ? g1 : 0.5 * g0;
-        t0 = turned ? t1 : t0;
-        if (fabs(t - t1) <= 1e-14) return t;
-        t1 = t;
-        g1 = g;
+// Where between t0, with an advance above 0, and t1, with one below, it is zero.
+static double gfi_theory_root(const gfi_walk *walk, double t0, double t1) {
+    for (int i = 0; i < 60 && fabs(t1 - t0) > 1e-13; i++) {
+        const double middle = 0.5 * (t0 + t1);
+        if (gfi_theory_advance(walk, middle) > 0) t0 = middle;
+        else t1 = middle;
     }
     return t1;
 }
@@ -4289,7 +4250,7 @@ static double gfi_theory_q_star(gf_act act, double w, double b) {
         if (next < bottom && walk.direction < 0) next = bottom;
         const double ahead = gfi_theory_advance(&walk, next);
         if (isnan(ahead)) return NAN;
-        if (ahead < -GFI_THEORY_SETTLED) return exp(gfi_theory_root(&walk, t, here, next, ahead));
+        if (ahead < -GFI_THEORY_SETTLED) return exp(gfi_theory_root(&walk, t, next));
         if (next == bottom) return b > 1e-30 ? b : 0;
         const int dip = here < back - GFI_THEORY_SETTLED && here < ahead - GFI_THEORY_SETTLED;
         if (dip && step > 1e-3 && retreats++ < 32) {
