@@ -60,7 +60,6 @@
 //     GF_REAL              float (default) or double: the type of every array
 //     GRADFLOW_STATIC      all functions static, for use inside one file
 //     GF_MALLOC(size) GF_REALLOC(p, size) GF_FREE(p)   your allocator; all three or none
-//     GF_ASSERT(x)         default assert
 //     GF_NO_SIMD           plain loops only: they give the same bits on every machine and with every compiler
 //     GF_NO_STDIO          no files, no printing
 //     GF_VSNPRINTF(to, size, format, args)             your own, where there is no <stdio.h> to take vsnprintf from
@@ -789,7 +788,7 @@ typedef struct gfi_layer_kind {
     void (*forward)(gf_net *net, gfi_layer *layer);     // x → y
     void (*backward)(gf_net *net, gfi_layer *layer);    // dy → dx, unless dx is NULL, and the parameters' gradients
     uint64_t (*branch)(gf_net *net, gfi_layer *layer);  // which side of its kinks is the batch on? NULL: it has none
-    size_t (*workspace)(const gf_net *net, const gfi_layer *layer);  // gf_reals its tuned twin works in; NULL: none
+    size_t (*workspace)(const gf_net *net, const gfi_layer *layer);  // gf_reals it works in; NULL: as many as weights
 } gfi_layer_kind;
 
 struct gfi_layer {
@@ -957,12 +956,7 @@ static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
     if (layer->dx) gfi_matmul(&net->engine, layer->dx, dz, gfi_view(layer->w->value, O, I), NULL, 0);
 }
 
-static size_t gfi_dense_workspace(const gf_net *net, const gfi_layer *layer) {
-    (void)net;
-    return layer->in_size * layer->out_size;  // for gfi_matmul's copy of W
-}
-
-static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, NULL, gfi_dense_workspace};
+static const gfi_layer_kind gfi_dense = {"dense", gfi_dense_forward, gfi_dense_backward, NULL, NULL};
 
 // --- what dense layers are made of, the first of the functions that have tuned twins ---
 
@@ -1113,6 +1107,13 @@ static size_t gfi_argmax(const gf_real *y, size_t K) {
     return best;
 }
 
+// Each loss begins here: with a forward, and with what the outputs should have been.
+static int gfi_loss_begins(gf_net *net, const char *function, const void *wanted, const char *what) {
+    if (!gfi_ready(net, GFI_FORWARDED, function)) return 0;
+    net->correct = 0;
+    return gfi_require(net, wanted != NULL, GF_ERROR_ARGUMENT, "%s: %s", function, what);
+}
+
 // Each loss ends here: the mean over `count`, and a look for the layer to blame when it is not finite.
 static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t count) {
     const double loss = sum / (double)count;
@@ -1143,12 +1144,11 @@ static void gfi_softmax_rows(const gfi_engine *engine, const gf_real *x, const i
 
 // L = mean_b(-ln p_label), p = softmax(y); the derivative is as simple as it gets: ∂L/∂y = (p - onehot)/B
 GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_cross_entropy")) return NAN;
+    if (!gfi_loss_begins(net, "gf_loss_cross_entropy", labels, "labels is NULL; needs one class for each sample"))
+        return NAN;
     const gfi_layer *out = gfi_output(net);
     const size_t B = (size_t)net->batch, K = out->out_size;
-    if (!gfi_require(net, labels != NULL, GF_ERROR_ARGUMENT,
-                     "gf_loss_cross_entropy: labels is NULL; needs one class for each sample") ||
-        !gfi_require(net, K > 1, GF_ERROR_SHAPE,
+    if (!gfi_require(net, K > 1, GF_ERROR_SHAPE,
                      "gf_loss_cross_entropy: the net has 1 output, so every answer is right; for two classes give it 2 "
                      "outputs, or take gf_loss_bce"))
         return NAN;
@@ -1161,7 +1161,6 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
     }
     gfi_softmax_rows(&net->engine, out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
     double sum = 0;
-    net->correct = 0;
     for (size_t b = 0; b < B; b++) {
         const int is_number = net->row_loss[b] == net->row_loss[b];
         net->correct += is_number && (int)gfi_argmax(out->y + b * K, K) == labels[b];
@@ -1172,12 +1171,9 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
 
 // With p = σ(y): L = mean(-t·ln p - (1-t)·ln(1-p)) = mean(max(y,0) - y·t + ln(1 + e^-|y|)), ∂L/∂y = (p - t)/(B·O)
 GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_bce")) return NAN;
+    if (!gfi_loss_begins(net, "gf_loss_bce", targets, "targets is NULL; needs one for each output")) return NAN;
     const gfi_layer *out = gfi_output(net);
     const size_t n = (size_t)net->batch * out->out_size;
-    if (!gfi_require(net, targets != NULL, GF_ERROR_ARGUMENT,
-                     "gf_loss_bce: targets is NULL; needs one for each output"))
-        return NAN;
     for (size_t i = 0; i < n; i++) {
         if (targets[i] >= 0 && targets[i] <= 1) continue;
         gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %zu is %g; needs 0 to 1", i, (double)targets[i]);
@@ -1187,7 +1183,6 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
     for (size_t i = 0; i < n; i++) dy[i] = (gf_real)-fabs((double)out->y[i]);
     gfi_act_array(&net->engine, gf_act_default(GF_ACT_SOFTPLUS), dy, dy, NULL, n);
     double sum = 0;
-    net->correct = 0;
     for (size_t i = 0; i < n; i++) {
         const double y = (double)out->y[i], t = (double)targets[i];
         sum += (y > 0 ? y * (1 - t) : -y * t) + (double)dy[i];
@@ -1200,10 +1195,7 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
 
 // L = mean((y - t)²), ∂L/∂y = 2(y - t)/(B·O)
 GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_mse")) return NAN;
-    if (!gfi_require(net, targets != NULL, GF_ERROR_ARGUMENT,
-                     "gf_loss_mse: targets is NULL; needs one for each output"))
-        return NAN;
+    if (!gfi_loss_begins(net, "gf_loss_mse", targets, "targets is NULL; needs one for each output")) return NAN;
     const gfi_layer *out = gfi_output(net);
     const size_t n = (size_t)net->batch * out->out_size;
     double sum = 0;
@@ -1212,18 +1204,14 @@ GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets) {
         sum += difference * difference;
         out->dy[i] = (gf_real)(2 * difference / (double)n);
     }
-    net->correct = 0;
     return gfi_loss_taken(net, GF_LOSS_MSE, sum, n);
 }
 
 GFDEF double gf_loss_custom(gf_net *net, const gf_custom_loss *loss) {
-    if (!gfi_ready(net, GFI_FORWARDED, "gf_loss_custom")) return NAN;
-    if (!gfi_require(net, loss && loss->function, GF_ERROR_ARGUMENT,
-                     "gf_loss_custom: %s is NULL; needs a function that returns L and fills ∂L/∂y",
-                     loss ? "loss->function" : "loss"))
+    if (!gfi_loss_begins(net, "gf_loss_custom", loss && loss->function ? loss : NULL,
+                         "loss or loss->function is NULL; needs a function that returns L and fills ∂L/∂y"))
         return NAN;
     const gfi_layer *out = gfi_output(net);
-    net->correct = 0;
     const double mean = loss->function(out->y, out->dy, net->batch, (int)out->out_size, loss->user);
     return gfi_loss_taken(net, GF_LOSS_CUSTOM, mean, 1);
 }
@@ -1317,13 +1305,13 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     const double norm = gf_net_grad_norm(net);
     if (!(norm <= DBL_MAX)) {
         gfi_find_nonfinite(net);
-        return gfi_net_fail(
-            net, GF_ERROR_NONFINITE,
-            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, "
-            "%s; no parameter was changed: %s",
-            norm, net->nonfinite.step, net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward",
-            strcmp(net->nonfinite.layer, "input") == 0 ? "clean the data"
-                                                       : "lower the learning rate, clip, or initialise smaller");
+        const gf_nonfinite *first = &net->nonfinite;
+        const int is_data = strcmp(first->layer, "input") == 0;
+        return gfi_net_fail(net, GF_ERROR_NONFINITE,
+                            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, %s; no "
+                            "parameter was changed: %s",
+                            norm, first->step, first->layer, first->backward ? "backward" : "forward",
+                            is_data ? "clean the data" : "lower the learning rate, clip, or initialise smaller");
     }
     optim->step++;
     if (net->watch) net->watch->update(net, optim, 0);
@@ -1429,10 +1417,6 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
 #else
 #error "gradflow.h: define all of GF_MALLOC, GF_REALLOC and GF_FREE, or none of them."
 #endif
-#ifndef GF_ASSERT
-#include <assert.h>
-#define GF_ASSERT(x) assert(x)
-#endif
 #if defined(_MSC_VER)
 #define GFI_THREAD_LOCAL __declspec(thread)
 #elif defined(__GNUC__) && !defined(__wasm__)
@@ -1464,6 +1448,8 @@ GFI_PRINTF(3, 4) static int gfi_print(char *to, size_t size, const char *format,
     va_end(args);
     return length;
 }
+
+static const char *gfi_given(const void *p) { return p ? "given" : "NULL"; }
 
 static void gfi_keep_error(gf_net *net, gf_status status, const char *format, va_list args) {
     char message[GFI_MESSAGE_SIZE];  // args may hold the last message
@@ -1512,7 +1498,7 @@ static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mo
                        GF_ERROR_ARGUMENT,
                        "gf_net_forward: x is %s, batch %d, mode %d; needs data, a batch of 1 to %d (set in "
                        "gf_net_create), GF_TRAIN or GF_EVAL",
-                       x ? "given" : "NULL", batch, (int)mode, net->max_batch);
+                       gfi_given(x), batch, (int)mode, net->max_batch);
 }
 
 GFDEF gf_status gf_net_status(const gf_net *net) { return net ? net->status : GF_ERROR_ARGUMENT; }
@@ -1974,6 +1960,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
         dx = layer->dy;
     }
     if (net->watch) net->watch->lay_out(net, arena);
+    for (int t = 0; t < net->tensor_count; t++) workspace = gfi_max_size(workspace, net->tensors[t].view.size);
     if (net->probe) workspace = gfi_max_size(workspace, gfi_probe_lay_out(net, arena));
     net->engine.workspace = gfi_take_reals(arena, 1, workspace);
     net->scratch = net->engine.workspace;  // instruments work between the layers, never inside one
@@ -3492,7 +3479,7 @@ static double gfi_percentile(gf_real *x, size_t n, double p) {
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
     if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100)) {
         gfi_fail(GF_ERROR_ARGUMENT, "gf_percentile_abs: x is %s, scratch %s, n %zu, p %g; needs two arrays of at "
-                 "least 1 element and p from 0 to 100", x ? "given" : "NULL", scratch ? "given" : "NULL", n, p);
+                 "least 1 element and p from 0 to 100", gfi_given(x), gfi_given(scratch), n, p);
         return NAN;
     }
     for (size_t i = 0; i < n; i++) {
@@ -3508,7 +3495,7 @@ GFDEF gf_status gf_histogram_add(gf_histogram *h, const gf_real *x, size_t n) {
         (double)h->bins != 2 * ((double)h->high - h->low) * h->per_decade + 1)
         return gfi_fail(GF_ERROR_ARGUMENT, "gf_histogram_add: x is %s, count %s, low %d, high %d, per_decade %d, bins "
                         "%zu; needs data, count[bins], low < high, bins = 2·(high - low)·per_decade + 1",
-                        x ? "given" : "NULL", h->count ? "given" : "NULL", h->low, h->high, h->per_decade, h->bins);
+                        gfi_given(x), gfi_given(h->count), h->low, h->high, h->per_decade, h->bins);
     const size_t middle = h->bins / 2;
     for (size_t i = 0; i < n; i++) {
         const double size = fabs((double)x[i]);
@@ -3610,7 +3597,6 @@ static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena) {
         most = gfi_max_size(most, (size_t)net->max_batch * net->layers[i].out_size);
         if (net->layers[i].ordinal > 0) net->unit_count += (size_t)net->layers[i].out.channels;
     }
-    for (int t = 0; t < net->tensor_count; t++) most = gfi_max_size(most, net->tensors[t].view.size);
     net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
     net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
     return most;
@@ -3846,7 +3832,7 @@ GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
     if (layer < 0 || layer >= net->layer_count || !map)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                             "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
-                            layer, map ? "given" : "NULL", net->layer_count - 1);
+                            layer, gfi_given(map), net->layer_count - 1);
     const gfi_layer *at = &net->layers[layer];
     size_t plane = gfi_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
     memset(map, 0, plane * sizeof *map);
@@ -3942,7 +3928,7 @@ static void gfi_judge(const gf_net *net, char *text, size_t size) {
 GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     if (!text || size == 0)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %zu; needs room, 200 bytes serve",
-                            text ? "given" : "NULL", size);
+                            gfi_given(text), size);
     const unsigned needed = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS;
     const int measured = net && net->probes && net->affine_count > 0 && net->probes[0].delta.n > 0;
     if (net && net->nonfinite.found) {
@@ -3996,10 +3982,9 @@ static double gfi_check_loss(const gfi_check_run *run, uint64_t *branch) {
 
 // Does `name` stand among these names separated by spaces?
 static int gfi_name_listed(const char *names, const char *name) {
-    size_t length = strlen(name);
-    const char *at = names;
-    for (; at && (at = strstr(at, name)) != NULL; at += length)
-        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return 1;
+    const size_t length = strlen(name);
+    for (const char *at = names; at; at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL)
+        if (strcspn(at, " ") == length && strncmp(at, name, length) == 0) return 1;
     return 0;
 }
 
@@ -4051,8 +4036,7 @@ static void gfi_check_all(const gfi_check_run *run, gf_real *x, gf_real *copy, s
     if (net->input_grad) memcpy(input_copy, net->input_grad, inputs * sizeof(gf_real));
     for (int t = 0; t < net->tensor_count; t++) {
         const gf_tensor *tensor = &net->tensors[t].view;
-        if (tensor->grad)
-            gfi_check_array(run, tensor->name, tensor->value, copy + tensor->offset, tensor->size, check);
+        if (tensor->grad) gfi_check_array(run, tensor->name, tensor->value, copy + tensor->offset, tensor->size, check);
     }
     if (net->input_grad) gfi_check_array(run, "input", x, input_copy, inputs, check);
 }
@@ -4064,7 +4048,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                             "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
                             "all three, a batch of 1 to %d and one of gf_loss_kind",
-                            x ? "given" : "NULL", targets ? "given" : "NULL", check ? "given" : "NULL", batch,
+                            gfi_given(x), gfi_given(targets), gfi_given(check), batch,
                             (int)loss, net->max_batch);
     if (!(check->step >= 0 && check->step <= DBL_MAX) || check->max_per_tensor < 0)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the "
