@@ -937,7 +937,7 @@ static gfi_matrix gfi_transposed(gfi_matrix a) {
 
 static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
                        size_t start_row);
-static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums);
+static void gfi_column_sums(const gfi_engine *engine, gfi_matrix x, const gf_real *start, gf_real *sums);
 
 static void gfi_dense_forward(gf_net *net, gfi_layer *layer) {
     const gfi_matrix x = gfi_view(layer->x, (size_t)net->batch, layer->in_size);
@@ -952,7 +952,7 @@ static void gfi_dense_backward(gf_net *net, gfi_layer *layer) {
     const size_t B = (size_t)net->batch, I = layer->in_size, O = layer->out_size;
     const gfi_matrix dz = gfi_view(layer->dy, B, O);
     gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dz), gfi_view(layer->x, B, I), NULL, 0);
-    if (layer->b) gfi_column_sums(&net->engine, layer->dy, B, O, layer->b->grad);
+    if (layer->b) gfi_column_sums(&net->engine, dz, NULL, layer->b->grad);
     if (layer->dx) gfi_matmul(&net->engine, layer->dx, dz, gfi_view(layer->w->value, O, I), NULL, 0);
 }
 
@@ -967,20 +967,18 @@ typedef struct gfi_fast {  // the tuned twins, one table for each instruction se
     int set;               // its number
     void (*matmul)(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b, const gf_real *start,
                    size_t start_row);
-    void (*column_sums)(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums);
     void (*act)(const gfi_engine *engine, gf_act act, const gf_real *z, gf_real *h, gf_real *slope, size_t n);
     void (*act_back)(const gfi_engine *engine, gf_act act, const gf_real *z, const gf_real *slope, const gf_real *dh,
                      gf_real *dz, size_t n);
     double (*prelu_grad)(const gfi_engine *engine, const gf_real *z, const gf_real *dh, size_t n);
-    void (*softmax_rows)(const gfi_engine *engine, const gf_real *x, const int *labels, double scale, double *loss,
-                         gf_real *dx, size_t rows, size_t classes);
     void (*update)(const gfi_engine *engine, const gf_optim_config *config, long t, gf_real *w, const gf_real *g,
                    gf_real *m, gf_real *v, size_t n);
     double (*sum_squares)(const gfi_engine *engine, const gf_real *x, size_t n);
     void (*sums)(const gfi_engine *engine, const gf_real *x, size_t n, struct gfi_sums *out);
-    void (*add_scaled)(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n);
-    void (*scale)(const gfi_engine *engine, gf_real *x, double a, size_t n);
     void (*pixels)(const gf_real *lookup, const uint8_t *pixel, gf_real *x, size_t n, int step);
+    void (*flip)(const gf_real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns, gf_real *dst,
+                 ptrdiff_t dst_row, int whole);
+    void (*wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n);  // convolution only: see [GF:KERNEL]
 } gfi_fast;
 
 #ifdef _OPENMP  // GFI_PARALLEL(threads) before a for loop deals its turns out to so many threads
@@ -1020,12 +1018,11 @@ static void gfi_matmul(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_m
     }
 }
 
-// sums[j] = Σ_i x_ij
-static void gfi_column_sums(const gfi_engine *engine, const gf_real *x, size_t rows, size_t columns, gf_real *sums) {
-    GFI_HAND_OVER(engine->fast, column_sums(engine, x, rows, columns, sums));
-    for (size_t j = 0; j < columns; j++) sums[j] = 0;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) sums[j] += x[i * columns + j];
+// sums[j] = start_j + Σ_i x_ij = start_j + Σ_i 1·x_ij: a row of ones times x.
+static void gfi_column_sums(const gfi_engine *engine, gfi_matrix x, const gf_real *start, gf_real *sums) {
+    const gf_real one = 1;
+    const gfi_matrix ones = {&one, 1, x.rows, 0, 0};
+    gfi_matmul(engine, sums, ones, x, start, 0);
 }
 
 // --- activation: h = φ(z) elementwise, so dz = dh·φ'(z). φ and φ' themselves stand in gfi_act_eval, [GF:ACT] ---
@@ -1126,9 +1123,8 @@ static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t 
 
 // With p = softmax(x) for each row x[K]: loss = -ln p_label and dx = (p - onehot)·scale. The row's maximum is subtracted
 // first, so that no exponential exceeds 1.
-static void gfi_softmax_rows(const gfi_engine *engine, const gf_real *x, const int *labels, double scale, double *loss,
-                             gf_real *dx, size_t rows, size_t classes) {
-    GFI_HAND_OVER(engine->fast, softmax_rows(engine, x, labels, scale, loss, dx, rows, classes));
+static void gfi_softmax_rows(const gf_real *x, const int *labels, double scale, double *loss, gf_real *dx, size_t rows,
+                             size_t classes) {
     for (size_t b = 0; b < rows; b++, x += classes, dx += classes) {
         const double largest = (double)x[gfi_argmax(x, classes)], target = (double)x[labels[b]];
         double sum = 0;
@@ -1159,7 +1155,7 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
                      K - 1, labels[b] >> 24 ? "; are these labels an array of int, and not of float or bytes?" : "");
         return NAN;
     }
-    gfi_softmax_rows(&net->engine, out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
+    gfi_softmax_rows(out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
     double sum = 0;
     for (size_t b = 0; b < B; b++) {
         const int is_number = net->row_loss[b] == net->row_loss[b];
@@ -1370,19 +1366,18 @@ GFDEF double gf_net_grad_norm(gf_net *net) {
     return sqrt(sum);
 }
 
-static void gfi_scale(const gfi_engine *engine, gf_real *x, double a, size_t n) {  // x *= a
-    GFI_HAND_OVER(engine->fast, scale(engine, x, a, n));
+static void gfi_scale(gf_real *x, double a, size_t n) {  // x *= a
     for (size_t i = 0; i < n; i++) x[i] *= (gf_real)a;
 }
 
-static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n);
+static void gfi_add_scaled(gf_real *y, double a, const gf_real *x, size_t n);
 
 // ∇ = (n·∇ + N·∇_before)/(n + N), where the last batch has n samples and those before it had N.
 static void gfi_join_gradients(gf_net *net) {
     const double n = (double)net->batch, all = n + (double)net->joined_samples;
     if (net->joined_samples > 0) {
-        gfi_scale(&net->engine, net->grads, n / all, net->param_count);
-        gfi_add_scaled(&net->engine, net->grads, 1 - n / all, net->joined, net->param_count);
+        gfi_scale(net->grads, n / all, net->param_count);
+        gfi_add_scaled(net->grads, 1 - n / all, net->joined, net->param_count);
         gfi_forget_squares(net);
     }
     net->joined_samples += (size_t)net->batch;
@@ -1396,7 +1391,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
         return NAN;
     net->spent = GFI_CLIPPED;
     if (norm > max_norm && norm <= DBL_MAX) {
-        gfi_scale(&net->engine, net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below
+        gfi_scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below
         gfi_forget_squares(net);
     }
     return norm;
@@ -2327,7 +2322,7 @@ GFDEF void gf_net_layer_norm(gf_net *net) {
 }
 
 // --- batch norm (Ioffe, Szegedy 2015): the same formulas, with mean and variance of each channel over the batch ---
-// Four loops over the images have tuned twins. A channel has N = B·S values, S the pixels of an image.
+// The loops over the images have tuned twins. A channel has N = B·S values, S the pixels of an image.
 
 typedef struct gfi_channels {  // x[B,C,S] and what lies like it
     size_t batch, channels, plane;
@@ -2336,46 +2331,28 @@ typedef struct gfi_channels {  // x[B,C,S] and what lies like it
 } gfi_channels;
 
 typedef struct gfi_fast_norm {
-    void (*moments)(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares);
-    void (*products)(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum, double *product);
-    void (*normalise)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *factor,
-                      const double *shift);
-    void (*back)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
-                 const double *mean_dy, const double *slope);
+    void (*sums)(const gfi_engine *engine, const gfi_channels *v, const gf_real *a, const double *alpha,
+                 const double *beta, double *sum, double *products);
+    void (*line)(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
+                 const double *shift, const double *slope);
 } gfi_fast_norm;
 
 static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast);  // NULL where fast is NULL
 static size_t gfi_fast_norm_workspace(const gfi_channels *v);        // in gf_reals
 
-// Σ(x - x_0) and Σ(x - x_0)² of each channel, where x_0 is its first value: no digits are lost where the mean is large.
-static void gfi_channel_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
-    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), moments(engine, v, sum, squares));
-    GFI_PARALLEL(engine->threads)
-    for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
-        sum[c] = squares[c] = 0;
-        for (size_t b = 0; b < v->batch; b++) {
-            const gf_real *x = v->x + (b * v->channels + (size_t)c) * v->plane;
-            for (size_t i = 0; i < v->plane; i++) {
-                const double d = (double)x[i] - (double)v->x[(size_t)c * v->plane];
-                sum[c] += d;
-                squares[c] += d * d;
-            }
-        }
-    }
-}
-
-// Σ dy and Σ dy·(x - mean) of each channel.
-static void gfi_channel_products(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *sum,
-                                 double *products) {
-    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), products(engine, v, mean, sum, products));
+// Σ(a - α) and Σ(a - α)·(x - β) of each channel; a is x or dy, an alpha of NULL means 0.
+static void gfi_channel_sums(const gfi_engine *engine, const gfi_channels *v, const gf_real *a, const double *alpha,
+                             const double *beta, double *sum, double *products) {
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), sums(engine, v, a, alpha, beta, sum, products));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t c = 0; c < (ptrdiff_t)v->channels; c++) {
         sum[c] = products[c] = 0;
         for (size_t b = 0; b < v->batch; b++) {
             const size_t at = (b * v->channels + (size_t)c) * v->plane;
             for (size_t i = at; i < at + v->plane; i++) {
-                sum[c] += (double)v->dy[i];
-                products[c] += (double)v->dy[i] * ((double)v->x[i] - mean[c]);
+                const double d = (double)a[i] - (alpha ? alpha[c] : 0);
+                sum[c] += d;
+                products[c] += d * ((double)v->x[i] - beta[c]);
             }
         }
     }
@@ -2384,7 +2361,7 @@ static void gfi_channel_products(const gfi_engine *engine, const gfi_channels *v
 // out = (x - mean)·factor + shift
 static void gfi_channel_normalise(const gfi_engine *engine, const gfi_channels *v, const double *mean,
                                   const double *factor, const double *shift) {
-    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), normalise(engine, v, mean, factor, shift));
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), line(engine, v, mean, factor, shift, NULL));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
         const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
@@ -2397,7 +2374,7 @@ static void gfi_channel_normalise(const gfi_engine *engine, const gfi_channels *
 // a batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of rounding errors.
 static void gfi_channel_back(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
                              const double *mean_dy, const double *slope) {
-    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), back(engine, v, mean, scale, mean_dy, slope));
+    GFI_HAND_OVER(gfi_fast_norm_of(engine->fast), line(engine, v, mean, scale, mean_dy, slope));
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)(v->batch * v->channels); p++) {
         const size_t c = (size_t)p % v->channels, at = (size_t)p * v->plane;
@@ -2431,13 +2408,15 @@ static void gfi_batch_norm_forward(gf_net *net, gfi_layer *layer) {
     if (!gfi_require(net, !layer->normalised || N >= 2, GF_ERROR_SHAPE,
                      "%s: 1 value per channel in training has no variance; use a batch of at least 2", layer->name))
         return;
-    if (layer->normalised) gfi_channel_moments(&net->engine, &v, sum, squares);
+    for (size_t c = 0; c < C; c++) mean[c] = (double)v.x[c * v.plane];  // counted from its first value on, a large mean
+    if (layer->normalised) gfi_channel_sums(&net->engine, &v, v.x, mean, mean, sum, squares);  // costs no digits
     for (size_t c = 0; c < C; c++) {
         double var = (double)layer->running_var->value[c];
-        mean[c] = (double)layer->running_mean->value[c];
-        if (layer->normalised) {
+        if (!layer->normalised) {
+            mean[c] = (double)layer->running_mean->value[c];
+        } else {
             const double d = sum[c] / N;
-            mean[c] = (double)v.x[c * v.plane] + d;
+            mean[c] += d;
             var = fmax(0, squares[c] / N - d * d);
             if (!net->frozen) gfi_batch_norm_remember(layer, c, mean[c], var, N);
         }
@@ -2455,7 +2434,7 @@ static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
     const double N = (double)v.batch * (double)v.plane;
     double *mean = layer->stats, *inverse_std = mean + C, *sum = mean + 2 * C, *products = mean + 3 * C;
     double *scale = mean + 4 * C;
-    gfi_channel_products(&net->engine, &v, mean, sum, products);
+    gfi_channel_sums(&net->engine, &v, v.dy, NULL, mean, sum, products);
     for (size_t c = 0; c < C; c++) {
         layer->b->grad[c] = (gf_real)sum[c];
         layer->w->grad[c] = (gf_real)(products[c] * inverse_std[c]);
@@ -2862,8 +2841,7 @@ static void gfi_mark_backward(gf_net *net, gfi_layer *layer) {
 
 static const gfi_layer_kind gfi_mark = {"mark", gfi_mark_forward, gfi_mark_backward, NULL, NULL};
 
-static void gfi_add_scaled(const gfi_engine *engine, gf_real *y, double a, const gf_real *x, size_t n) {  // y += a·x
-    GFI_HAND_OVER(engine->fast, add_scaled(engine, y, a, x, n));
+static void gfi_add_scaled(gf_real *y, double a, const gf_real *x, size_t n) {  // y += a·x
     for (size_t i = 0; i < n; i++) y[i] += (gf_real)a * x[i];
 }
 
@@ -2873,7 +2851,7 @@ static void gfi_add_forward(gf_net *net, gfi_layer *layer) {
     const size_t B = (size_t)net->batch, I = mark->out_size, O = layer->out_size;
     memcpy(layer->y, layer->x, B * O * sizeof(gf_real));
     if (!layer->w) {
-        gfi_add_scaled(&net->engine, layer->y, 1, mark->y, B * O);
+        gfi_add_scaled(layer->y, 1, mark->y, B * O);
     } else if (gfi_plane(mark->out) == 1) {  // y += P·h_mark
         const gfi_matrix p = gfi_view(layer->w->value, O, I);
         gfi_matmul(&net->engine, layer->y, gfi_view(mark->y, B, I), gfi_transposed(p), layer->y, O);
@@ -2888,7 +2866,7 @@ static void gfi_add_backward(gf_net *net, gfi_layer *layer) {
     const size_t B = (size_t)net->batch, I = mark->out_size, O = layer->out_size;
     if (layer->dx) memcpy(layer->dx, layer->dy, B * O * sizeof(gf_real));
     if (!layer->w) {
-        gfi_add_scaled(&net->engine, mark->save, 1, layer->dy, B * O);
+        gfi_add_scaled(mark->save, 1, layer->dy, B * O);
     } else if (gfi_plane(mark->out) == 1) {
         const gfi_matrix dy = gfi_view(layer->dy, B, O), p = gfi_view(layer->w->value, O, I);
         gfi_matmul(&net->engine, layer->w->grad, gfi_transposed(dy), gfi_view(mark->y, B, I), NULL, 0);
@@ -3768,7 +3746,7 @@ static void gfi_update_measured(gf_net *net, gf_optim *optim) {
             if (!measured) continue;
             gf_layer_probe *probe = &net->probes[layer->ordinal - 1];
             const double before = gfi_std(gfi_stats_by(&net->engine, net->scratch, view->size));
-            gfi_add_scaled(&net->engine, net->scratch, -1, view->value, view->size);
+            gfi_add_scaled(net->scratch, -1, view->value, view->size);
             probe->update_ratio = gfi_std(gfi_stats_by(&net->engine, net->scratch, view->size)) / before;
             probe->adam_starved = gfi_adam_starved(optim, view);
         }
@@ -5651,6 +5629,7 @@ static gf_real *gfi_apart(gf_real *at, const gf_real *w, int quarter) {
 
 static ptrdiff_t gfi_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 static ptrdiff_t gfi_least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static size_t gfi_min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 // `count` items are dealt into parts that differ by at most one: the first item of part i.
 static ptrdiff_t gfi_share(ptrdiff_t count, ptrdiff_t parts, ptrdiff_t i) { return count * i / parts; }
@@ -5693,40 +5672,21 @@ static void gfi_product_run(const gfi_engine *engine, const gfi_product *job, gf
     }
 }
 
-// A piece of C = A·B for the innermost loops, whatever A, B and C are pieces of.
+// A piece of C = A·B for the innermost loops.
 typedef struct gfi_tile {
     const gf_real *a, *b, *start;  // start: C itself, a bias or (NULL) zero
     gf_real *c;
     ptrdiff_t a_row, a_col, b_row, start_row, c_row, depth;  // depth: steps of k
-    int taps;                      // a convolution: the steps of k are run once for each tap, elsewhere in A and B
-    const ptrdiff_t *a_tap, *b_tap;
     int rows, last_lanes;          // set by gfi_tile_grid: rows there are; columns in the last vector
 } gfi_tile;
 
-// A·B, with rows of A, B and C so far apart, and the columns of A.
-static gfi_tile gfi_tile_of(ptrdiff_t depth, ptrdiff_t a_row, ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t c_row) {
-    static const ptrdiff_t nowhere = 0;
-    const gfi_tile tile = {NULL, NULL, NULL, NULL, a_row, a_col, b_row, c_row, c_row, depth, 1, &nowhere, &nowhere, 0, 0};
-    return tile;
-}
-
-// What a convolution is made of, for each instruction set: C[m,n] by tiles; a matrix turned over; a transform of
-// Winograd's for n squares.
-typedef struct gfi_conv_tools {
-    void (*tile_grid)(const gfi_tile *whole, ptrdiff_t m, ptrdiff_t n, int packed);
-    void (*flip)(const gf_real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns, gf_real *dst,
-                 ptrdiff_t dst_row, int whole);
-    void (*wino)(int kind, gf_real *const *from, gf_real *const *to, size_t n);
-} gfi_conv_tools;
-
-enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };  // Bᵀ G Aᵀ A Gᵀ
+// Winograd's transforms, see there: Bᵀ G Aᵀ A Gᵀ.
+enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };
 enum { GFI_WINO_TILES = 8, GFI_WINO_IN = 6, GFI_WINO_OUT = 4, GFI_WINO_PRODUCTS = GFI_WINO_IN * GFI_WINO_IN };
 
-// One channel of a few images, for a norm: `rows` rows of n numbers, `step` apart.
+// One channel of a few images, for a norm: from `at` on, `rows` rows of n numbers, `step` apart.
 typedef struct gfi_norm_part {
-    const gf_real *x, *dy;
-    gf_real *out;
-    size_t rows, step, n;
+    size_t at, rows, step, n;
 } gfi_norm_part;
 
 // --- constants of the elementary functions ---
@@ -5791,8 +5751,13 @@ static int gfi_act_is_custom(gf_act act) { return (int)act.kind < 0 || act.kind 
 #define GFI_TARGET_avx512 __attribute__((target("avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")))
 #define GFI_TARGET GFI_CAT(GFI_TARGET_, GFI_PASS)
 #define GFI_INLINE static inline __attribute__((always_inline)) GFI_TARGET
+#if defined(__clang__)
+#define GFI_LOOP GFI_BASE(GFI_TARGET)
+#else
+#define GFI_LOOP GFI_BASE(GFI_TARGET) __attribute__((optimize("O3", "no-trapping-math")))
+#endif
 #define GFI_VBYTES (GFI_ISA == GFI_ISA_avx512 ? 64 : GFI_ISA == GFI_ISA_avx2 ? 32 : 16)
-#define GFI_VLEN (GFI_VBYTES / (int)sizeof(gf_real))
+#define GFI_VLEN (GFI_VBYTES / (GFI_REAL_IS_DOUBLE ? 8 : 4))
 #define GFI_VDLEN (GFI_VBYTES / 8)
 #define gfi_v GFI_FN(gfi_vector)                         // GFI_VLEN gf_reals
 #define gfi_vi GFI_FN(gfi_vector_int)                    // integers as wide
@@ -5916,16 +5881,8 @@ GFI_INLINE gfi_vi GFI_FN(gfi_all_int)(gfi_lane x) {
 
 #if GFI_REAL_IS_DOUBLE
 typedef unsigned char gfi_vm;
-GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #else
 typedef unsigned short gfi_vm;
-GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) {
-    return GFI_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) {
-    return GFI_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
 #endif
 #define GFI_LOAD_PART(p, n) GFI_AVX512(loadu)(p, GFI_ALL(0), (gfi_vm)((1u << (n)) - 1u))
 #define GFI_STORE_PART(p, v, n) GFI_AVX512(storeu)(p, v, (gfi_vm)((1u << (n)) - 1u))
@@ -5955,26 +5912,8 @@ GFI_INLINE gfi_vd GFI_FN(gfi_all_wide)(double x) {
 
 #if GFI_REAL_IS_DOUBLE
 #define GFI_LANE_NUMBERS {0, 1, 2, 3}
-#define GFI_PAIRS_LOW(a, b) GFI_SHUFFLE(a, b, 0, 4, 2, 6)
-#define GFI_PAIRS_HIGH(a, b) GFI_SHUFFLE(a, b, 1, 5, 3, 7)
-#define GFI_LOW_HALVES(a, b) GFI_SHUFFLE(a, b, 0, 1, 4, 5)
-#define GFI_HIGH_HALVES(a, b) GFI_SHUFFLE(a, b, 2, 3, 6, 7)
-GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 0, 2, 4, 6); }
-GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, 1, 3, 5, 7); }
 #else
 #define GFI_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
-#define GFI_PAIRS_LOW(a, b) GFI_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
-#define GFI_PAIRS_HIGH(a, b) GFI_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
-#define GFI_LOW_HALVES(a, b) GFI_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define GFI_HIGH_HALVES(a, b) GFI_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) {
-    const gfi_v pairs = GFI_SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14);
-    return GFI_SHUFFLE(pairs, pairs, 0, 1, 4, 5, 2, 3, 6, 7);
-}
-GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) {
-    const gfi_v pairs = GFI_SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
-    return GFI_SHUFFLE(pairs, pairs, 0, 1, 4, 5, 2, 3, 6, 7);
-}
 #endif
 #define GFI_LOAD_PART(p, n) GFI_AVX2(maskload)((const gfi_v *)(const void *)(p), GFI_FN(gfi_first_lanes)(n))
 #define GFI_STORE_PART(p, v, n) GFI_AVX2(maskstore)((gfi_v *)(void *)(p), GFI_FN(gfi_first_lanes)(n), v)
@@ -5985,12 +5924,6 @@ GFI_INLINE gfi_vi GFI_FN(gfi_first_lanes)(int n) {
 GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_AVX2(blendv)(b, a, GFI_AS_REAL(m)); }
 GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_AVX2(max)(a, b); }
 GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_AVX2(min)(a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) {
-    return GFI_LOW_HALVES(GFI_PAIRS_LOW(a, b), GFI_PAIRS_HIGH(a, b));
-}
-GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) {
-    return GFI_HIGH_HALVES(GFI_PAIRS_LOW(a, b), GFI_PAIRS_HIGH(a, b));
-}
 #ifdef GFI_ELEMENTWISE
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return __builtin_elementwise_fma(a, b, c); }
 GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) { return __builtin_elementwise_fma(a, b, c); }
@@ -6004,17 +5937,9 @@ GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return GFI_AVX2(sqrt)(a); }
 #else  // NEON
 
 #if GFI_REAL_IS_DOUBLE
-#define GFI_HALVES 0, 2
-#define GFI_HALVES_HIGH 1, 3
-#define GFI_EVENS 0, 2
-#define GFI_ODDS 1, 3
 #define GFI_NEON(name) name##q_f64
 typedef float64x2_t gfi_neon;
 #else
-#define GFI_HALVES 0, 4, 1, 5
-#define GFI_HALVES_HIGH 2, 6, 3, 7
-#define GFI_EVENS 0, 2, 4, 6
-#define GFI_ODDS 1, 3, 5, 7
 #define GFI_NEON(name) name##q_f32
 typedef float32x4_t gfi_neon;
 #endif
@@ -6030,10 +5955,6 @@ GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) {
 }
 GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
 GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_HALVES); }
-GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_HALVES_HIGH); }
-GFI_INLINE gfi_v GFI_FN(gfi_even)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_EVENS); }
-GFI_INLINE gfi_v GFI_FN(gfi_odd)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_ODDS); }
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) {
     return (gfi_v)GFI_NEON(vfma)((gfi_neon)c, (gfi_neon)a, (gfi_neon)b);
 }
@@ -6044,6 +5965,24 @@ GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return (gfi_v)GFI_NEON(vsqrt)((gfi_
 
 #endif
 #endif
+
+#undef GFI_LOW
+#undef GFI_HIGH
+#if GFI_VLEN == 16
+#define GFI_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define GFI_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif GFI_VLEN == 8
+#define GFI_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define GFI_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif GFI_VLEN == 4
+#define GFI_LOW 0, 4, 1, 5
+#define GFI_HIGH 2, 6, 3, 7
+#else
+#define GFI_LOW 0, 2
+#define GFI_HIGH 1, 3
+#endif
+GFI_INLINE gfi_v GFI_FN(gfi_zip_low)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_LOW); }
+GFI_INLINE gfi_v GFI_FN(gfi_zip_high)(gfi_v a, gfi_v b) { return GFI_SHUFFLE(a, b, GFI_HIGH); }
 
 GFI_INLINE gfi_v GFI_FN(gfi_load)(const gf_real *p, ptrdiff_t n) {
     return n >= GFI_VLEN ? GFI_LOAD(p) : GFI_LOAD_PART(p, (int)n);
@@ -6074,7 +6013,6 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     ptrdiff_t row[GFI_TILE_ROWS];
     const int last = vecs - 1, lanes = tile->last_lanes;
-    const ptrdiff_t depth = tile->depth, a_col = tile->a_col, b_row = tile->b_row;
     GFI_UNROLL
     for (int i = 0; i < height; i++) {
         row[i] = height == GFI_TILE_ROWS || i < tile->rows ? i : tile->rows - 1;
@@ -6090,17 +6028,15 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi
             sum[i][last] = GFI_LOAD_N(start + last * GFI_VLEN, lanes);
         }
     }
-    for (int t = 0; t < tile->taps; t++) {
-        const gf_real *pa = tile->a + tile->a_tap[t], *pb = tile->b + tile->b_tap[t];
-        for (ptrdiff_t k = 0; k < depth; k++, pa += a_col, pb += b_row) {
+    const gf_real *pa = tile->a, *pb = tile->b;
+    for (ptrdiff_t k = 0; k < tile->depth; k++, pa += tile->a_col, pb += tile->b_row) {
+        GFI_UNROLL
+        for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
+        GFI_UNROLL
+        for (int i = 0; i < height; i++) {
+            const gfi_v a = GFI_ALL(pa[row[i] * tile->a_row]);
             GFI_UNROLL
-            for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
-            GFI_UNROLL
-            for (int i = 0; i < height; i++) {
-                const gfi_v a = GFI_ALL(pa[row[i] * tile->a_row]);
-                GFI_UNROLL
-                for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
-            }
+            for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
         }
     }
     GFI_UNROLL
@@ -6210,9 +6146,10 @@ GFI_TARGET static void GFI_FN(gfi_product_block)(const gfi_product *job, ptrdiff
                                                  ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth, gf_real *block) {
     const ptrdiff_t vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
     const ptrdiff_t c_row = (ptrdiff_t)job->b.cols;
-    const int pack = job->b.col_step != 1 || columns % GFI_VLEN != 0 || m1 - m0 > GFI_UNPACKED_ROWS;
+    const int pack = job->b.col_step != 1 || columns % GFI_VLEN != 0 ||
+                     (m1 - m0 > GFI_UNPACKED_ROWS && job->b.row_step > 64);
     gfi_matrix b = job->b;
-    gfi_tile tile = gfi_tile_of(depth, job->a.row_step, job->a.col_step, b.row_step, c_row);
+    gfi_tile tile = {NULL, NULL, NULL, NULL, job->a.row_step, job->a.col_step, b.row_step, c_row, c_row, depth, 0, 0};
     b.at += k * b.row_step + n * b.col_step;
     tile.a = job->a.at + m0 * tile.a_row + k * tile.a_col;
     tile.b = pack ? block : b.at;
@@ -6593,58 +6530,7 @@ GFI_TARGET static double GFI_FN(gfi_fast_prelu_grad)(const gfi_engine *engine, c
     return sum;
 }
 
-// --- softmax with cross entropy, sums, elementwise, for each instruction set ---
-
-GFI_TARGET static void GFI_FN(gfi_fast_softmax_rows)(const gfi_engine *engine, const gf_real *x, const int *labels,
-                                                     double scale, double *loss, gf_real *dx, size_t rows,
-                                                     size_t classes) {
-    (void)engine;
-    for (size_t b = 0; b < rows; b++, x += classes, dx += classes) {
-        gf_real lanes[GFI_VLEN], largest = x[0];
-        const double target = (double)x[labels[b]];
-        double sum = 0;
-        for (size_t i = 1; i < classes; i++) largest = x[i] > largest ? x[i] : largest;  // a NaN comes through the sum
-        for (size_t i = 0; i < classes; i += (size_t)GFI_VLEN) {
-            const ptrdiff_t left = (ptrdiff_t)(classes - i);
-            const gfi_v e = GFI_FN(gfi_exp)(GFI_LOAD_N(x + i, left) - GFI_ALL(largest));
-            GFI_STORE(lanes, e);
-            for (ptrdiff_t j = 0; j < left && j < GFI_VLEN; j++) sum += (double)lanes[j];
-            GFI_STORE_N(dx + i, e, left);
-        }
-        loss[b] = sum <= (double)classes ? gfi_log(sum) + ((double)largest - target) : NAN;
-        for (size_t i = 0; i < classes; i++) dx[i] *= (gf_real)(scale / sum);
-        dx[labels[b]] -= (gf_real)scale;
-    }
-}
-
-// sums[j] = Σ_i x_ij
-GFI_TARGET static void GFI_FN(gfi_fast_column_sums)(const gfi_engine *engine, const gf_real *x, size_t rows,
-                                                    size_t columns, gf_real *sums) {
-    const ptrdiff_t n = (ptrdiff_t)columns;
-    (void)engine;
-    for (ptrdiff_t j = 0; j < n; j += GFI_VLEN) {
-        gfi_v sum = GFI_ALL(0);
-        for (size_t i = 0; i < rows; i++) sum += GFI_LOAD_N(x + (ptrdiff_t)i * n + j, n - j);
-        GFI_STORE_N(sums + j, sum, n - j);
-    }
-}
-
-GFI_TARGET static void GFI_FN(gfi_fast_add_scaled)(const gfi_engine *engine, gf_real *y, double a, const gf_real *x,
-                                                   size_t n) {
-    const gfi_v factor = GFI_ALL((gf_real)a);
-    (void)engine;
-    for (ptrdiff_t i = 0, left = (ptrdiff_t)n; left > 0; i += GFI_VLEN, left -= GFI_VLEN) {
-        const gfi_v sum = GFI_FMA(factor, GFI_LOAD_N(x + i, left), GFI_LOAD_N(y + i, left));
-        GFI_STORE_N(y + i, sum, left);
-    }
-}
-
-GFI_TARGET static void GFI_FN(gfi_fast_scale)(const gfi_engine *engine, gf_real *x, double a, size_t n) {
-    const gfi_v factor = GFI_ALL((gf_real)a);
-    (void)engine;
-    for (ptrdiff_t i = 0, left = (ptrdiff_t)n; left > 0; i += GFI_VLEN, left -= GFI_VLEN)
-        GFI_STORE_N(x + i, factor * GFI_LOAD_N(x + i, left), left);
-}
+// --- sums, for each instruction set ---
 
 #if GFI_REAL_IS_DOUBLE
 GFI_INLINE gfi_vd GFI_FN(gfi_widen)(const gf_real *p) { return GFI_LOAD(p); }
@@ -6848,132 +6734,48 @@ static void GFI_FN(gfi_fast_update)(const gfi_engine *engine, const gf_optim_con
     }
 }
 
-// --- norms, for each instruction set: one channel of a few images; see [GF:LAYER] ---
+// --- norms, for each instruction set: see gfi_channel_sums, gfi_channel_normalise, gfi_channel_back ---
 
-// sums[0] = Σ(a - α), sums[1] = Σ(a - α)(b - β), in double.
-GFI_INLINE void GFI_FN(gfi_pair_sums)(const gfi_norm_part *part, const gf_real *a, double alpha, const gf_real *b,
-                                      double beta, double sums[2]) {
+// sums[0] = Σ(a - α), sums[1] = Σ(a - α)(x - β)
+GFI_TARGET static void GFI_FN(gfi_norm_sums)(const gfi_norm_part *part, const gf_real *a, double alpha,
+                                             const gf_real *x, double beta, double sums[2]) {
     const gfi_vd alphas = GFI_ALL_WIDE(alpha), betas = GFI_ALL_WIDE(beta);
     gfi_vd sum[2] = {GFI_ALL_WIDE(0), GFI_ALL_WIDE(0)}, products[2] = {sum[0], sum[0]};
     double rest = 0, rest_products = 0;
-    for (size_t r = 0; r < part->rows; r++, a += part->step, b += part->step) {
+    for (size_t r = 0; r < part->rows; r++, a += part->step, x += part->step) {
         size_t i = 0;
         for (; i + 2 * GFI_VDLEN <= part->n; i += 2 * GFI_VDLEN) {
             GFI_UNROLL
             for (int j = 0; j < 2; j++) {
                 const gfi_vd d = GFI_WIDEN(a + i + j * GFI_VDLEN) - alphas;
                 sum[j] += d;
-                products[j] = GFI_FN(gfi_fma_wide)(d, GFI_WIDEN(b + i + j * GFI_VDLEN) - betas, products[j]);
+                products[j] = GFI_FN(gfi_fma_wide)(d, GFI_WIDEN(x + i + j * GFI_VDLEN) - betas, products[j]);
             }
         }
         for (; i < part->n; i++) {
             const double d = (double)a[i] - alpha;
             rest += d;
-            rest_products += d * ((double)b[i] - beta);
+            rest_products += d * ((double)x[i] - beta);
         }
     }
     sums[0] = rest + GFI_FN(gfi_sum_wide)(sum[0] + sum[1]);
     sums[1] = rest_products + GFI_FN(gfi_sum_wide)(products[0] + products[1]);
 }
 
-GFI_TARGET static void GFI_FN(gfi_moments_part)(const gfi_norm_part *part, double shift, double sums[2]) {
-    GFI_FN(gfi_pair_sums)(part, part->x, shift, part->x, shift, sums);
-}
-
-GFI_TARGET static void GFI_FN(gfi_products_part)(const gfi_norm_part *part, double mean, double sums[2]) {
-    GFI_FN(gfi_pair_sums)(part, part->dy, 0, part->x, mean, sums);
-}
-
-// out = (x - mean)·factor + shift. Planes of at least a vector in gf_real, the last vector in part, so that equal
-// numbers stay equal; smaller ones, such as all of a dense layer's, in double.
-GFI_TARGET static void GFI_FN(gfi_normalise_part)(const gfi_norm_part *part, double mean, double factor, double shift) {
-    const gfi_v m = GFI_ALL(mean), a = GFI_ALL(factor), b = GFI_ALL(shift);
-    const ptrdiff_t n = (ptrdiff_t)part->n;
-    for (size_t r = 0; r < part->rows; r++) {
-        const gf_real *x = part->x + r * part->step;
-        gf_real *y = part->out + r * part->step;
-        if (n < GFI_VLEN) {
-            for (ptrdiff_t i = 0; i < n; i++) y[i] = (gf_real)(((double)x[i] - mean) * factor + shift);
-        } else {
-            for (ptrdiff_t i = 0; i < n; i += GFI_VLEN)
-                GFI_STORE_N(y + i, GFI_FMA(GFI_LOAD_N(x + i, n - i) - m, a, b), n - i);
+// out = p·dy + q·(x - mean) + r in double, so that it sums to zero where it should. dy may be NULL: 0.
+GFI_TARGET static void GFI_FN(gfi_norm_line)(const gfi_norm_part *part, const gf_real *dy, double p, const gf_real *x,
+                                             double mean, double q, double r, gf_real *out) {
+    const gfi_vd ps = GFI_ALL_WIDE(p), means = GFI_ALL_WIDE(mean), qs = GFI_ALL_WIDE(q), rs = GFI_ALL_WIDE(r);
+    for (size_t row = 0; row < part->rows; row++) {
+        const size_t at = row * part->step, end = at + part->n;
+        size_t i = at;
+        for (; i + GFI_VDLEN <= end; i += GFI_VDLEN) {
+            gfi_vd line = GFI_FN(gfi_fma_wide)(GFI_WIDEN(x + i) - means, qs, rs);
+            if (dy) line = GFI_FN(gfi_fma_wide)(ps, GFI_WIDEN(dy + i), line);
+            GFI_FN(gfi_narrow)(out + i, line);
         }
+        for (; i < end; i++) out[i] = (gf_real)((dy ? p * (double)dy[i] : 0) + (((double)x[i] - mean) * q + r));
     }
-}
-
-// out = scale·(dy - mean_dy - (x - mean)·slope), in double: the result sums to zero over the channel, so that a bias
-// before a batch norm has no gradient; Adam, which divides by a gradient's own size, would make steps of its rounding
-// errors.
-GFI_TARGET static void GFI_FN(gfi_norm_back_part)(const gfi_norm_part *part, double mean, double scale, double mean_dy,
-                                                  double slope) {
-    const double constant = scale * (slope * mean - mean_dy);
-    const gfi_vd factor = GFI_ALL_WIDE(-scale * slope), scales = GFI_ALL_WIDE(scale);
-    const gfi_vd constants = GFI_ALL_WIDE(constant);
-    for (size_t r = 0; r < part->rows; r++) {
-        const gf_real *x = part->x + r * part->step, *dy = part->dy + r * part->step;
-        gf_real *dx = part->out + r * part->step;
-        size_t i = 0;
-        for (; i + GFI_VDLEN <= part->n; i += GFI_VDLEN) {
-            const gfi_vd line = GFI_FN(gfi_fma_wide)(factor, GFI_WIDEN(x + i), constants);
-            GFI_FN(gfi_narrow)(dx + i, GFI_FN(gfi_fma_wide)(scales, GFI_WIDEN(dy + i), line));
-        }
-        for (; i < part->n; i++)
-            dx[i] = (gf_real)(scale * (double)dy[i] + (constant - scale * slope * (double)x[i]));
-    }
-}
-
-// --- 2×2 max pool with stride 2, for each instruction set: two rows come in, every second column is split off ---
-
-// y[h/2, w/2] of one plane x[h, w], and in `which` the place 0 … 3 of the maximum in its window.
-GFI_TARGET static void GFI_FN(gfi_max_pool2)(const gf_real *x, gf_shape in, gf_real *y, gf_real *which) {
-    const int width = in.width, OH = in.height / 2, OW = width / 2;
-    for (int r = 0; r < OH; r++, y += OW, which += OW)
-        for (int i = 0; i < OW; i += GFI_VLEN) {
-            const int lanes = OW - i, wide = 2 * lanes;
-            const gf_real *top = x + 2 * r * width + 2 * i, *bottom = top + width;
-            const gfi_v t0 = GFI_LOAD_N(top, wide), b0 = GFI_LOAD_N(bottom, wide);
-            gfi_v t1 = t0, b1 = b0;
-            if (wide > GFI_VLEN) {
-                t1 = GFI_LOAD_N(top + GFI_VLEN, wide - GFI_VLEN);
-                b1 = GFI_LOAD_N(bottom + GFI_VLEN, wide - GFI_VLEN);
-            }
-            const gfi_v v[4] = {GFI_FN(gfi_even)(t0, t1), GFI_FN(gfi_odd)(t0, t1), GFI_FN(gfi_even)(b0, b1),
-                                GFI_FN(gfi_odd)(b0, b1)};
-            gfi_v best = v[0], place = GFI_ALL(0);
-            GFI_UNROLL
-            for (int k = 1; k < 4; k++) {  // the first of equals; a NaN takes over and stays
-                const gfi_vm larger = GFI_GT(v[k], best) | GFI_IS_NAN(v[k]);
-                best = GFI_SELECT(larger, v[k], best);
-                place = GFI_SELECT(larger, GFI_ALL(k), place);
-            }
-            GFI_STORE_N(y + i, best, lanes);
-            GFI_STORE_N(which + i, place, lanes);
-        }
-}
-
-// dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
-GFI_TARGET static void GFI_FN(gfi_max_pool2_back)(const gf_real *dy, const gf_real *which, gf_shape in,
-                                                  gf_real *dx) {
-    const int width = in.width, OH = in.height / 2, OW = width / 2;
-    for (int r = 0; r < OH; r++, dy += OW, which += OW) {
-        gf_real *top = dx + 2 * r * width, *bottom = top + width;
-        for (int i = 0; i < OW; i += GFI_VLEN) {
-            const int wide = 2 * (OW - i);
-            const gfi_v d = GFI_LOAD_N(dy + i, OW - i), place = GFI_LOAD_N(which + i, OW - i);
-            gfi_v v[4];
-            GFI_UNROLL
-            for (int k = 0; k < 4; k++) v[k] = GFI_SELECT((gfi_vm)(place == GFI_ALL(k)), d, GFI_ALL(0));
-            GFI_STORE_N(top + 2 * i, GFI_ZIP_LOW(v[0], v[1]), wide);
-            GFI_STORE_N(bottom + 2 * i, GFI_ZIP_LOW(v[2], v[3]), wide);
-            if (wide <= GFI_VLEN) continue;
-            GFI_STORE_N(top + 2 * i + GFI_VLEN, GFI_ZIP_HIGH(v[0], v[1]), wide - GFI_VLEN);
-            GFI_STORE_N(bottom + 2 * i + GFI_VLEN, GFI_ZIP_HIGH(v[2], v[3]), wide - GFI_VLEN);
-        }
-        if (width % 2 == 0) continue;
-        top[width - 1] = 0;
-        bottom[width - 1] = 0;
-    }
-    if (in.height % 2) memset(dx + 2 * OH * width, 0, (size_t)width * sizeof *dx);
 }
 
 #endif  // GFI_ISA != GFI_ISA_avx512
@@ -7056,13 +6858,10 @@ GFI_TARGET static void GFI_FN(gfi_wino)(int kind, gf_real *const *from, gf_real 
     }
 }
 
-static const gfi_conv_tools GFI_FN(gfi_conv_tools) = {GFI_FN(gfi_tile_grid), GFI_FN(gfi_flip), GFI_FN(gfi_wino)};
-
 static const gfi_fast GFI_FN(gfi_fast) = {
-    GFI_TEXT(GFI_PASS), GFI_ISA, GFI_FN(gfi_fast_matmul), GFI_BASE(gfi_fast_column_sums), GFI_FN(gfi_fast_act),
-    GFI_BASE(gfi_fast_act_back), GFI_BASE(gfi_fast_prelu_grad), GFI_BASE(gfi_fast_softmax_rows),
-    GFI_BASE(gfi_fast_update), GFI_BASE(gfi_fast_sum_squares), GFI_BASE(gfi_fast_sums), GFI_BASE(gfi_fast_add_scaled),
-    GFI_BASE(gfi_fast_scale), GFI_BASE(gfi_fast_pixels)};
+    GFI_TEXT(GFI_PASS), GFI_ISA, GFI_FN(gfi_fast_matmul), GFI_FN(gfi_fast_act), GFI_BASE(gfi_fast_act_back),
+    GFI_BASE(gfi_fast_prelu_grad), GFI_BASE(gfi_fast_update), GFI_BASE(gfi_fast_sum_squares), GFI_BASE(gfi_fast_sums),
+    GFI_BASE(gfi_fast_pixels), GFI_FN(gfi_flip), GFI_FN(gfi_wino)};
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
@@ -7091,72 +6890,91 @@ static size_t gfi_fast_norm_workspace(const gfi_channels *v) {
 // Part p; its channel is p mod C.
 static gfi_norm_part gfi_norm_part_at(const gfi_channels *v, ptrdiff_t p) {
     const size_t images = gfi_norm_images(v), first = (size_t)p / v->channels * images, step = v->channels * v->plane;
-    const size_t at = first * step + (size_t)p % v->channels * v->plane, left = v->batch - first;
-    const gfi_norm_part part = {v->x + at, v->dy ? v->dy + at : NULL, v->out ? v->out + at : NULL,
-                                left < images ? left : images, step, v->plane};
+    const gfi_norm_part part = {first * step + (size_t)p % v->channels * v->plane,
+                                gfi_min_size(v->batch - first, images), step, v->plane};
     return part;
 }
 
-// Both pairs of sums: those for the moments, or (with a mean) those for backward.
-static void gfi_norm_sums(const gfi_engine *engine, const gfi_channels *v, const double *mean, double *first,
-                          double *second) {
+static void gfi_fast_norm_sums(const gfi_engine *engine, const gfi_channels *v, const gf_real *a, const double *alpha,
+                               const double *beta, double *sum, double *products) {
     const ptrdiff_t C = (ptrdiff_t)v->channels, parts = gfi_norm_parts(v);
     double *sums = (double *)(void *)engine->workspace;  // [parts][2]
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < parts; p++) {
         const gfi_norm_part part = gfi_norm_part_at(v, p);
-        if (mean) GFI_BASE(gfi_products_part)(&part, mean[p % C], &sums[2 * p]);
-        else GFI_BASE(gfi_moments_part)(&part, (double)v->x[p % C * (ptrdiff_t)v->plane], &sums[2 * p]);
+        GFI_BASE(gfi_norm_sums)(&part, a + part.at, alpha ? alpha[p % C] : 0, v->x + part.at, beta[p % C], &sums[2 * p]);
     }
     for (ptrdiff_t p = 0; p < parts; p++) {
-        first[p % C] = sums[2 * p] + (p < C ? 0 : first[p % C]);
-        second[p % C] = sums[2 * p + 1] + (p < C ? 0 : second[p % C]);
+        sum[p % C] = sums[2 * p] + (p < C ? 0 : sum[p % C]);
+        products[p % C] = sums[2 * p + 1] + (p < C ? 0 : products[p % C]);
     }
 }
 
-static void gfi_fast_moments(const gfi_engine *engine, const gfi_channels *v, double *sum, double *squares) {
-    gfi_norm_sums(engine, v, NULL, sum, squares);
-}
-
-static void gfi_fast_normalise(const gfi_engine *engine, const gfi_channels *v, const double *mean,
-                               const double *factor, const double *shift) {
+// out = scale·(x - mean) + shift; or, with a slope, scale·(dy - shift - (x - mean)·slope)
+static void gfi_fast_norm_line(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
+                               const double *shift, const double *slope) {
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < gfi_norm_parts(v); p++) {
         const gfi_norm_part part = gfi_norm_part_at(v, p);
         const size_t c = (size_t)p % v->channels;
-        GFI_BASE(gfi_normalise_part)(&part, mean[c], factor[c], shift[c]);
-    }
-}
-
-static void gfi_fast_norm_back(const gfi_engine *engine, const gfi_channels *v, const double *mean, const double *scale,
-                               const double *mean_dy, const double *slope) {
-    GFI_PARALLEL(engine->threads)
-    for (ptrdiff_t p = 0; p < gfi_norm_parts(v); p++) {
-        const gfi_norm_part part = gfi_norm_part_at(v, p);
-        const size_t c = (size_t)p % v->channels;
-        GFI_BASE(gfi_norm_back_part)(&part, mean[c], scale[c], mean_dy[c], slope[c]);
+        const double q = slope ? -scale[c] * slope[c] : scale[c], r = slope ? -scale[c] * shift[c] : shift[c];
+        GFI_BASE(gfi_norm_line)(&part, slope ? v->dy + part.at : NULL, scale[c], v->x + part.at, mean[c], q, r,
+                                v->out + part.at);
     }
 }
 
 static const gfi_fast_norm *gfi_fast_norm_of(const gfi_fast *fast) {
-    static const gfi_fast_norm norm = {gfi_fast_moments, gfi_norm_sums, gfi_fast_normalise, gfi_fast_norm_back};
+    static const gfi_fast_norm norm = {gfi_fast_norm_sums, gfi_fast_norm_line};
     return fast ? &norm : NULL;
 }
 
-// --- pools: plane by plane ---
+// --- 2×2 max pool with stride 2, plane by plane; loops that compilers turn into vectors themselves ---
+
+// y[h/2, w/2] of one plane x[h, w], and in `place` which of the window's four, 0 … 3, was the maximum.
+GFI_LOOP static void gfi_max_pool_plane(const gf_real *__restrict x, gf_shape in, gf_real *__restrict y,
+                                        gf_real *__restrict place) {
+    const int W = in.width, OH = in.height / 2, OW = W / 2;
+    for (int r = 0; r < OH; r++, x += 2 * W, y += OW, place += OW)
+        for (int i = 0; i < OW; i++) {
+            const gf_real v[4] = {x[2 * i], x[2 * i + 1], x[2 * i + W], x[2 * i + W + 1]};
+            gf_real best = v[0], k = 0;
+            for (int j = 1; j < 4; j++) {  // the first of equals; a NaN takes over and stays
+                const int larger = (v[j] > best) | (v[j] != v[j]);
+                k = larger ? (gf_real)j : k;
+                best = larger ? v[j] : best;
+            }
+            y[i] = best;
+            place[i] = k;
+        }
+}
+
+// dx[h, w] of one plane: dy where the maximum was, 0 elsewhere.
+GFI_LOOP static void gfi_max_pool_plane_back(const gf_real *__restrict dy, const gf_real *__restrict place, gf_shape in,
+                                             gf_real *__restrict dx) {
+    const int W = in.width, OH = in.height / 2, OW = W / 2;
+    if (W % 2 || in.height % 2) memset(dx, 0, gfi_plane(in) * sizeof *dx);
+    for (int r = 0; r < OH; r++, dx += 2 * W, dy += OW, place += OW)
+        for (int i = 0; i < OW; i++) {
+            const gf_real d = dy[i], k = place[i];
+            dx[2 * i] = k == 0 ? d : 0;
+            dx[2 * i + 1] = k == 1 ? d : 0;
+            dx[2 * i + W] = k == 2 ? d : 0;
+            dx[2 * i + W + 1] = k == 3 ? d : 0;
+        }
+}
 
 static void gfi_fast_max_pool(const gfi_engine *engine, const gfi_pool *job) {
     const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++)
-        GFI_BASE(gfi_max_pool2)(job->x + p * in, job->in, job->y + p * out, job->place + p * out);
+        gfi_max_pool_plane(job->x + p * in, job->in, job->y + p * out, job->place + p * out);
 }
 
 static void gfi_fast_max_pool_back(const gfi_engine *engine, const gfi_pool *job) {
     const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
     GFI_PARALLEL(engine->threads)
     for (ptrdiff_t p = 0; p < (ptrdiff_t)job->batch * job->in.channels; p++)
-        GFI_BASE(gfi_max_pool2_back)(job->dy + p * out, job->place + p * out, job->in, job->dx + p * in);
+        gfi_max_pool_plane_back(job->dy + p * out, job->place + p * out, job->in, job->dx + p * in);
 }
 
 static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast) {
@@ -7164,39 +6982,29 @@ static const gfi_fast_pool *gfi_fast_pool_of(const gfi_fast *fast) {
     return fast ? &pool : NULL;
 }
 
-// --- convolution: from blocks of images to products of tiles ---
-// A block is a few images turned so that the channels of a pixel lie together: [pixel][image][channel]. An output pixel
-// of a block is then a matrix multiply, images × taps·C × O, whose taps are pieces of the block where they lie: no
-// matrix of columns is ever written, and taps outside the image are not multiplied by zero but left out.
+// --- convolution: image by image, as matrix products ---
+// columns[K,P] has a row for each of the K = C·KH·KW weights of an output channel: what it is multiplied with at each of
+// the P output pixels, zero outside the image. Then
+//     y[O,P] = w[O,K]·columns + bias      dw = dy·columnsᵀ      dcolumns = wᵀ·dy, added to dx where columns were read
 
-enum { GFI_CONV_IMAGES = 8, GFI_CONV_CHUNK = 16, GFI_CONV_PIXELS = 16, GFI_CONV_RUN = 32 };
+enum { GFI_CONV_CHUNK = 16, GFI_CONV_IMAGES = 8 };  // images summed up together; images in a block of Winograd's
 
-typedef struct gfi_conv_work {        // a convolution at work, as one thread sees it; n = GFI_CONV_IMAGES
-    gfi_conv job;
-    const gfi_conv_tools *tools;
+typedef struct gfi_conv_work {       // a convolution at work, as one thread sees it
+    const gfi_conv *job;
+    gfi_engine engine;               // for products of its own
     int winograd;
-    ptrdiff_t C, O, taps, weights;    // channels in and out, KH·KW, KH·KW·C·O
-    gf_real *packed, *dw;             // shared: weights [tap or Winograd's product][depth][width]; dw of all images
-    gf_real *x, *y;                   // from here on its own: [H·W][n][C], [OH·OW][n][O]
-    gf_real *pixels;                  // [GFI_CONV_PIXELS][n][C or O]: results on their way out
-    gf_real *chunk_dw;                // [KH·KW][C][O] of one chunk of images
-    double *chunk_db;                 // [O]
-    ptrdiff_t *a_tap, *b_tap;
-    gf_real *v, *m, *du;              // Winograd: V, [36][tiles][n][C or O]; M or A·dy·Aᵀ; ∂L/∂U, [36][C][O]
-    gf_real *zeros, *unused, *bias;   // [n][C or O]: what stands outside the image, what falls there, the bias
-    unsigned char *blank;             // [pixel][n] 1: zero in all channels
+    size_t C, O, K, P;
+    gf_real *columns, *dcolumns;     // [K,P]
+    gf_real *dw, *db;                // [O,K], [O] of one chunk of images
+    gf_real *u, *du;                 // Winograd, n images in a block: kernels, shared by all threads, and ∂L/∂U, [36][C][O]
+    gf_real *x, *y;                  // [H·W][n][C], [OH·OW][n][O]
+    gf_real *v, *m;                  // [36][tiles][n][C or O]: V; M or A·dy·Aᵀ
+    gf_real *zeros, *unused, *bias;  // [n][C or O]: what stands outside the image, what falls there, the bias
+    unsigned char *blank;            // [pixel][n] 1: zero in all channels
 } gfi_conv_work;
 
-// Channels rounded up to whole vectors of the widest kind.
-static ptrdiff_t gfi_conv_width(ptrdiff_t channels) { return gfi_ceil_div(channels, 16) * 16; }
-
-// n gf_reals and a vector more, which a last load may touch.
-static gf_real *gfi_conv_take(gfi_arena *arena, ptrdiff_t n) {
-    return gfi_take_reals(arena, 1, (size_t)n + 64 / sizeof(gf_real));
-}
-
-static ptrdiff_t gfi_wino_tile_count(gf_shape shape) {
-    return gfi_ceil_div(shape.height, GFI_WINO_OUT) * gfi_ceil_div(shape.width, GFI_WINO_OUT);
+static size_t gfi_wino_tile_count(gf_shape shape) {
+    return (size_t)(gfi_ceil_div(shape.height, GFI_WINO_OUT) * gfi_ceil_div(shape.width, GFI_WINO_OUT));
 }
 
 // Winograd's trick (below) wants 3×3 kernels and stride 1; whole vectors of channels on every machine, so that no
@@ -7205,177 +7013,108 @@ static int gfi_conv_is_winograd(const gfi_conv *job) {
     const gf_window *w = &job->window;
     return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->padding_h <= 2 &&
            w->padding_w <= 2 && job->in.channels % 16 == 0 && job->out.channels % 16 == 0 && !job->accumulate &&
-           GFI_WINO_PRODUCTS * gfi_wino_tile_count(job->out) < 9 * (ptrdiff_t)gfi_plane(job->out);
+           GFI_WINO_PRODUCTS * gfi_wino_tile_count(job->out) < 9 * gfi_plane(job->out);
 }
 
 // Lays out what all threads share, then what each has, up to this one's.
-static gfi_conv_work gfi_conv_work_of(const gfi_conv *job, int thread, gfi_arena *arena) {
-    const ptrdiff_t n = GFI_CONV_IMAGES, C = job->in.channels, O = job->out.channels, pixel = n * (C > O ? C : O);
-    const ptrdiff_t in = (ptrdiff_t)gfi_plane(job->in), out = (ptrdiff_t)gfi_plane(job->out);
+static gfi_conv_work gfi_conv_work_of(const gfi_fast *fast, const gfi_conv *job, int thread, gfi_arena *arena) {
     gfi_conv_work w;
     memset(&w, 0, sizeof w);
-    w.job = *job;
+    w.job = job;
     w.winograd = gfi_conv_is_winograd(job);
-    w.C = C;
-    w.O = O;
-    w.taps = (ptrdiff_t)job->window.kernel_h * job->window.kernel_w;
-    w.weights = w.taps * C * O;
-    const ptrdiff_t products = w.winograd ? (ptrdiff_t)GFI_WINO_PRODUCTS : 0;
-    const size_t taps = gfi_max_size((size_t)w.taps, gfi_max_size((size_t)job->out.width, GFI_CONV_RUN));
-    const ptrdiff_t matrix = (ptrdiff_t)gfi_max_size((size_t)(C * gfi_conv_width(O)), (size_t)(O * gfi_conv_width(C)));
-    w.packed = gfi_conv_take(arena, (w.winograd ? products : w.taps) * matrix);
-    w.dw = gfi_conv_take(arena, w.weights);
+    w.C = (size_t)job->in.channels;
+    w.O = (size_t)job->out.channels;
+    w.K = gfi_conv_fan_in(job);
+    w.P = gfi_plane(job->out);
+    w.engine.fast = fast;
+    w.engine.threads = 1;
+    const size_t n = GFI_CONV_IMAGES, in = gfi_plane(job->in), products = GFI_WINO_PRODUCTS;
+    const size_t pixel = n * gfi_max_size(w.C, w.O);
+    if (w.winograd) w.u = gfi_take_reals(arena, products, w.C * w.O);
     for (int t = 0; t <= thread; t++) {
-        w.x = gfi_conv_take(arena, in * n * C);
-        w.y = gfi_conv_take(arena, out * n * O);
-        w.pixels = gfi_conv_take(arena, GFI_CONV_PIXELS * pixel);
-        w.chunk_dw = gfi_conv_take(arena, w.weights);
-        w.chunk_db = (double *)gfi_take(arena, (size_t)O, sizeof(double));
-        w.a_tap = (ptrdiff_t *)gfi_take(arena, taps, sizeof(ptrdiff_t));
-        w.b_tap = (ptrdiff_t *)gfi_take(arena, taps, sizeof(ptrdiff_t));
-        w.v = gfi_conv_take(arena, products * GFI_WINO_TILES * pixel);
-        w.m = gfi_conv_take(arena, products * GFI_WINO_TILES * pixel);
-        w.du = gfi_conv_take(arena, products * C * O);
-        w.zeros = gfi_conv_take(arena, pixel);
-        w.unused = gfi_conv_take(arena, pixel);
-        w.bias = gfi_conv_take(arena, pixel);
-        w.blank = (unsigned char *)gfi_take(arena, (size_t)((in > out ? in : out) * n), 1);
+        w.engine.workspace = gfi_take_reals(arena, 1, GFI_BLOCK_REALS);
+        w.dw = gfi_take_reals(arena, w.O, w.K);
+        w.db = gfi_take_reals(arena, 1, w.O);
+        if (!w.winograd) {
+            w.columns = gfi_take_reals(arena, w.K, w.P);
+            w.dcolumns = gfi_take_reals(arena, w.K, w.P);
+            continue;
+        }
+        w.du = gfi_take_reals(arena, products, w.C * w.O);
+        w.x = gfi_take_reals(arena, in, n * w.C);
+        w.y = gfi_take_reals(arena, w.P, n * w.O);
+        w.v = gfi_take_reals(arena, products * GFI_WINO_TILES, pixel);
+        w.m = gfi_take_reals(arena, products * GFI_WINO_TILES, pixel);
+        w.zeros = gfi_take_reals(arena, 1, pixel);
+        w.unused = gfi_take_reals(arena, 1, pixel);
+        w.bias = gfi_take_reals(arena, 1, pixel);
+        w.blank = (unsigned char *)gfi_take(arena, n * gfi_max_size(in, w.P), 1);
     }
     return w;
 }
 
 static size_t gfi_fast_conv_workspace(const gfi_conv *job, int threads) {
     gfi_arena arena = {NULL, 0, 0};
-    (void)gfi_conv_work_of(job, threads - 1, &arena);
-    return arena.used / sizeof(gf_real);
+    (void)gfi_conv_work_of(NULL, job, threads - 1, &arena);
+    return arena.overflow ? SIZE_MAX : arena.used / sizeof(gf_real);
 }
 
 static gfi_conv_work gfi_conv_work_at(const gfi_engine *engine, const gfi_conv *job, int thread) {
     gfi_arena arena = {(unsigned char *)engine->workspace, 0, 0};
-    gfi_conv_work work = gfi_conv_work_of(job, thread, &arena);
-#if defined(__x86_64__)
-    work.tools = engine->fast == &gfi_fast_avx512 ? &gfi_conv_tools_avx512 : &gfi_conv_tools_avx2;
-#else
-    work.tools = &gfi_conv_tools_neon;
-#endif
-    return work;
+    return gfi_conv_work_of(engine->fast, job, thread, &arena);
 }
 
-// Where tap (i, j) of the window at output pixel (y, x) looks: the place in the input's plane, -1 outside the image.
-static ptrdiff_t gfi_conv_input(const gfi_conv *job, int y, int x, int i, int j) {
-    const int row = y * job->window.stride_h - job->window.padding_h + i;
-    const int column = x * job->window.stride_w - job->window.padding_w + j;
-    if (row < 0 || row >= job->in.height || column < 0 || column >= job->in.width) return -1;
-    return (ptrdiff_t)row * job->in.width + column;
-}
-
-// The output pixel whose tap (i, j) looks at input pixel (y, x); -1 if there is none.
-static ptrdiff_t gfi_conv_output(const gfi_conv *job, int y, int x, int i, int j) {
-    const int top = y + job->window.padding_h - i, left = x + job->window.padding_w - j;
-    const int row = top / job->window.stride_h, column = left / job->window.stride_w;
-    if (top < 0 || top % job->window.stride_h != 0 || row >= job->out.height) return -1;
-    if (left < 0 || left % job->window.stride_w != 0 || column >= job->out.width) return -1;
-    return (ptrdiff_t)row * job->out.width + column;
-}
-
-// The taps that make pixel (y, x) of the result: where their input stands in a block, and their weights. The input
-// gradient (back) is a convolution too.
-static int gfi_conv_taps(const gfi_conv_work *w, int back, int y, int x, ptrdiff_t images) {
-    const ptrdiff_t from = back ? w->O : w->C, width = gfi_conv_width(back ? w->C : w->O);
-    int count = 0;
-    for (int k = 0; k < (int)w->taps; k++) {
-        const int i = k / w->job.window.kernel_w, j = k % w->job.window.kernel_w;
-        const ptrdiff_t at = back ? gfi_conv_output(&w->job, y, x, i, j) : gfi_conv_input(&w->job, y, x, i, j);
-        if (at < 0) continue;
-        w->a_tap[count] = at * images * from;
-        w->b_tap[count] = k * from * width;
-        count++;
-    }
-    return count;
-}
-
-// All pairs (input pixel, output pixel) in output rows y0 … y1 - 1 that weight k joins.
-static int gfi_conv_pairs(const gfi_conv_work *w, int y0, int y1, int k, ptrdiff_t images) {
-    const int width = w->job.out.width;
-    int count = 0;
-    for (int p = y0 * width; p < y1 * width; p++) {
-        const int i = k / w->job.window.kernel_w, j = k % w->job.window.kernel_w;
-        const ptrdiff_t at = gfi_conv_input(&w->job, p / width, p % width, i, j);
-        if (at < 0) continue;
-        w->a_tap[count] = at * images * w->C;
-        w->b_tap[count] = p * images * w->O;
-        count++;
-    }
-    return count;
-}
-
-// Images [C,H·W] into a block [H·W][image][C].
-static void gfi_conv_gather(const gfi_conv_work *w, const gf_real *x, gf_shape shape, ptrdiff_t first, ptrdiff_t images,
-                            gf_real *block) {
-    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(shape), C = shape.channels;
-    for (ptrdiff_t i = 0; i < images; i++)
-        w->tools->flip(x + (first + i) * C * plane, plane, C, plane, block + i * C, images * C, 0);
-}
-
-// A block through the weights, pixel by pixel: y from a block of x, or (back) dx from a block of dy.
-static void gfi_conv_sweep(const gfi_conv_work *w, int back, ptrdiff_t first, ptrdiff_t images) {
-    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
-    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(to), C = to.channels, row = images * C;
-    gf_real *const out = (back ? w->job.dx : w->job.y) + first * C * plane;
-    gfi_tile tile = gfi_tile_of(from.channels, from.channels, 1, gfi_conv_width(C), C);
-    tile.a = back ? w->y : w->x;
-    tile.a_tap = w->a_tap;
-    tile.b = w->packed;
-    tile.b_tap = w->b_tap;
-    for (ptrdiff_t start = 0; start < plane; start += GFI_CONV_PIXELS) {
-        const ptrdiff_t count = gfi_least(plane - start, GFI_CONV_PIXELS);
-        for (ptrdiff_t i = 0; i < images && w->job.accumulate; i++)
-            w->tools->flip(out + i * C * plane + start, plane, C, count, w->pixels + i * C, row, 0);
-        for (ptrdiff_t p = 0; p < count; p++) {
-            tile.taps = gfi_conv_taps(w, back, (int)(start + p) / to.width, (int)(start + p) % to.width, images);
-            tile.c = w->pixels + p * row;
-            tile.start = w->job.accumulate ? tile.c : back ? NULL : w->job.bias;
-            tile.start_row = w->job.accumulate ? C : 0;
-            w->tools->tile_grid(&tile, images, C, 0);
+// columns from an image; or (back) columns added to the image. Pixels x0 up to x1 of a row look inside it.
+static void gfi_conv_columns(const gfi_conv *job, gf_real *image, gf_real *columns, int back) {
+    const int KH = job->window.kernel_h, KW = job->window.kernel_w, s = job->window.stride_w, OW = job->out.width;
+    const int H = job->in.height, W = job->in.width, pad = job->window.padding_w;
+    for (int k = 0; k < job->in.channels * KH * KW; k++) {
+        const int j = k % KW, i = k / KW % KH, c = k / (KH * KW);
+        const int x1 = W + pad <= j ? 0 : (int)gfi_least(OW, (W + pad - j + s - 1) / s);
+        const int x0 = pad <= j ? 0 : (int)gfi_least(x1, (pad - j + s - 1) / s);
+        for (int y = 0; y < job->out.height; y++, columns += OW) {
+            const int row = y * job->window.stride_h - job->window.padding_h + i, inside = row >= 0 && row < H;
+            gf_real *at = image + ((ptrdiff_t)c * H + (inside ? row : 0)) * W + (x0 * s - pad + j);
+            const size_t n = inside ? (size_t)(x1 - x0) : 0;
+            if (back) {
+                for (size_t x = 0; x < n; x++) at[x * (size_t)s] += columns[(size_t)x0 + x];
+                continue;
+            }
+            if (n < (size_t)OW) memset(columns, 0, (size_t)OW * sizeof *columns);
+            if (s == 1) memcpy(columns + x0, at, n * sizeof *columns);
+            for (size_t x = 0; x < n && s > 1; x++) columns[(size_t)x0 + x] = at[x * (size_t)s];
         }
-        for (ptrdiff_t i = 0; i < images; i++)
-            w->tools->flip(w->pixels + i * C, row, count, C, out + i * C * plane + start, plane, 0);
     }
 }
 
-// chunk_dw[tap][c][o] (+)= Σ x·dy over the block's images and the pairs of pixels that the tap joins. A few output rows
-// at a time, so that they stay in the cache for all taps.
-static void gfi_conv_weight_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
-    const int width = w->job.out.width, rows = width < GFI_CONV_RUN ? GFI_CONV_RUN / width : 1;
-    gfi_tile tile = gfi_tile_of(images, 1, w->C, w->O, w->O);
-    tile.a = w->x;
-    tile.a_tap = w->a_tap;
-    tile.b = w->y;
-    tile.b_tap = w->b_tap;
-    for (int y = 0; y < w->job.out.height; y += rows, fresh = 0)
-        for (int k = 0; k < (int)w->taps; k++) {
-            tile.taps = gfi_conv_pairs(w, y, (int)gfi_least(y + rows, w->job.out.height), k, images);
-            tile.c = w->chunk_dw + k * w->C * w->O;
-            tile.start = fresh ? NULL : tile.c;
-            w->tools->tile_grid(&tile, w->C, w->O, 0);
-        }
+static void gfi_conv_image(const gfi_conv_work *w, size_t b) {
+    const gfi_conv *job = w->job;
+    gf_real *y = job->y + b * w->O * w->P;
+    gfi_conv_columns(job, (gf_real *)(job->x + b * gfi_shape_size(job->in)), w->columns, 0);
+    for (size_t o = 0; o < w->O && !job->accumulate; o++)
+        for (size_t i = 0; i < w->P; i++) y[o * w->P + i] = job->bias ? job->bias[o] : 0;
+    gfi_matmul(&w->engine, y, gfi_view(job->w, w->O, w->K), gfi_view(w->columns, w->K, w->P), y, w->P);
 }
 
-// chunk_db (+)= Σ dy, a few hundred terms at a time in gf_real and these in double.
-static void gfi_conv_bias_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
-    const ptrdiff_t O = w->O, plane = (ptrdiff_t)gfi_plane(w->job.out);
-    for (ptrdiff_t start = 0; start < plane; start += GFI_CONV_RUN, fresh = 0) {
-        const ptrdiff_t count = gfi_least(plane - start, GFI_CONV_RUN);
-        GFI_BASE(gfi_fast_column_sums)(NULL, w->y + start * images * O, (size_t)(count * images), (size_t)O, w->pixels);
-        for (ptrdiff_t o = 0; o < O; o++) w->chunk_db[o] = (fresh ? 0 : w->chunk_db[o]) + (double)w->pixels[o];
-    }
+static void gfi_conv_image_back(const gfi_conv_work *w, size_t b, int fresh) {
+    const gfi_conv *job = w->job;
+    const gfi_matrix dy = gfi_view(job->dy + b * w->O * w->P, w->O, w->P);
+    const gfi_matrix columns = gfi_view(w->columns, w->K, w->P);
+    gfi_conv_columns(job, (gf_real *)(job->x + b * gfi_shape_size(job->in)), w->columns, 0);
+    gfi_matmul(&w->engine, w->dw, dy, gfi_transposed(columns), fresh ? NULL : w->dw, w->K);
+    if (job->db) gfi_column_sums(&w->engine, gfi_transposed(dy), fresh ? NULL : w->db, w->db);
+    if (!job->dx) return;
+    gf_real *dx = job->dx + b * gfi_shape_size(job->in);
+    gfi_matmul(&w->engine, w->dcolumns, gfi_transposed(gfi_view(job->w, w->O, w->K)), dy, NULL, 0);
+    if (!job->accumulate) memset(dx, 0, gfi_shape_size(job->in) * sizeof *dx);
+    gfi_conv_columns(job, dx, w->dcolumns, 1);
 }
 
 // --- Winograd's trick: 3×3 kernels of stride 1 with fewer multiplications than 9 a pixel ---
 // For networks: Lavin, Gray 2015, F(4×4, 3×3). In one dimension two polynomials p and g of degrees 3 and 2 have a product
 // of degree 5, which 6 of its values determine, and values just multiply: A·p and G·g are the values of p and g at six
-// points, and a third matrix takes the 6 products to the 6 coefficients, 6 multiplications instead of 4·3. Turned about
-// (transposed), that is a kernel of three over d0 … d5:
+// points, and a third matrix takes the 6 products to the 6 coefficients, 6 multiplications instead of 4·3. Transposed,
+// that is a kernel of three over d0 … d5:
 //     y = Aᵀ[(G·g) ⊙ (Bᵀ·d)], 4 outputs      in two dimensions y = Aᵀ[U ⊙ V]A, U = G·g·Gᵀ, V = Bᵀ·d·B
 // 4×4 outputs from 6×6 inputs take 36 products: 2.25 a pixel. Summed over the channels, each of the 36 is a matrix
 // multiply: tiles·images × C × O. By the chain rule
@@ -7384,184 +7123,178 @@ static void gfi_conv_bias_grad(const gfi_conv_work *w, ptrdiff_t images, int fre
 // polynomial's value is its highest coefficient): points near 1 round well (Barabasz et al. 2020), and with the usual 0,
 // ±1, ±2, ∞ errors are twice as large. They are 4 times those of the plain sum of 9·C products: in float 7e-7 of the
 // outputs' RMS. A NaN in the input reaches all of its tile; what must be exactly 0 is made so by gfi_wino_blank.
+// Images come in blocks, turned so that the channels of a pixel lie together: [pixel][image][channel].
 
-// Where the pixels of a square with its corner at (y, x) stand in a block; `outside` for those that do not exist.
-static void gfi_wino_square(gf_shape shape, int y, int x, int size, gf_real *block, ptrdiff_t pixel, gf_real *outside,
-                            gf_real **at) {
-    for (int k = 0; k < size * size; k++) {
-        const int row = y + k / size, column = x + k % size;
-        const int is_inside = row >= 0 && row < shape.height && column >= 0 && column < shape.width;
-        at[k] = is_inside ? block + ((ptrdiff_t)row * shape.width + column) * pixel : outside;
-    }
+// A direction: from x to y, or from dy to dx.
+typedef struct gfi_wino_way {
+    gf_shape from, to;
+    int pad_h, pad_w;
+    gf_real *block, *result, *bias;
+} gfi_wino_way;
+
+static gfi_wino_way gfi_wino_way_of(const gfi_conv_work *w, int back) {
+    const gfi_conv *job = w->job;
+    const int pad_h = job->window.padding_h, pad_w = job->window.padding_w;
+    const gfi_wino_way forward = {job->in, job->out, pad_h, pad_w, w->x, w->y, job->bias ? w->bias : w->zeros};
+    const gfi_wino_way backward = {job->out, job->in, 2 - pad_h, 2 - pad_w, w->y, w->x, w->zeros};
+    return back ? backward : forward;
 }
 
-// Tiles start … start + count - 1: the 6×6 inputs at tiles of `to`, in a block of `from`, to V; or (GFI_WINO_OUTPUT_BACK)
-// the 4×4 dy to A·dy·Aᵀ.
-static void gfi_wino_tiles(const gfi_conv_work *w, int kind, int back, ptrdiff_t start, ptrdiff_t count,
-                           ptrdiff_t images, gf_real *block, gf_real *result) {
-    const int is_input = kind == GFI_WINO_INPUT, size = is_input ? (int)GFI_WINO_IN : (int)GFI_WINO_OUT;
-    const gf_shape from = back || !is_input ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
-    const int pad_h = !is_input ? 0 : back ? 2 - w->job.window.padding_h : w->job.window.padding_h;
-    const int pad_w = !is_input ? 0 : back ? 2 - w->job.window.padding_w : w->job.window.padding_w;
-    const ptrdiff_t pixel = images * from.channels, columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
-    for (ptrdiff_t t = 0; t < count; t++) {
-        const int y = (int)((start + t) / columns) * GFI_WINO_OUT, x = (int)((start + t) % columns) * GFI_WINO_OUT;
-        gf_real *at[GFI_WINO_PRODUCTS], *out[GFI_WINO_PRODUCTS];
-        gfi_wino_square(from, y - pad_h, x - pad_w, size, block, pixel, w->zeros, at);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) out[k] = result + (k * count + t) * pixel;
-        w->tools->wino(kind, at, out, (size_t)pixel);
-    }
+// Images [C,H·W] to a block [H·W][image][C], or (back) the other way round.
+static void gfi_wino_turn(const gfi_conv_work *w, gf_real *x, gf_shape shape, ptrdiff_t images, gf_real *block,
+                          int back) {
+    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(shape), C = shape.channels;
+    for (ptrdiff_t i = 0; i < images; i++)
+        if (back) w->engine.fast->flip(block + i * C, images * C, plane, C, x + i * C * plane, plane, 0);
+        else w->engine.fast->flip(x + i * C * plane, plane, C, plane, block + i * C, images * C, 0);
 }
 
-// The products of tiles start … start + count - 1 are in w->m; their 4×4 outputs go to a block of results.
-static void gfi_wino_outputs(const gfi_conv_work *w, int back, ptrdiff_t start, ptrdiff_t count, ptrdiff_t images,
-                             gf_real *result) {
-    const gf_shape to = back ? w->job.in : w->job.out;
-    const ptrdiff_t pixel = images * to.channels, columns = gfi_ceil_div(to.width, GFI_WINO_OUT);
-    for (ptrdiff_t t = 0; t < count; t++) {
-        const int y = (int)((start + t) / columns) * GFI_WINO_OUT, x = (int)((start + t) % columns) * GFI_WINO_OUT;
-        gf_real *at[GFI_WINO_PRODUCTS + 1], *pixels[GFI_WINO_OUT * GFI_WINO_OUT];
-        gfi_wino_square(to, y, x, GFI_WINO_OUT, result, pixel, w->unused, pixels);
-        for (int k = 0; k < GFI_WINO_PRODUCTS; k++) at[k] = w->m + (k * count + t) * pixel;
-        at[GFI_WINO_PRODUCTS] = back || !w->job.bias ? w->zeros : w->bias;
-        w->tools->wino(GFI_WINO_OUTPUT, at, pixels, (size_t)pixel);
+// `count` tiles, from tile `start` on: their 6×6 inputs to V (GFI_WINO_INPUT), their 4×4 results from M (GFI_WINO_OUTPUT),
+// or the 4×4 dy that stand in these results' place to A·dy·Aᵀ (GFI_WINO_OUTPUT_BACK).
+static void gfi_wino_tiles(const gfi_conv_work *w, int kind, const gfi_wino_way *way, size_t start, size_t count,
+                           size_t images, gf_real *products) {
+    const int is_input = kind == GFI_WINO_INPUT, is_output = kind == GFI_WINO_OUTPUT;
+    const int size = is_input ? (int)GFI_WINO_IN : (int)GFI_WINO_OUT;
+    const gf_shape shape = is_input ? way->from : way->to;
+    const size_t pixel = images * (size_t)shape.channels, columns = (size_t)(way->to.width + 3) / GFI_WINO_OUT;
+    gf_real *block = is_input ? way->block : way->result, *outside = is_output ? w->unused : w->zeros;
+    for (size_t t = 0; t < count; t++) {
+        const int top = (int)((start + t) / columns) * GFI_WINO_OUT - (is_input ? way->pad_h : 0);
+        const int left = (int)((start + t) % columns) * GFI_WINO_OUT - (is_input ? way->pad_w : 0);
+        gf_real *square[GFI_WINO_PRODUCTS], *product[GFI_WINO_PRODUCTS + 1];
+        for (int k = 0; k < size * size; k++) {
+            const int y = top + k / size, x = left + k % size;
+            const int inside = y >= 0 && y < shape.height && x >= 0 && x < shape.width;
+            square[k] = inside ? block + (size_t)(y * shape.width + x) * pixel : outside;
+        }
+        for (size_t k = 0; k < GFI_WINO_PRODUCTS; k++) product[k] = products + (k * count + t) * pixel;
+        product[GFI_WINO_PRODUCTS] = way->bias;
+        w->engine.fast->wino(kind, is_output ? product : square, is_output ? square : product, pixel);
     }
 }
 
 // The transforms leave rounding errors where the direct sum has nothing but zeros to add. An output pixel whose window
 // is zero in all channels gets exactly what belongs there: the bias or 0.
-static void gfi_wino_blank(const gfi_conv_work *w, int back, ptrdiff_t images, const gf_real *block, gf_real *result) {
-    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
-    const gf_real *value = back || !w->job.bias ? w->zeros : w->bias;
+static void gfi_wino_blank(const gfi_conv_work *w, const gfi_wino_way *way, size_t images) {
+    const size_t I = (size_t)way->from.channels, O = (size_t)way->to.channels;
     int any = 0;
-    for (ptrdiff_t p = 0; p < (ptrdiff_t)gfi_plane(from) * images; p++) {
-        int c = 0;
-        while (c < from.channels && block[p * from.channels + c] == 0) c++;
-        w->blank[p] = c == from.channels;
+    for (size_t p = 0; p < gfi_plane(way->from) * images; p++) {
+        size_t c = 0;
+        while (c < I && way->block[p * I + c] == 0) c++;
+        w->blank[p] = c == I;
         any |= w->blank[p];
     }
-    for (ptrdiff_t p = 0; any && p < (ptrdiff_t)gfi_plane(to) * images; p++) {
-        const int y = (int)(p / images) / to.width, x = (int)(p / images) % to.width;
+    for (size_t p = 0; any && p < gfi_plane(way->to) * images; p++) {
+        const int top = (int)(p / images) / way->to.width - way->pad_h;
+        const int left = (int)(p / images) % way->to.width - way->pad_w;
         int is_blank = 1;
         for (int k = 0; k < 9 && is_blank; k++) {
-            const ptrdiff_t at = back ? gfi_conv_output(&w->job, y, x, k / 3, k % 3)
-                                      : gfi_conv_input(&w->job, y, x, k / 3, k % 3);
-            is_blank = at < 0 || w->blank[at * images + p % images];
+            const int y = top + k / 3, x = left + k % 3, W = way->from.width;
+            const int inside = y >= 0 && y < way->from.height && x >= 0 && x < W;
+            is_blank = !inside || w->blank[(size_t)(y * W + x) * images + p % images];
         }
-        if (is_blank) memcpy(result + p * to.channels, value, (size_t)to.channels * sizeof(gf_real));
+        if (is_blank) memcpy(way->result + p * O, way->bias, O * sizeof(gf_real));
     }
 }
 
-// gfi_conv_sweep by Winograd's way, by way of a block of the results.
-static void gfi_wino_sweep(const gfi_conv_work *w, int back, ptrdiff_t first, ptrdiff_t images) {
-    const gf_shape from = back ? w->job.out : w->job.in, to = back ? w->job.in : w->job.out;
-    const ptrdiff_t plane = (ptrdiff_t)gfi_plane(to), C = to.channels, depth = from.channels;
-    gf_real *const out = (back ? w->job.dx : w->job.y) + first * C * plane;
-    gf_real *const block = back ? w->y : w->x, *const result = back ? w->x : w->y;
-    gfi_tile tile = gfi_tile_of(depth, depth, 1, C, C);
-    for (ptrdiff_t start = 0; start < gfi_wino_tile_count(to); start += GFI_WINO_TILES) {
-        const ptrdiff_t count = gfi_least(gfi_wino_tile_count(to) - start, GFI_WINO_TILES);
-        gfi_wino_tiles(w, GFI_WINO_INPUT, back, start, count, images, block, w->v);
-        for (ptrdiff_t k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = w->v + k * count * images * depth;
-            tile.b = w->packed + k * depth * C;
-            tile.c = w->m + k * count * images * C;
-            w->tools->tile_grid(&tile, count * images, C, 0);
-        }
-        gfi_wino_outputs(w, back, start, count, images, result);
+// A block of results from a block of inputs.
+static void gfi_wino_sweep(const gfi_conv_work *w, const gfi_wino_way *way, size_t images) {
+    const size_t I = (size_t)way->from.channels, O = (size_t)way->to.channels, tiles = gfi_wino_tile_count(way->to);
+    for (size_t start = 0; start < tiles; start += GFI_WINO_TILES) {
+        const size_t count = gfi_min_size(tiles - start, GFI_WINO_TILES), rows = count * images;
+        gfi_wino_tiles(w, GFI_WINO_INPUT, way, start, count, images, w->v);
+        for (size_t k = 0; k < GFI_WINO_PRODUCTS; k++)
+            gfi_matmul(&w->engine, w->m + k * rows * O, gfi_view(w->v + k * rows * I, rows, I),
+                       gfi_view(w->u + k * I * O, I, O), NULL, 0);
+        gfi_wino_tiles(w, GFI_WINO_OUTPUT, way, start, count, images, w->m);
     }
-    gfi_wino_blank(w, back, images, block, result);
-    for (ptrdiff_t i = 0; i < images; i++)
-        w->tools->flip(result + i * C, images * C, plane, C, out + i * C * plane, plane, 0);
+    gfi_wino_blank(w, way, images);
 }
 
-// du (+)= V ⊙ (A·dy·Aᵀ) over the block's tiles and images.
-static void gfi_wino_weight_grad(const gfi_conv_work *w, ptrdiff_t images, int fresh) {
-    const ptrdiff_t C = w->C, O = w->O, tiles = gfi_wino_tile_count(w->job.out);
-    for (ptrdiff_t start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
-        const ptrdiff_t count = gfi_least(tiles - start, GFI_WINO_TILES);
-        gfi_tile tile = gfi_tile_of(count * images, 1, C, O, O);
-        gfi_wino_tiles(w, GFI_WINO_INPUT, 0, start, count, images, w->x, w->v);
-        gfi_wino_tiles(w, GFI_WINO_OUTPUT_BACK, 0, start, count, images, w->y, w->m);
-        for (ptrdiff_t k = 0; k < GFI_WINO_PRODUCTS; k++) {
-            tile.a = w->v + k * tile.depth * C;
-            tile.b = w->m + k * tile.depth * O;
-            tile.c = w->du + k * C * O;
-            tile.start = fresh ? NULL : tile.c;
-            w->tools->tile_grid(&tile, C, O, 0);
-        }
+// du (+)= V ⊙ (A·dy·Aᵀ) over a block's tiles and images.
+static void gfi_wino_weight_grad(const gfi_conv_work *w, size_t images, int fresh) {
+    const gfi_wino_way way = gfi_wino_way_of(w, 0);
+    const size_t C = w->C, O = w->O, tiles = gfi_wino_tile_count(w->job->out);
+    for (size_t start = 0; start < tiles; start += GFI_WINO_TILES, fresh = 0) {
+        const size_t count = gfi_min_size(tiles - start, GFI_WINO_TILES), rows = count * images;
+        gfi_wino_tiles(w, GFI_WINO_INPUT, &way, start, count, images, w->v);
+        gfi_wino_tiles(w, GFI_WINO_OUTPUT_BACK, &way, start, count, images, w->m);
+        for (size_t k = 0; k < GFI_WINO_PRODUCTS; k++)
+            gfi_matmul(&w->engine, w->du + k * C * O, gfi_transposed(gfi_view(w->v + k * rows * C, rows, C)),
+                       gfi_view(w->m + k * rows * O, rows, O), fresh ? NULL : w->du + k * C * O, O);
     }
 }
 
-// The kernels between [9][C·O] and [36][C·O]: U from g, turned round where they go back to x, or dw from ∂L/∂U.
-static void gfi_wino_kernels(const gfi_conv_work *w, int kind, int turned, gf_real *nine, gf_real *products) {
-    const ptrdiff_t count = w->C * w->O;
-    gf_real *small[9], *large[GFI_WINO_PRODUCTS];
-    for (int k = 0; k < 9; k++) small[k] = nine + (turned ? 8 - k : k) * count;
-    for (int k = 0; k < GFI_WINO_PRODUCTS; k++) large[k] = products + k * count;
-    if (kind == GFI_WINO_KERNEL) w->tools->wino(kind, small, large, (size_t)count);
-    else w->tools->wino(kind, large, small, (size_t)count);
+// From kernels [9][C·O], turned round where they go back to x, to U[36][C·O]; or from ∂L/∂U to kernels. In place.
+static void gfi_wino_kernels(const gfi_conv_work *w, int kind, int turned, gf_real *at) {
+    const size_t count = w->C * w->O;
+    gf_real *from[GFI_WINO_PRODUCTS], *to[GFI_WINO_PRODUCTS];
+    for (size_t k = 0; k < GFI_WINO_PRODUCTS; k++) {
+        to[k] = at + k * count;
+        from[k] = turned && k < 9 ? at + (8 - k) * count : to[k];
+    }
+    w->engine.fast->wino(kind, from, to, count);
+}
+
+// U from w[O,C,9]: [36][C][O] for forward, [36][O][C] for back.
+static void gfi_wino_pack(const gfi_conv_work *w, int back) {
+    const ptrdiff_t C = (ptrdiff_t)w->C, O = (ptrdiff_t)w->O;
+    for (ptrdiff_t k = 0; k < (back ? O : C); k++)
+        if (back) w->engine.fast->flip(w->job->w + k * C * 9, 9, C, 9, w->u + k * C, O * C, 0);
+        else w->engine.fast->flip(w->job->w + k * 9, C * 9, O, 9, w->u + k * O, C * O, 0);
+    gfi_wino_kernels(w, GFI_WINO_KERNEL, back, w->u);
+}
+
+// A chunk of images, block by block: y, or (back) dx and the chunk's share of dw and db.
+static void gfi_wino_chunk(const gfi_conv_work *w, int back, size_t first, size_t images) {
+    const gfi_conv *job = w->job;
+    const gfi_wino_way way = gfi_wino_way_of(w, back);
+    const size_t in = gfi_shape_size(job->in), out = gfi_shape_size(job->out);
+    memset(w->zeros, 0, GFI_CONV_IMAGES * gfi_max_size(w->C, w->O) * sizeof(gf_real));
+    for (size_t i = 0; i < GFI_CONV_IMAGES && job->bias; i++)
+        memcpy(w->bias + i * w->O, job->bias, w->O * sizeof(gf_real));
+    for (size_t i = 0; i < images; i += GFI_CONV_IMAGES) {
+        const size_t n = gfi_min_size(images - i, GFI_CONV_IMAGES), b = first + i;
+        gf_real *const x = (gf_real *)(job->x + b * in), *const dy = (gf_real *)(job->dy + b * out);
+        if (!back) {
+            gfi_wino_turn(w, x, job->in, (ptrdiff_t)n, w->x, 0);
+            gfi_wino_sweep(w, &way, n);
+            gfi_wino_turn(w, job->y + b * out, job->out, (ptrdiff_t)n, w->y, 1);
+            continue;
+        }
+        gfi_wino_turn(w, dy, job->out, (ptrdiff_t)n, w->y, 0);
+        if (job->db) gfi_column_sums(&w->engine, gfi_view(w->y, w->P * n, w->O), i == 0 ? NULL : w->db, w->db);
+        if (job->dx) gfi_wino_sweep(w, &way, n);
+        if (job->dx) gfi_wino_turn(w, job->dx + b * in, job->in, (ptrdiff_t)n, w->x, 1);
+        gfi_wino_turn(w, x, job->in, (ptrdiff_t)n, w->x, 0);
+        gfi_wino_weight_grad(w, n, i == 0);
+    }
+    if (!back) return;
+    const ptrdiff_t C = (ptrdiff_t)w->C, O = (ptrdiff_t)w->O;
+    gfi_wino_kernels(w, GFI_WINO_KERNEL_BACK, 0, w->du);
+    for (ptrdiff_t c = 0; c < C; c++) w->engine.fast->flip(w->du + c * O, C * O, 9, O, w->dw + c * 9, C * 9, 0);
 }
 
 // --- convolution: chunks of images, and threads ---
 
-// packed[tap][c][o] for forward, packed[tap][o][c] for back, the last index as wide as whole vectors; Winograd's from
-// these, for which dw has room.
-static void gfi_conv_pack(const gfi_conv_work *w, int back) {
-    const ptrdiff_t C = w->C, O = w->O, taps = w->taps, width = gfi_conv_width(back ? C : O);
-    gf_real *packed = w->winograd ? w->dw : w->packed;
-    for (ptrdiff_t k = 0; k < (back ? O : C); k++)
-        if (back) w->tools->flip(w->job.w + k * C * taps, taps, C, taps, packed + k * width, O * width, 0);
-        else w->tools->flip(w->job.w + k * taps, C * taps, O, taps, packed + k * width, C * width, 0);
-    if (w->winograd) gfi_wino_kernels(w, GFI_WINO_KERNEL, back, packed, w->packed);
-}
-
-// A chunk of images, block by block: y, or (back) dx and the chunk's share of dw and db.
-static void gfi_conv_chunk(const gfi_conv_work *w, int back, ptrdiff_t first) {
-    const ptrdiff_t images = gfi_least(w->job.batch - first, GFI_CONV_CHUNK);
-    memset(w->zeros, 0, (size_t)(GFI_CONV_IMAGES * (w->C > w->O ? w->C : w->O)) * sizeof(gf_real));
-    for (ptrdiff_t i = 0; i < GFI_CONV_IMAGES && w->job.bias; i++)
-        memcpy(w->bias + i * w->O, w->job.bias, (size_t)w->O * sizeof(gf_real));
-    for (ptrdiff_t i = 0; i < images; i += GFI_CONV_IMAGES) {
-        const ptrdiff_t n = gfi_least(images - i, GFI_CONV_IMAGES);
-        if (back) gfi_conv_gather(w, w->job.dy, w->job.out, first + i, n, w->y);
-        else gfi_conv_gather(w, w->job.x, w->job.in, first + i, n, w->x);
-        if (w->winograd && (!back || w->job.dx)) gfi_wino_sweep(w, back, first + i, n);
-        else if (!back || w->job.dx) gfi_conv_sweep(w, back, first + i, n);
-        if (!back) continue;
-        gfi_conv_gather(w, w->job.x, w->job.in, first + i, n, w->x);
-        if (w->winograd) gfi_wino_weight_grad(w, n, i == 0);
-        else gfi_conv_weight_grad(w, n, i == 0);
-        if (w->job.db) gfi_conv_bias_grad(w, n, i == 0);
-    }
-    if (back && w->winograd) gfi_wino_kernels(w, GFI_WINO_KERNEL_BACK, 0, w->chunk_dw, w->du);
+static void gfi_conv_chunk(const gfi_conv_work *w, int back, ptrdiff_t chunk) {
+    const size_t first = (size_t)chunk * GFI_CONV_CHUNK, left = (size_t)w->job->batch - first;
+    const size_t images = gfi_min_size(left, GFI_CONV_CHUNK);
+    if (w->winograd) gfi_wino_chunk(w, back, first, images);
+    for (size_t i = 0; i < images && !w->winograd; i++)
+        if (back) gfi_conv_image_back(w, first + i, i == 0);
+        else gfi_conv_image(w, first + i);
 }
 
 static void gfi_fast_conv_forward(const gfi_engine *engine, const gfi_conv *job) {
     const gfi_conv_work shared = gfi_conv_work_at(engine, job, 0);
     const ptrdiff_t chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
-    gfi_conv_pack(&shared, 0);
+    if (shared.winograd) gfi_wino_pack(&shared, 0);
     GFI_PARALLEL(engine->threads)
     for (int t = 0; t < engine->threads; t++) {
         const gfi_conv_work work = gfi_conv_work_at(engine, job, t);
         for (ptrdiff_t i = gfi_share(chunks, engine->threads, t); i < gfi_share(chunks, engine->threads, t + 1); i++)
-            gfi_conv_chunk(&work, 0, i * GFI_CONV_CHUNK);
-    }
-}
-
-// The chunks that `count` threads have just summed are added to dw, each thread adding a share of it; and to db.
-static void gfi_conv_add_chunks(const gfi_engine *engine, const gfi_conv *job, ptrdiff_t count) {
-    GFI_PARALLEL(engine->threads)
-    for (int t = 0; t < engine->threads; t++)
-        for (int k = 0; k < (int)count; k++) {
-            const gfi_conv_work work = gfi_conv_work_at(engine, job, k);
-            const ptrdiff_t from = gfi_share(work.weights, engine->threads, t);
-            const ptrdiff_t to = gfi_share(work.weights, engine->threads, t + 1);
-            GFI_BASE(gfi_fast_add_scaled)(engine, work.dw + from, 1, work.chunk_dw + from, (size_t)(to - from));
-        }
-    for (int k = 0; k < (int)count && job->db; k++) {
-        const gfi_conv_work work = gfi_conv_work_at(engine, job, k);
-        for (ptrdiff_t o = 0; o < work.O; o++) job->db[o] = (gf_real)((double)job->db[o] + work.chunk_db[o]);
+            gfi_conv_chunk(&work, 0, i);
     }
 }
 
@@ -7569,21 +7302,23 @@ static void gfi_conv_add_chunks(const gfi_engine *engine, const gfi_conv *job, p
 // summed alone and the chunks are then added in order: in every round each thread takes one chunk.
 static void gfi_fast_conv_backward(const gfi_engine *engine, const gfi_conv *job) {
     const gfi_conv_work shared = gfi_conv_work_at(engine, job, 0);
-    const ptrdiff_t chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK), C = shared.C, O = shared.O, taps = shared.taps;
-    if (job->dx) gfi_conv_pack(&shared, 1);
-    memset(shared.dw, 0, (size_t)shared.weights * sizeof(gf_real));
-    if (job->db) memset(job->db, 0, (size_t)O * sizeof(gf_real));
+    const ptrdiff_t chunks = gfi_ceil_div(job->batch, GFI_CONV_CHUNK);
+    if (shared.winograd && job->dx) gfi_wino_pack(&shared, 1);
+    memset(job->dw, 0, shared.O * shared.K * sizeof(gf_real));
+    if (job->db) memset(job->db, 0, shared.O * sizeof(gf_real));
     for (ptrdiff_t start = 0; start < chunks; start += engine->threads) {
-        const ptrdiff_t count = gfi_least(chunks - start, engine->threads);
+        const int count = (int)gfi_least(chunks - start, engine->threads);
         GFI_PARALLEL(engine->threads)
-        for (int t = 0; t < (int)count; t++) {
+        for (int t = 0; t < count; t++) {
             const gfi_conv_work work = gfi_conv_work_at(engine, job, t);
-            gfi_conv_chunk(&work, 1, (start + t) * GFI_CONV_CHUNK);
+            gfi_conv_chunk(&work, 1, start + t);
         }
-        gfi_conv_add_chunks(engine, job, count);
+        for (int t = 0; t < count; t++) {
+            const gfi_conv_work work = gfi_conv_work_at(engine, job, t);
+            gfi_column_sums(engine, gfi_view(work.dw, 1, work.O * work.K), job->dw, job->dw);
+            if (job->db) gfi_column_sums(engine, gfi_view(work.db, 1, work.O), job->db, job->db);
+        }
     }
-    for (ptrdiff_t c = 0; c < C; c++)  // dw[tap][c][o] back into [o][c][tap]
-        shared.tools->flip(shared.dw + c * O, C * O, taps, O, job->dw + c * taps, C * taps, 0);
 }
 
 static const gfi_fast_conv *gfi_fast_conv_of(const gfi_fast *fast) {
