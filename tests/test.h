@@ -20,7 +20,7 @@ static void test_end(void) {
 }
 
 // Start a named test; the checks that follow belong to it.
-static void test_begin(const char *name) {
+static inline void test_begin(const char *name) {
     test_end();
     snprintf(test_current, sizeof test_current, "%s", name);  // the caller's buffer may be gone by the end
     test_current_failed = 0;
@@ -38,7 +38,7 @@ static void test_fail(const char *file, int line, const char *format, ...) {
     test_current_failed = 1;
 }
 
-static int test_report(void) {
+static inline int test_report(void) {
     test_end();
     return test_failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
