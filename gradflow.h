@@ -575,6 +575,8 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
 // expected and found, and where they know it what to do. What *data held before is overwritten, not freed; on failure
 // it is left zeroed: freeing it is allowed. NULL where something is needed: GF_ERROR_ARGUMENT.
 
+typedef char gf_name[64];
+
 typedef struct gf_dataset {
     gf_shape shape;          // of one sample
     size_t count;            // samples; may be lowered to use only the first of them
@@ -586,6 +588,8 @@ typedef struct gf_dataset {
     gf_real *targets;        // [count, outputs] or NULL
     double mean[4], std[4];  // per channel (more than 4 channels: mean[0], std[0] for all); 0 and 1 at first
     int synthetic;           // 1: drawn by a program
+    gf_name *class_names;    // [classes], or NULL where nothing but numbers is known
+    char notes[320];         // what a loader took for what; part of gf_data_summary
 } gf_dataset;
 
 // Copies of x[count, C·H·W] and either labels[count] in 0..classes-1 or targets[count, outputs]; the other is NULL.
@@ -601,10 +605,28 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
 GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);  // the format of MNIST
 GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);    // folder/{train,t10k}-…-ubyte
 GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);  // data_batch_{1..5}, test_batch .bin
-// Numbers separated by commas, an optional header line (no number in it); the last column is the class (classes > 0:
-// whole numbers 0..classes-1) or the regression target (classes = 0); all others are the sample, a vector.
+// A table of text, a row for each sample: a vector of numbers and a class (classes > 0) or a number to predict (0). Found
+// out by itself: separator (, ; | tab blanks), decimal mark, quotes, comments (#), header and units, columns that number
+// or name the rows (left out), a column called label, class, target … (else the last is the answer, or `classes` one-hot
+// columns), classes as 0..K-1, 1..K, any K numbers in their order, or K words in order of appearance. gf_data_summary says
+// what was taken for what; what is doubtful is refused, with the option of gf_data_csv_as that settles it.
 GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes);
+
+typedef enum gf_missing { GF_MISSING_REFUSE, GF_MISSING_DROP, GF_MISSING_MEAN } gf_missing;
+typedef struct gf_csv {       // all zero: find out. Columns by name or number, "1" the first, "-1" the last; "a,b" several
+    const char *label;        // the class; several columns: one-hot
+    const char *targets;      // the numbers to predict
+    const char *drop;         // no part of the sample; "": leave out none
+    const char *categories;   // words, each of which becomes a column of 0 and 1, in alphabetical order; "*": all of words
+    int classes;              // 0: as many as there are
+    gf_missing missing;       // an empty cell, NA, ?, NaN, NULL: refuse, leave out its row, or take its column's mean
+    int header;               // rows above the first sample; 0: find out, -1: none
+    const gf_dataset *like;   // number the classes as in this set: a test set as its training set
+} gf_csv;
+GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv *how);
 #endif
+// One line into text[size]: samples, shape, how many of which class or targets from where to where, the loader's notes.
+GFDEF gf_status gf_data_summary(const gf_dataset *data, char *text, size_t size);
 // Set mean[channels], std[channels] (> 0): channels is 1 (for all) or the data's own, up to 4. Before gf_batches_init.
 GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels);
 // Bring each feature of the values to mean 0, std 1, and `also` (the test set; may be NULL) by the same numbers.
@@ -4303,6 +4325,7 @@ GFDEF void gf_data_free(gf_dataset *data) {
     GF_FREE(data->values);
     GF_FREE(data->labels);
     GF_FREE(data->targets);
+    GF_FREE(data->class_names);
     memset(data, 0, sizeof *data);
 }
 
@@ -4349,6 +4372,15 @@ static gf_status gfi_data_pick(gf_dataset *part, const gf_dataset *all, const ui
     part->synthetic = all->synthetic;
     memcpy(part->mean, all->mean, sizeof part->mean);
     memcpy(part->std, all->std, sizeof part->std);
+    memcpy(part->notes, all->notes, sizeof part->notes);
+    if (all->class_names) {
+        part->class_names = (gf_name *)gfi_alloc((size_t)all->classes, sizeof *all->class_names);
+        if (!part->class_names) {
+            gf_data_free(part);
+            return gfi_fail(GF_ERROR_MEMORY, "data: no memory for %d names", all->classes);
+        }
+        memcpy(part->class_names, all->class_names, (size_t)all->classes * sizeof *all->class_names);
+    }
     for (size_t i = 0; i < count; i++) {
         size_t from = order ? order[i] : i;
         if (all->pixels) memcpy(part->pixels + i * size, all->pixels + from * size, size * sizeof *all->pixels);
@@ -4409,7 +4441,7 @@ GFDEF gf_status gf_data_from_arrays(gf_dataset *data, gf_shape shape, size_t cou
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: labels and targets are both %s; give one of the two", me,
                         labels ? "there" : "NULL");
     gf_dataset given = {shape, count, labels ? classes : 0, labels ? 0 : outputs, NULL, (gf_real *)x, (int *)labels,
-                        (gf_real *)targets, {0, 0, 0, 0}, {1, 1, 1, 1}, 0};
+                        (gf_real *)targets, {0, 0, 0, 0}, {1, 1, 1, 1}, 0, NULL, ""};
     return gfi_data_from(me, data, &given);
 }
 
@@ -4420,7 +4452,7 @@ GFDEF gf_status gf_data_from_pixels(gf_dataset *data, gf_shape shape, size_t cou
     if (status != GF_OK) return status;
     if (!labels) return gfi_null(me, "labels");
     gf_dataset given = {shape, count, classes, 0, (uint8_t *)pixels, NULL, (int *)labels, NULL, {0, 0, 0, 0},
-                        {1, 1, 1, 1}, 0};
+                        {1, 1, 1, 1}, 0, NULL, ""};
     return gfi_data_from(me, data, &given);
 }
 
@@ -4448,6 +4480,44 @@ GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int re
         data->labels[i] = relabel ? noisy[0] * noisy[1] < 0 : clean[0] * clean[1] < 0;
         data->targets[i] = (gf_real)data->labels[i];
     }
+    return GF_OK;
+}
+
+GFI_PRINTF(3, 4) static void gfi_append(char *text, size_t size, const char *format, ...) {
+    const size_t used = strlen(text);
+    va_list args;
+    va_start(args, format);
+    GF_VSNPRINTF(text + used, size - used, format, args);
+    va_end(args);
+}
+
+GFDEF gf_status gf_data_summary(const gf_dataset *data, char *text, size_t size) {
+    gf_status status = gfi_data_check("gf_data_summary", data);
+    if (status != GF_OK) return status;
+    if (!text || size == 0) return gfi_null("gf_data_summary", "text");
+    text[0] = '\0';
+    gfi_append(text, size, "%zu samples of ", data->count);
+    if (gfi_plane(data->shape) == 1) gfi_append(text, size, "%d", data->shape.channels);
+    else gfi_append(text, size, "%dx%dx%d", data->shape.channels, data->shape.height, data->shape.width);
+    gfi_append(text, size, data->pixels ? " pixels" : " numbers");
+    if (data->labels) gfi_append(text, size, "; %d classes:", data->classes);
+    for (int k = 0; data->labels && k < data->classes; k++) {
+        size_t count = 0;
+        for (size_t i = 0; i < data->count; i++) count += data->labels[i] == k;
+        if (k < 12 && data->class_names) gfi_append(text, size, "%s %s %zu", k ? "," : "", data->class_names[k], count);
+        else if (k < 12) gfi_append(text, size, "%s %d: %zu", k ? "," : "", k, count);
+        else if (k == 12) gfi_append(text, size, ", …");
+    }
+    for (int k = 0; data->targets && k < data->outputs && k < 12; k++) {
+        double low = INFINITY, high = -INFINITY;
+        for (size_t i = 0; i < data->count; i++) {
+            const double target = (double)data->targets[i * (size_t)data->outputs + (size_t)k];
+            low = target < low ? target : low;
+            high = target > high ? target : high;
+        }
+        gfi_append(text, size, "%s %g to %g", k ? "," : data->outputs > 1 ? "; targets" : "; target", low, high);
+    }
+    if (data->notes[0]) gfi_append(text, size, "; %s", data->notes);
     return GF_OK;
 }
 
@@ -4799,6 +4869,42 @@ static gf_status gfi_file_whole(const char *path, const char *hint, unsigned cha
     return status;
 }
 
+// Is this a file of another kind that is often met in this one's place? The message says which and what to do. 4 zeros
+// follow the bytes.
+static gf_status gfi_foreign(const char *path, const unsigned char *bytes) {
+#define GFI_PICKLE "a Python pickle; save its arrays with numpy.save for gf_data_npy"
+#define GFI_WEB "a web page or XML; download the raw file"
+#define GFI_UTF16 "UTF-16; save it as CSV in UTF-8"
+    static const char *const kinds[][2] = {
+        {"\x1f\x8b", "packed; unpack it with gunzip"}, {"BZh", "packed; unpack it with bunzip2"},
+        {"\xFD" "7zXZ", "packed; unpack it with unxz"}, {"(\xB5/\xFD", "packed; unpack it with unzstd"},
+        {"PK\3\4", "a zip archive, .xlsx or .npz; unpack it with unzip, or export the sheet as CSV"},
+        {"7z\xBC\xAF", "an archive; unpack it with 7z x"}, {"Rar!", "an archive; unpack it with unrar x"},
+        {"\xD0\xCF\x11\xE0", "an Excel sheet; export it as CSV"}, {"\xFF\xFE", GFI_UTF16}, {"\xFE\xFF", GFI_UTF16},
+        {"version https://git-lfs", "a git-LFS pointer; run git lfs pull, or download the raw file"},
+        {"\x93NUMPY", "a NumPy array; gf_data_npy reads it"},
+        {"\x80\2", GFI_PICKLE}, {"\x80\3", GFI_PICKLE}, {"\x80\4", GFI_PICKLE}, {"\x80\5", GFI_PICKLE},
+        {"SQLite format 3", "an SQLite database; sqlite3 -csv FILE 'select * from TABLE'"},
+        {"PAR1", "Parquet; pandas: read_parquet(…).to_csv(…)"}, {"ARROW1", "Arrow; pandas: read_feather(…).to_csv(…)"},
+        {"\x89HDF", "HDF5; save its arrays with numpy.save for gf_data_npy"},
+        {"MATLAB 5", "a MATLAB file; writematrix(x, 'x.csv') there"}, {"RDX", "an R file; write.csv(x, 'x.csv') there"},
+        {"%PDF", "a PDF; take the data it was made from"}, {"\x89PNG", "a picture"}, {"\xFF\xD8\xFF", "a picture"},
+        {"<!", GFI_WEB}, {"<?", GFI_WEB}, {"<h", GFI_WEB}, {"<H", GFI_WEB},
+        {"{", "JSON; pandas: read_json(…).to_csv(…)"}, {"[", "JSON or a printed array; write it as CSV"},
+        {"@", "ARFF; save it as CSV, without the lines that begin with % and @"}};
+    const char *at = (const char *)bytes;
+    if (strncmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
+    at += strspn(at, " \t\r\n");
+    while (*at == '%' && strncmp(at, "%PDF", 4) != 0) {  // comments of ARFF
+        at += strcspn(at, "\n");
+        at += strspn(at, " \t\r\n");
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(at, kinds[i][0], strlen(kinds[i][0])) == 0)
+            return gfi_fail(GF_ERROR_FORMAT, "%.200s: is %s", path, kinds[i][1]);
+    return GF_OK;
+}
+
 // --- IDX, the format of MNIST: a magic number, each side as 4 bytes, highest first, then the bytes themselves ---
 
 // head[0] = 0x800 + sides, then the sides; 1 for those that are not there. The file's length must follow from them.
@@ -4926,155 +5032,792 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
     return status;
 }
 
-// --- CSV: two passes over the text in memory, one to count, one to read. gfi_csv_line and gfi_csv_cell step through
-// it; gfi_csv_put says what the columns mean ---
+// --- CSV as spreadsheets, pandas, R, NumPy and UCI write it ---
+// gfi_csv_look finds the separator in the first lines. gfi_csv_tidy rewrites the text in place into cells that end with
+// 0, row after row. gfi_csv_survey counts what each column holds, gfi_csv_roles says what each is for, gfi_csv_collect
+// lists the words that are classes or categories, gfi_csv_fill reads the numbers.
 
-typedef struct gfi_csv {
+enum { GFI_WORD, GFI_MISSING, GFI_WHOLE, GFI_POINT, GFI_COMMA };         // kinds of a cell; from GFI_WHOLE on: numbers
+enum { GFI_INPUT, GFI_DROPPED, GFI_CATEGORIES, GFI_LABEL, GFI_TARGET };  // what a column is for
+enum { GFI_CSV_LOOK = 500, GFI_MAX_WORDS = 1000, GFI_NOTES_SIZE = sizeof(((gf_dataset *)NULL)->notes), GFI_PREDICT = -1000000 };
+
+typedef struct gfi_column {
+    const char *name;                      // its cell in the header, or ""
+    size_t words, missing, empty, whole, broken;  // cells of each kind; empty: also missing; broken: with a fraction
+    double low, high, sum;                 // of its numbers
+    int counts, role;                      // counts: it numbers the rows from 0 or 1
+    size_t first_word, word_count, place;  // its words in table->word; where it goes in x or in the targets
+} gfi_column;
+
+typedef struct gfi_word {  // a class or a category
+    size_t column;
+    double order;          // within its column: a class's number, or its place of appearance
+    gf_name name;
+} gfi_word;
+
+typedef struct gfi_table {
     const char *path;
-    char *next;                         // where the next line starts; the text ends with 0
-    char *at, *end;                     // what is left of the current line, its '\n' or the text's end
-    char *cell, *stop;                  // the current cell, without blanks around it
-    size_t line, column;                // the numbers of both, from 1
-    size_t rows, columns;               // of the whole table
-} gfi_csv;
+    const gf_csv *how;
+    char *at, *cell, *stop, quote;    // what is to be read; the cell without blanks and quotes around it
+    char separator, mark;             // between cells; the decimal mark
+    int empty_tail;                   // rows end with a separator
+    char *first, *body;               // first cell of the first row, of the first sample
+    size_t above, rows, columns, header;  // lines above the first row; rows, with the header's
+    const char *names;                // the classes' names in a first line as scikit-learn writes it, or NULL
+    size_t name_count;
+    gfi_column *column;
+    gfi_word *word;
+    size_t word_count, label, one_hot;  // label: its column, or `columns`; one_hot: that many columns at the end are it
+    double class_shift;               // class = number - shift; NaN: its place among the words
+    char notes[GFI_NOTES_SIZE];
+} gfi_table;
 
-// Step to the next line that holds anything; 0 at the end of the text.
-static int gfi_csv_line(gfi_csv *csv) {
-    while (*csv->next) {
-        csv->at = csv->next;
-        csv->end = csv->at + strcspn(csv->at, "\n");
-        csv->next = csv->end + (*csv->end == '\n');
-        csv->line++;
-        csv->column = 0;
-        if (csv->at + strspn(csv->at, " \t\r") < csv->end) return 1;
-    }
-    return 0;
+// "; " and a note for gf_data_summary; cut off where there is no room.
+GFI_PRINTF(2, 3) static void gfi_note(char *notes, const char *format, ...) {
+    const size_t used = strlen(notes);
+    va_list args;
+    if (used + 4 > GFI_NOTES_SIZE) return;
+    if (used) memcpy(notes + used, "; ", 3);
+    va_start(args, format);
+    GF_VSNPRINTF(notes + strlen(notes), GFI_NOTES_SIZE - strlen(notes), format, args);
+    va_end(args);
 }
 
-// Step to the next cell; 0 at the end of the line.
-static int gfi_csv_cell(gfi_csv *csv) {
-    if (csv->at > csv->end) return 0;
-    csv->cell = csv->at;
-    csv->stop = csv->at + strcspn(csv->at, ",\n");
-    csv->at = csv->stop + 1;
-    csv->column++;
-    while (csv->cell < csv->stop && strchr(" \t\r", *csv->cell)) csv->cell++;
-    while (csv->stop > csv->cell && strchr(" \t\r", csv->stop[-1])) csv->stop--;
-    return 1;
+// Read the cell at table->at; 1: another follows on the same line, 0: table->at is at the line's end.
+static int gfi_csv_cell(gfi_table *table) {
+    const char ends[] = {'\n', '\r', table->separator, table->separator == ' ' ? '\t' : '\0', '\0'};
+    const char *const blank = table->separator == '\t' ? " " : " \t";
+    char *at = table->at + strspn(table->at, blank), *close = at, *after = NULL;
+    table->cell = at;
+    table->quote = *at == '"' || *at == '\'' ? *at : '\0';
+    if (table->quote) {
+        do close = strchr(close + 1, *at);
+        while (close && close[1] == *at && *++close);  // two quotes are one inside the cell
+        if (close) after = close + 1 + (table->separator == ' ' ? 0 : strspn(close + 1, blank));
+        if (!after || !strchr(ends, *after)) table->quote = '\0';  // a word that begins with a quote
+    }
+    if (table->quote) {
+        table->cell++;
+        table->stop = close;
+        at = after;
+    } else {
+        at += strcspn(at, ends);
+        for (table->stop = at; table->stop > table->cell && strchr(blank, table->stop[-1]);) table->stop--;
+    }
+    if (table->separator == ' ') at += strspn(at, blank);
+    const int more = *at != '\0' && *at != '\n' && *at != '\r';
+    table->at = at + (more && table->separator != ' ');
+    return more;
 }
 
-// Is the cell a decimal number, and which? The grammar is checked here, since strtod also takes "nan", "0x1p3" and what
-// the locale wants; the conversion is left to strtod, which rounds correctly, with the locale's decimal point put in.
-static int gfi_csv_number(const gfi_csv *csv, double *value) {
-    const char *const digit = "0123456789";
-    char *at = csv->cell + (*csv->cell == '+' || *csv->cell == '-'), *point = NULL;
-    size_t digits = strspn(at, digit);
-    at += digits;
-    if (*at == '.') {
-        point = at++;
-        digits += strspn(at, digit);
-        at += strspn(at, digit);
+// Step over blank lines and, where `comments`, those that begin with #; returns over how many.
+static size_t gfi_csv_skip(gfi_table *table, int comments) {
+    for (size_t lines = 0;; lines++) {
+        char *at = table->at + strspn(table->at, " \t");
+        if (*at == '#' && comments) at += strcspn(at, "\r\n");
+        if (*at == '\0') table->at = at;
+        if (*at != '\r' && *at != '\n') return lines;
+        table->at = at + 1 + (at[0] == '\r' && at[1] == '\n');
     }
-    if (digits > 0 && (*at == 'e' || *at == 'E')) {
-        at += 1 + (at[1] == '+' || at[1] == '-');
-        if (strspn(at, digit) == 0) return 0;
-        at += strspn(at, digit);
+}
+
+// What is in cell..stop? strtod is not asked: it also takes "nan", "0x1p3" and what the locale wants.
+static int gfi_cell_kind(const char *cell, const char *stop) {
+    static const char *const none[] = {"",     "?",   "-",   ".",    "NA",   "N/A",  "n/a",  "#N/A",
+                                       "NaN", "nan", "NAN", "-nan", "NULL", "null", "<NA>", "None"};
+    static const char *const truth[] = {"TRUE", "True", "true", "FALSE", "False", "false"};
+    const char *const digit = "0123456789", *at = cell + (*cell == '+' || *cell == '-');
+    const size_t length = (size_t)(stop - cell), before = strspn(at, digit);
+    size_t after = 0;
+    int kind = GFI_WHOLE;
+    at += before;
+    if (at < stop && (*at == '.' || *at == ',')) {
+        kind = *at == '.' ? GFI_POINT : GFI_COMMA;
+        after = strspn(++at, digit);
+        at += after;
     }
-    if (digits == 0 || at != csv->stop) return 0;
-    char after = *at;
-    *at = 0;  // "1,5" is one number in some locales
+    if (before + after > 0 && (*at == 'e' || *at == 'E')) {
+        const char *const power = at + 1 + (at[1] == '+' || at[1] == '-');
+        const size_t digits = strspn(power, digit);
+        if (digits > 0) at = power + digits;
+    }
+    if (at == stop && (kind == GFI_COMMA ? after : before + after) > 0) return kind;
+    for (size_t i = 0; i < sizeof none / sizeof *none && length <= 4; i++)
+        if (strlen(none[i]) == length && memcmp(cell, none[i], length) == 0) return GFI_MISSING;
+    for (size_t i = 0; i < sizeof truth / sizeof *truth; i++)
+        if (strlen(truth[i]) == length && memcmp(cell, truth[i], length) == 0) return GFI_WHOLE;
+    return GFI_WORD;
+}
+
+// The kind of a whole cell, with this table's decimal mark.
+static int gfi_csv_kind(const gfi_table *table, const char *cell) {
+    const int kind = gfi_cell_kind(cell, cell + strlen(cell));
+    return kind == (table->mark == '.' ? GFI_COMMA : GFI_POINT) ? GFI_WORD : kind;
+}
+
+// The number of a cell that is one. strtod rounds correctly; it gets the locale's decimal mark.
+static double gfi_csv_number(const gfi_table *table, char *cell) {
+    if (strchr("TtFf", *cell)) return *cell == 'T' || *cell == 't';
+    double whole = 0;  // most cells are short whole numbers
+    const char *at = cell;
+    while (*at >= '0' && *at <= '9' && at < cell + 15) whole = 10 * whole + (*at++ - '0');
+    if (*at == '\0') return whole;
+    char *point = strchr(cell, table->mark);
     if (point) *point = *localeconv()->decimal_point;
-    *value = strtod(csv->cell, NULL);
-    if (point) *point = '.';
-    *at = after;
+    const double value = strtod(cell, NULL);
+    if (point) *point = table->mark;
+    return value;
+}
+
+// How well does this separator explain the first lines? Up to 2: all have as many cells, and each is a number. Sets
+// columns, empty_tail and mark.
+static double gfi_csv_try(gfi_table *table, char separator) {
+    size_t count[GFI_CSV_LOOK], lines = 0, cells = 0, numbers = 0, points = 0, commas = 0, most = 0, empty = 0;
+    char *const text = table->at;
+    table->separator = separator;
+    for (gfi_csv_skip(table, 1); *table->at && lines < GFI_CSV_LOOK; gfi_csv_skip(table, 1), lines++) {
+        count[lines] = 0;
+        for (int more = 1; more; count[lines]++) {
+            more = gfi_csv_cell(table);
+            const int kind = gfi_cell_kind(table->cell, table->stop);
+            const char *const comma = kind == GFI_COMMA ? strchr(table->cell, ',') : NULL;
+            // "1,065" between commas may be a thousand and 65: only "0,5" or "1,06" shows that commas are decimal marks
+            const size_t decimal = comma && (separator != ',' || comma + 4 != table->stop || *table->cell == '0');
+            numbers += kind != GFI_WORD && (!comma || decimal);
+            points += kind == GFI_POINT;
+            commas += decimal;
+        }
+        cells += count[lines];
+        empty += table->stop == table->cell;
+    }
+    table->at = text;
+    table->columns = 0;
+    for (size_t i = 0; i < lines; i++) {
+        size_t same = 0;
+        for (size_t j = 0; j < lines; j++) same += count[j] == count[i];
+        if (same <= most) continue;
+        most = same;
+        table->columns = count[i];
+    }
+    table->empty_tail = 2 * empty > lines;
+    table->mark = commas > 0 && points == 0 ? ',' : '.';
+    return table->columns < 2 ? 0 : (double)most / (double)lines + (double)numbers / (double)cells;
+}
+
+// The line on which a cell of this row stands: every line end that is not a row's own has left its '\n' in the text.
+static size_t gfi_csv_line(const gfi_table *table, size_t row, const char *cell) {
+    size_t line = 1 + table->above + row;
+    for (const char *at = table->first; at < cell; at++) line += *at == '\n';
+    return line;
+}
+
+// Separator, decimal mark, number of columns. GF_ERROR_FORMAT when no separator makes a table of it.
+static gf_status gfi_csv_look(gfi_table *table) {
+    static const char separators[] = "\t;|, ";
+    double best = 0;
+    char found = '\0';
+    if (strncmp(table->at, "sep=", 4) == 0 && table->at[4] > ' ') {  // Excel's word for it
+        found = table->at[4];
+        table->at += 5 + strspn(table->at + 5, "\r");
+        table->above = *table->at == '\n';
+        table->at += table->above;
+    }
+    for (const char *s = separators; *s && !table->above; s++) {
+        const double fit = gfi_csv_try(table, *s);
+        if (fit > best) found = *s;
+        if (fit > best) best = fit;
+    }
+    const char *at = table->at + strspn(table->at, " \t\r\n+-.0123456789eE");
+    if (*at == ':' && strspn(table->at, "+-.0123456789eE") < (size_t)(at - table->at))
+        return gfi_fail(GF_ERROR_FORMAT, "%.200s: is libsvm's index:value; in Python: sklearn.datasets.load_svmlight_file, "
+                        "then numpy.savetxt of x.toarray() and y", table->path);
+    gfi_csv_try(table, found ? found : ',');
+    char *const start = table->at;
+    gfi_csv_skip(table, 1);
+    const int length = (int)strcspn(table->at, "\r\n");
+    if (length == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", table->path);
+    if (!found || table->columns < 2 || table->columns >= INT_MAX)
+        return gfi_fail(GF_ERROR_FORMAT, "%.120s: expected 2 columns or more (sample, then class or target), separated by "
+                        ", ; | tabs or blanks; found 1: \"%.*s\"", table->path, length < 40 ? length : 40, table->at);
+    table->at = start;
+    return GF_OK;
+}
+
+// Is the first line, `cells` long, `numbers` of them numbers, a row of the table? A header that has a cell more or less
+// than the rows is mended: R leaves out the name of the column of row names, others end some lines with a separator.
+static int gfi_csv_first_line(gfi_table *table, char *row, char **to, char *last, size_t *cells, size_t numbers) {
+    char *const second = row + strlen(row) + 1;
+    if (*cells >= 4 && numbers == 2 && gfi_csv_kind(table, row) == GFI_WHOLE &&
+        gfi_csv_kind(table, second) == GFI_WHOLE && gfi_csv_number(table, second) == (double)table->columns - 1) {
+        table->names = second + strlen(second) + 1;
+        table->name_count = *cells - 2;
+        return 0;  // scikit-learn: how many samples, how many features, names of the classes
+    }
+    if (numbers > 0) return 1;
+    if (*cells == 1) {
+        gfi_note(table->notes, "line %zu (\"%.30s\") is a title", gfi_csv_line(table, 0, row), row);
+        return 0;
+    }
+    if (*cells == table->columns + 1 && *last == '\0') {
+        *to = last;
+        --*cells;
+    } else if (*cells + 1 == table->columns) {
+        if (!table->empty_tail) memmove(row + 1, row, (size_t)(*to - row));
+        *(table->empty_tail ? *to : row) = '\0';
+        ++*to;
+        ++*cells;
+    }
     return 1;
 }
 
-// Refuse the current cell; why NULL: for not being a number.
-static gf_status gfi_csv_refuse(const gfi_csv *csv, const char *why) {
-    const size_t length = csv->stop - csv->cell < 24 ? (size_t)(csv->stop - csv->cell) : 24;
-    if (!why && length == 0) why = "a cell is empty; fill it or drop the row";
-    if (!why && memchr(csv->cell, '"', length)) why = "quotes are not understood; write names and numbers bare";
-    if (!why && (memchr(csv->cell, ';', length) || memchr(csv->cell, '\t', length)))
-        why = "columns must be separated by commas";
-    if (!why) why = "is not a decimal number";
-    return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu, column %zu: \"%.*s\": %s", csv->path, csv->line, csv->column,
-                    (int)length, csv->cell, why);
-}
-
-// First pass: how many rows and columns? All lines must have the same number of cells. A first line that holds nothing
-// but names is a header. Ends before the first row of numbers.
-static gf_status gfi_csv_count(gfi_csv *csv) {
-    char *rows_start = csv->next;
-    size_t first_line = 0, header_line = 0;
-    while (gfi_csv_line(csv)) {
-        size_t names = 0;
-        double value;
-        while (gfi_csv_cell(csv)) {
-            int bare = csv->cell < csv->stop && !memchr(csv->cell, '"', (size_t)(csv->stop - csv->cell));
-            names += first_line == 0 && bare && !gfi_csv_number(csv, &value);
+// Rewrite the text from table->at on, two bytes nearer to the front: so nothing is written over before it is read.
+static gf_status gfi_csv_tidy(gfi_table *table) {
+    char *to = table->first = table->at - 2;
+    size_t seen = 0;  // numbers
+    for (;;) {
+        for (size_t lines = gfi_csv_skip(table, table->rows > 0); lines > 0; lines--) *to++ = '\n';
+        if (*table->at == '\0' && table->rows > 0) return GF_OK;
+        if (*table->at == '\0') return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", table->path);
+        char *const row = to, *last = to;
+        size_t cells = 0, numbers = 0;
+        const size_t blanks = strspn(table->at, " \t");
+        const int comment = table->at[blanks] == '#';  // above the first row it may be NumPy's header
+        if (comment) table->at += blanks + 1;
+        for (int more = 1; more; cells++) {
+            more = gfi_csv_cell(table);
+            last = to;
+            for (const char *c = table->cell; c < table->stop; c++) {
+                *to++ = *c;
+                if (table->quote && *c == table->quote) c++;
+            }
+            *to++ = '\0';
+            numbers += gfi_cell_kind(last, to - 1) >= GFI_WHOLE;
         }
-        if (first_line == 0) {
-            first_line = csv->line;
-            csv->columns = csv->column;
-            if (names == csv->columns) header_line = first_line;
-            if (names == csv->columns) rows_start = csv->next;
+        seen += numbers;
+        if (*table->at) table->at += 1 + (table->at[0] == '\r' && table->at[1] == '\n');
+        const int above = comment                  ? numbers > 0 || cells != table->columns
+                          : table->rows == 0 ? !gfi_csv_first_line(table, row, &to, last, &cells, numbers)
+                                                   : 0;
+        if (seen == 0 && (size_t)(to - row) == cells) {  // nothing between separators, as Excel writes a blank line
+            *row = '\n';
+            to = row + 1;
+        } else if (above) {
+            table->above = gfi_csv_line(table, 0, row);
+            table->first = to;
+        } else if (cells != table->columns) {
+            const char one[] = {'"', table->separator, '"', '\0'};
+            return gfi_fail(GF_ERROR_FORMAT, "%.120s: line %zu has %zu columns, expected %zu, separated by %s; mend the "
+                            "line, or put quotes around a cell that holds a separator", table->path,
+                            gfi_csv_line(table, table->rows, row), cells, table->columns, table->separator == '\t' ? "tabs" : one);
+        } else {
+            table->rows++;
         }
-        if (csv->column != csv->columns)
-            return gfi_fail(GF_ERROR_FORMAT, "%.200s: line %zu has %zu columns, line %zu has %zu; all must agree",
-                            csv->path, csv->line, csv->column, first_line, csv->columns);
-        csv->rows += csv->line != header_line;
     }
-    csv->next = rows_start;
-    csv->line = header_line;
-    if (csv->rows == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", csv->path);
-    if (csv->columns >= 2 && csv->columns <= INT_MAX) return GF_OK;
-    return gfi_fail(GF_ERROR_FORMAT, "%.200s: expected 2 columns or more, separated by commas (sample, then class or "
-                                     "target), found %zu", csv->path, csv->columns);
 }
 
-// The current cell goes where its column belongs in sample i: the last is the class or the target, all others are x.
-static gf_status gfi_csv_put(const gfi_csv *csv, gf_dataset *data, size_t i) {
-    double value;
-    char why[80];
-    if (!gfi_csv_number(csv, &value)) return gfi_csv_refuse(csv, NULL);
-    if (!isfinite((gf_real)value)) return gfi_csv_refuse(csv, "the number is too large");
-    if (csv->column < csv->columns) data->values[i * (csv->columns - 1) + csv->column - 1] = (gf_real)value;
-    else if (data->targets) data->targets[i] = (gf_real)value;
-    else if (value >= 0 && value < data->classes && value == floor(value)) data->labels[i] = (int)value;
-    else {
-        gfi_print(why, sizeof why, "expected a class, a whole number in 0..%d", data->classes - 1);
-        return gfi_csv_refuse(csv, why);
+// The next cell; the first of a row follows the '\n' of lines that were skipped.
+static char *gfi_csv_next(char *cell) {
+    cell += strlen(cell) + 1;
+    while (*cell == '\n') cell++;
+    return cell;
+}
+
+typedef struct gfi_compared {
+    size_t numbers, words, below, same;  // cells of a row; numbers below a word of another; words that both have
+} gfi_compared;
+
+// Add what row, compared with the row `over`, shows; returns the next row.
+static char *gfi_csv_compare(const gfi_table *table, char *row, char *over, gfi_compared *sum) {
+    for (size_t c = 0; c < table->columns; c++, row = gfi_csv_next(row), over = gfi_csv_next(over)) {
+        const int kind = gfi_csv_kind(table, row);
+        sum->numbers += kind >= GFI_WHOLE;
+        sum->words += kind == GFI_WORD;
+        sum->below += kind >= GFI_WHOLE && gfi_csv_kind(table, over) == GFI_WORD;
+        sum->same += kind == GFI_WORD && strcmp(row, over) == 0;
+    }
+    return row;
+}
+
+// Does this first row number the columns, 0 1 2 … or 1 2 3 …, as pandas does for want of names? 1 yes, 0 no, -1 who
+// knows. An empty cell may stand before. In a table that goes on counting (NumPy's arange) it is a sample.
+static int gfi_csv_numbered(const gfi_table *table, char *cell) {
+    const size_t index = *cell == '\0', n = table->columns - index;
+    if (index) cell = gfi_csv_next(cell);
+    const double start = *cell == '0' ? 0 : 1;
+    for (size_t i = 0; i < n; i++, cell = gfi_csv_next(cell))
+        if (gfi_csv_kind(table, cell) != GFI_WHOLE || gfi_csv_number(table, cell) != start + (double)i) return 0;
+    int whole = 1, goes_on = 1;
+    if (index) cell = gfi_csv_next(cell);
+    for (size_t i = 0; i < n && table->rows > 1; i++, cell = gfi_csv_next(cell)) {
+        whole = whole && gfi_csv_kind(table, cell) == GFI_WHOLE;
+        goes_on = goes_on && whole && gfi_csv_number(table, cell) == start + (double)(n + i);
+    }
+    if (n < 3 || table->rows < 2 || (goes_on && !index)) return 0;
+    return !whole || index || (start == 0 && n >= 6) ? 1 : start == 0 ? -1 : 0;
+}
+
+// How many rows at the top are no samples: names, then perhaps units? The one with most words names the columns.
+static gf_status gfi_csv_header(gfi_table *table) {
+    char *const top = table->first + strspn(table->first, "\n"), *row = top, *names = top;
+    gfi_compared first = {0, 0, 0, 0}, rest = {0, 0, 0, 0};
+    const int asked = table->how->header, numbered = asked ? 0 : gfi_csv_numbered(table, top);
+    row = gfi_csv_compare(table, row, row, &first);
+    for (size_t r = 1; r < table->rows && r <= GFI_CSV_LOOK; r++) row = gfi_csv_compare(table, row, top, &rest);
+    if (numbered < 0)
+        return gfi_fail(GF_ERROR_FORMAT, "%.120s: line %zu is 0, 1, 2, …: does it number the columns? gf_csv how = {0}; "
+                        "how.header = 1 (-1: it is a sample); gf_data_csv_as(&data, path, &how)", table->path,
+                        gfi_csv_line(table, 0, top));
+    table->header = numbered > 0 || (first.numbers == 0 && first.words > 0 &&
+                                     (rest.below > 0 || (rest.numbers == 0 && rest.same == 0)));
+    if (asked) table->header = asked < 0 ? 0 : (size_t)asked < table->rows ? (size_t)asked : table->rows;
+    table->body = top;
+    for (size_t r = 0, most = 0; r < table->header; r++) {
+        gfi_compared here = {0, 0, 0, 0}, next = {0, 0, 0, 0};
+        char *const after = gfi_csv_compare(table, table->body, top, &here);
+        if (here.words > most) names = table->body;
+        if (here.words > most) most = here.words;
+        table->body = after;
+        if (asked || r + 2 >= table->rows || r + 1 < table->header || r > 1) continue;
+        here.numbers = here.words = 0;
+        gfi_csv_compare(table, gfi_csv_compare(table, after, top, &here), after, &next);  // units: words above numbers
+        table->header += here.numbers == 0 && here.words > 0 && next.below > 0;
+    }
+    table->column = (gfi_column *)gfi_alloc(table->columns, sizeof *table->column);
+    if (!table->column) return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %zu columns", table->path, table->columns);
+    memset(table->column, 0, table->columns * sizeof *table->column);
+    for (size_t c = 0; c < table->columns; c++, names = table->header ? gfi_csv_next(names) : names)
+        table->column[c].name = table->header ? names : "";
+    if (table->header == table->rows) return gfi_fail(GF_ERROR_FORMAT, "%.120s: no row of numbers found", table->path);
+    if (table->header) gfi_note(table->notes, "line %zu is the header", gfi_csv_line(table, 0, top));
+    return GF_OK;
+}
+
+// What does each column hold?
+static void gfi_csv_survey(gfi_table *table) {
+    char *cell = table->body;
+    for (size_t r = 0; r < table->rows - table->header; r++)
+        for (size_t c = 0; c < table->columns; c++, cell = gfi_csv_next(cell)) {
+            gfi_column *const column = &table->column[c];
+            const int kind = gfi_csv_kind(table, cell);
+            const double value = kind >= GFI_WHOLE ? gfi_csv_number(table, cell) : -1;
+            column->words += kind == GFI_WORD;
+            column->missing += kind == GFI_MISSING;
+            column->empty += *cell == '\0';
+            column->counts = r == 0 ? value == 0 || value == 1 : column->counts && value == column->high + 1;
+            if (kind < GFI_WHOLE) continue;
+            const int first = column->whole + column->broken == 0;
+            if (value == floor(value)) column->whole++;
+            else column->broken++;
+            if (first || value < column->low) column->low = value;
+            if (first || value > column->high) column->high = value;
+            column->sum += value;
+        }
+}
+
+// Refuse a cell (or, where it is NULL, the whole column c), and say which option settles it for the column `of`.
+static gf_status gfi_csv_refuse(const gfi_table *table, size_t r, size_t c, const char *cell, const char *why,
+                                const char *option, size_t of) {
+    char line[32] = "", shown[40] = "", how[140] = "", key[48];
+    const char *const name = table->column[c].name, *const call = "; gf_csv how = {0}; how.";
+    if (cell) gfi_print(line, sizeof line, "line %zu, ", gfi_csv_line(table, r, cell));
+    if (cell) gfi_print(shown, sizeof shown, " \"%.24s\":", cell);
+    gfi_print(key, sizeof key, "%zu", of + 1);
+    if (table->column[of].name[0] && !strpbrk(table->column[of].name, ",\"")) gfi_print(key, sizeof key, "%s", table->column[of].name);
+    if (option && strchr(option, '=')) gfi_print(how, sizeof how, "%s%s", call, option);
+    else if (option) gfi_print(how, sizeof how, "%s%s = \"%s\"", call, option, key);
+    return gfi_fail(GF_ERROR_FORMAT, "%.100s: %scolumn %zu%s%.40s%s:%s %s%s%s", table->path, line, c + 1, *name ? " \"" : "",
+                    name, *name ? "\"" : "", shown, why, how, option ? "; gf_data_csv_as(&data, path, &how)" : "");
+}
+
+// Is this name, in any case, one of the words in the list, each between bars?
+static int gfi_csv_named(const char *name, const char *list) {
+    char word[24] = "|";
+    const size_t length = strlen(name);
+    if (length > 20) return 0;
+    for (size_t i = 0; i < length; i++) word[1 + i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    word[1 + length] = '|';
+    return strstr(list, word) != NULL;
+}
+
+// The columns that a list of names or numbers ("-1": the last) names get this role.
+static gf_status gfi_csv_assign(gfi_table *table, const char *list, int role, const char *option) {
+    size_t last = table->columns;
+    while (last > 1 && table->column[last - 1].role == GFI_DROPPED && !*table->column[last - 1].name) last--;
+    for (size_t length; list && *list; list += length + (list[length] == ',')) {
+        length = strcspn(list, ",");
+        const long number = strtol(list, NULL, 10);
+        size_t c = 0;
+        while (c < table->columns &&
+               (strlen(table->column[c].name) != length || memcmp(table->column[c].name, list, length) != 0)) c++;
+        if (c == table->columns && number != 0 && labs(number) <= (long)last)
+            c = number > 0 ? (size_t)number - 1 : last - (size_t)-number;
+        if (c == table->columns)
+            return gfi_fail(GF_ERROR_ARGUMENT, "%.100s: how.%s names a column \"%.*s\"; there are %zu, from \"%.40s\" to "
+                            "\"%.40s\"", table->path, option, (int)length, list, table->columns, table->column[0].name,
+                            table->column[table->columns - 1].name);
+        if (table->column[c].role != GFI_INPUT && table->column[c].role != role)
+            return gfi_fail(GF_ERROR_ARGUMENT, "%.100s: how.%s names column %zu, which another option of how names too",
+                            table->path, option, c + 1);
+        table->column[c].role = role;
     }
     return GF_OK;
 }
 
-GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
-    unsigned char *text;
+// Leave out what is no property of a sample: empty columns, names and numbers of rows.
+static gf_status gfi_csv_leave_out(gfi_table *table) {
+    const size_t samples = table->rows - table->header;
+    if (table->how->drop) return gfi_csv_assign(table, table->how->drop, GFI_DROPPED, "drop");
+    for (size_t c = 0; c < table->columns; c++) {
+        gfi_column *const column = &table->column[c];
+        const int empty = column->empty == samples, sure = gfi_csv_named(column->name, "|id|unnamed: 0|");
+        const int lists = column->words == samples || (column->whole == samples && (column->counts || sure || !*column->name));
+        const size_t length = strlen(column->name);
+        const int unnamed = c == 0 && table->header > 0 && !*column->name;
+        const char *const why = empty ? "is empty" : column->counts ? "counts the rows" : "names the rows";
+        if (empty ? !*column->name || strncmp(column->name, "Unnamed", 7) == 0
+                  : lists && (unnamed || sure ||
+                              gfi_csv_named(column->name, "|index|idx|row|rowid|row_id|rownames|row.names|no|no.|nr|#|") ||
+                              (length > 2 && column->counts && gfi_csv_named(column->name + length - 2, "|id|"))))
+            column->role = GFI_DROPPED;
+        if (column->role == GFI_DROPPED || (column->counts && *column->name && samples > 4))
+            gfi_note(table->notes, "column %zu \"%.20s\" %s%s", c + 1, column->name, why,
+                     column->role == GFI_DROPPED ? " and is left out" : "");
+    }
+    if (table->column[0].role != GFI_INPUT || !table->column[0].counts || *table->column[0].name || table->columns < 3 ||
+        samples < 5) return GF_OK;
+    return gfi_csv_refuse(table, 0, 0, NULL, "counts the rows: leave it out, or keep it by how.drop = \"\"", "drop", 0);
+}
+
+// Are the last K columns 0 but for one 1 in each row, from column `first` on?
+static int gfi_csv_is_one_hot(const gfi_table *table, size_t first, size_t last) {
+    char *cell = table->body;
+    for (size_t c = first; c < last; c++) {
+        const gfi_column *const column = &table->column[c];
+        if (column->role != GFI_INPUT || column->low != 0 || column->high != 1 ||
+            column->whole != table->rows - table->header) return 0;
+    }
+    for (size_t r = table->header; r < table->rows; r++) {
+        double sum = 0;
+        for (size_t c = 0; c < table->columns; c++, cell = gfi_csv_next(cell))
+            if (c >= first && c < last) sum += gfi_csv_number(table, cell);
+        if (sum != 1) return 0;
+    }
+    return 1;
+}
+
+// Which column is the answer, if how does not say it? One that is called so, or the last, or a one-hot tail.
+static gf_status gfi_csv_answer(gfi_table *table) {
+    static const char names[] = "|label|labels|class|classes|species|category|diagnosis|outcome|target|targets|y|";
+    const int classes = table->how->classes;
+    size_t last = table->columns, named = 0, c = 0;
+    while (last > 0 && table->column[last - 1].role != GFI_INPUT) last--;
+    if (last == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no column is left", table->path);
+    for (size_t i = 0; i < last; i++) {
+        const size_t called = table->column[i].role == GFI_INPUT && gfi_csv_named(table->column[i].name, names);
+        if (called) c = i;
+        named += called;
+    }
+    if (named > 1 && c != last - 1)
+        return gfi_csv_refuse(table, 0, c, NULL, "is one of several that may be the class; say which", "label", c);
+    if (named != 1) c = last - 1;
+    const size_t K = classes > 1 ? (size_t)classes : 0;
+    if (named == 0 && K > 0 && K < last && gfi_csv_is_one_hot(table, last - K, last)) {
+        for (size_t i = last - K; i < last; i++) table->column[i].role = GFI_LABEL;
+        return GF_OK;
+    }
+    const int doubtful = classes == 0 && table->column[c].words == 0 &&
+                         !(named && !gfi_csv_named(table->column[c].name, "|target|targets|outcome|y|"));
+    if (doubtful) return gfi_csv_refuse(table, 0, c, NULL, "is it the class (label), or the number to predict (targets)?",
+                                        "label", c);
+    table->column[c].role = classes < 0 ? GFI_TARGET : GFI_LABEL;
+    if (c != last - 1)
+        gfi_note(table->notes, "column %zu \"%.20s\" is the %s by its name", c + 1, table->column[c].name,
+                 classes < 0 ? "target" : "class");
+    return GF_OK;
+}
+
+// Which column is what? Sets the places of inputs and targets; a label that is several columns is one-hot.
+static gf_status gfi_csv_roles(gfi_table *table) {
+    const gf_csv *const how = table->how;
+    gf_status status = gfi_csv_leave_out(table);
+    if (status == GF_OK) status = gfi_csv_assign(table, how->label, GFI_LABEL, "label");
+    if (status == GF_OK) status = gfi_csv_assign(table, how->targets, GFI_TARGET, "targets");
+    const char *const categories = how->categories ? how->categories : "";
+    const int all = strcmp(categories, "*") == 0;
+    if (status == GF_OK && !all) status = gfi_csv_assign(table, categories, GFI_CATEGORIES, "categories");
+    if (status == GF_OK && !how->label && !how->targets) status = gfi_csv_answer(table);
+    table->label = table->columns;
+    for (size_t c = 0; c < table->columns; c++) {
+        gfi_column *const column = &table->column[c];
+        if (all && column->role == GFI_INPUT && column->words > 0) column->role = GFI_CATEGORIES;
+        if (column->role != GFI_LABEL) continue;
+        if (table->one_hot++ == 0) table->label = c;
+    }
+    if (table->one_hot == 1) table->one_hot = 0;
+    return status;
+}
+
+// Refuse a cell that should be a number and is not.
+static gf_status gfi_csv_no_number(const gfi_table *table, size_t r, size_t c, const char *cell) {
+    static const char *const hints[][2] = {
+        {"\"", "its quote is never closed"}, {"%", "take the sign away"}, {"$", "take the sign away"},
+        {"\xE2\x82\xAC", "take the sign away"}, {"\xC2\xA3", "take the sign away"}, {"\xE2\x88\x92", "its minus should be -"},
+        {"\xC2\xA0", "a non-breaking space"}, {"\xE2\x80\xAF", "a non-breaking space"}, {"inf", "training needs finite numbers"},
+        {"Inf", "training needs finite numbers"}, {";", "another separator?"}, {"\t", "another separator?"},
+        {":", "a time? leave it out by how.drop"}, {"/", "a date? leave it out by how.drop"},
+        {",", "commas for thousands, or beside decimal points? write 1065.5"}};
+    const gfi_column *const column = &table->column[c];
+    const int mostly = 2 * column->words > table->rows - table->header, first = r == 0 && table->header == 0;
+    char why[120] = "is not a decimal number";
+    const char *hint = *cell && strcmp(cell, column->name) == 0 ? "the header again: two files in one?" : NULL;
+    for (size_t i = *cell == '"' ? 0 : 1; i < sizeof hints / sizeof *hints && !hint; i++)
+        if (strstr(cell, hints[i][0]) && (!mostly || strpbrk(cell, "0123456789"))) hint = hints[i][1];
+    if (!hint && strspn(cell, "0123456789-") >= 8) hint = "a date? leave it out by how.drop";
+    if (hint) gfi_append(why, sizeof why, "; %s", hint);
+    else if (column->role == GFI_TARGET && mostly) gfi_append(why, sizeof why, "; are these classes?");
+    else if (mostly) gfi_append(why, sizeof why, "; leave out such words by how.drop, or make a column of each");
+    else if (first) gfi_append(why, sizeof why, "; is it a header?");
+    const char *const option = hint ? NULL : mostly ? column->role == GFI_TARGET ? "label" : "categories" : first ? "header = 1" : NULL;
+    return gfi_csv_refuse(table, r, c, cell, why, option, c);
+}
+
+// The word of this column that the cell is, `count` where it is new.
+static size_t gfi_csv_find(const gfi_table *table, size_t c, const char *cell, double number) {
+    const gfi_column *const column = &table->column[c];
+    const int by_number = column->role == GFI_LABEL && column->words == 0;
+    size_t i = column->first_word;
+    while (i < table->word_count && (table->word[i].column != c || (by_number ? table->word[i].order != number
+                                                                            : strcmp(table->word[i].name, cell) != 0)))
+        i++;
+    return i;
+}
+
+static gf_status gfi_csv_add(gfi_table *table, size_t c, double order, const char *name) {
+    if (table->word_count % GFI_CSV_LOOK == 0) {  // room for as many more
+        gfi_word *more = (gfi_word *)gfi_alloc(table->word_count + GFI_CSV_LOOK, sizeof *more);
+        if (!more) return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %zu words", table->path, table->word_count);
+        if (table->word) memcpy(more, table->word, table->word_count * sizeof *more);
+        GF_FREE(table->word);
+        table->word = more;
+    }
+    gfi_word *const word = &table->word[table->word_count++];
+    word->column = c;
+    word->order = order;
+    gfi_print(word->name, sizeof word->name, "%s", name);
+    table->column[c].word_count++;
+    return GF_OK;
+}
+
+static int gfi_word_order(const void *a, const void *b) {
+    const gfi_word *const p = (const gfi_word *)a, *const q = (const gfi_word *)b;
+    if (p->column != q->column) return p->column < q->column ? -1 : 1;
+    if (p->order != q->order) return p->order < q->order ? -1 : 1;
+    return strcmp(p->name, q->name);
+}
+
+// Refuse a class, or the label's whole column. Another column whose numbers span as many classes may be meant.
+static gf_status gfi_csv_no_class(const gfi_table *table, size_t r, const char *cell, const char *why) {
+    const int K = table->how->classes;
+    char text[200];
+    for (size_t c = 0; c < table->columns && K > 1; c++) {
+        const gfi_column *const column = &table->column[c];
+        if (column->role != GFI_INPUT || column->words + column->broken > 0 || column->high - column->low != K - 1) continue;
+        gfi_print(text, sizeof text, "%s, no class; is it column %zu?", why, c + 1);
+        return gfi_csv_refuse(table, r, table->label, cell, text, "label", c);
+    }
+    gfi_print(text, sizeof text, "%s, no class; a number to predict?", why);
+    return gfi_csv_refuse(table, r, table->label, cell, text, K == GFI_PREDICT ? NULL : "targets", table->label);
+}
+
+// One cell in the pass that checks them all and lists the words of the label and of columns of categories.
+static gf_status gfi_csv_check(gfi_table *table, size_t r, size_t c, char *cell) {
+    gfi_column *const column = &table->column[c];
+    const int label = column->role == GFI_LABEL && !table->one_hot, kind = gfi_csv_kind(table, cell);
+    const double value = kind >= GFI_WHOLE ? gfi_csv_number(table, cell) : 0;
+    char why[120];
+    size_t missing = 0;
+    if (kind == GFI_MISSING) {
+        if (table->how->missing != GF_MISSING_REFUSE) return GF_OK;
+        for (size_t i = 0; i < table->columns; i++)
+            missing += table->column[i].role == GFI_DROPPED ? 0 : table->column[i].missing;
+        gfi_print(why, sizeof why, "is missing, the first of %zu; drop such rows, or take the column's mean "
+                                   "(GF_MISSING_MEAN)", missing);
+        return gfi_csv_refuse(table, r, c, cell, why, "missing = GF_MISSING_DROP", c);
+    }
+    if (!isfinite((gf_real)value)) return gfi_csv_refuse(table, r, c, cell, "the number is too large", NULL, c);
+    if (!label && column->role != GFI_CATEGORIES) return kind == GFI_WORD ? gfi_csv_no_number(table, r, c, cell) : GF_OK;
+    const double order = !label ? 0 : column->words > 0 ? (double)column->word_count : value;
+    if (gfi_csv_find(table, c, cell, order) < table->word_count) return GF_OK;
+    if (kind == GFI_WORD && strcmp(cell, column->name) == 0) return gfi_csv_no_number(table, r, c, cell);
+    if (label && table->how->like) return gfi_csv_refuse(table, r, c, cell, "is none of the classes of how.like", NULL, c);
+    if (label && column->words == 0 && order != floor(order)) return gfi_csv_no_class(table, r, cell, "is no whole number");
+    if (column->word_count >= GFI_MAX_WORDS || strlen(cell) >= sizeof(gf_name))
+        return gfi_csv_refuse(table, r, c, cell, "there may be 1000 words, of 63 bytes each", "drop", c);
+    gfi_print(why, sizeof why, "%.10g", order);
+    return gfi_csv_add(table, c, order, label && column->words == 0 && !strchr("TtFf", *cell) ? why : cell);
+}
+
+// First pass: which words are in the label and in the columns of categories? Sorted at the end, column by column.
+static gf_status gfi_csv_collect(gfi_table *table) {
+    const gf_dataset *const like = table->how->like;
+    gf_status status = GF_OK;
+    char *cell = table->body;
+    for (int k = 0; like && like->class_names && table->label < table->columns && k < like->classes; k++) {
+        const double number = strtod(like->class_names[k], NULL);
+        status = gfi_csv_add(table, table->label, table->column[table->label].words ? k : number, like->class_names[k]);
+        if (status != GF_OK) return status;
+    }
+    for (size_t r = table->header; r < table->rows; r++)
+        for (size_t c = 0; c < table->columns && status == GF_OK; c++, cell = gfi_csv_next(cell))
+            if (table->column[c].role != GFI_DROPPED) status = gfi_csv_check(table, r, c, cell);
+    if (status != GF_OK) return status;
+    if (table->word_count) qsort(table->word, table->word_count, sizeof *table->word, gfi_word_order);
+    for (size_t i = table->word_count; i > 0; i--) table->column[table->word[i - 1].column].first_word = i - 1;
+    return GF_OK;
+}
+
+// Which number is which class? Numbers 0..K-1 are their own, 1..K are shifted; of others (-1 and 1, 2 and 4) and of words
+// there must be K, in their order. Sets classes and class_names, unless the names would be the numbers of the classes.
+static gf_status gfi_csv_classes(gfi_table *table, gf_dataset *data) {
+    const gf_csv *const how = table->how;
+    const gfi_column *column = &table->column[table->label];
+    const gfi_word *const word = table->word + column->first_word;
+    const size_t n = table->one_hot ? table->one_hot : column->word_count;
+    const int given = how->like ? how->like->classes : how->classes > 0 ? how->classes : (int)n;
+    const int by_words = table->one_hot || column->words > 0 || (how->like && how->like->class_names) ||
+                         (n > 0 && strchr("TtFf", word[0].name[0]));
+    const size_t samples = table->rows - table->header;
+    char why[160] = "";
+    if (n == 0) return gfi_csv_no_class(table, 0, NULL, "holds nothing");
+    table->class_shift = NAN;
+    if (!by_words && word[0].order >= 0 && word[n - 1].order < given) table->class_shift = 0;
+    else if (!by_words && word[0].order >= 1 && word[n - 1].order <= given) table->class_shift = 1;
+    const int few = n == 1 && !how->like && samples > 1, many = !by_words && n == samples && n > 2;
+    if (few || (isnan(table->class_shift) && (n != (size_t)given || many))) {
+        gfi_print(why, sizeof why, "%zu different values in %zu rows, expected %d (", n, samples, given);
+        for (size_t i = 0; i < n && i < 6 && !table->one_hot; i++) gfi_append(why, sizeof why, i ? ", %.12s" : "%.12s", word[i].name);
+        gfi_append(why, sizeof why, n > 6 ? ", …)" : ")");
+        return gfi_csv_no_class(table, 0, NULL, why);
+    }
+    data->classes = given;
+    const char *at = table->name_count == (size_t)given ? table->names : NULL;
+    if (!at && table->class_shift == 0) return GF_OK;
+    data->class_names = (gf_name *)gfi_alloc((size_t)given, sizeof *data->class_names);
+    if (!data->class_names) return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %d names", table->path, given);
+    for (int k = 0; k < given; k++, column++, at = at ? at + strlen(at) + 1 : NULL) {
+        while (table->one_hot && column->role != GFI_LABEL) column++;
+        const char *const name = at ? at : table->one_hot ? column->name : isnan(table->class_shift) ? word[k].name : "";
+        if (*name) gfi_print(data->class_names[k], sizeof(gf_name), "%s", name);
+        else gfi_print(data->class_names[k], sizeof(gf_name), "%d", k + (int)(table->class_shift == 1));
+    }
+    return GF_OK;
+}
+
+// One cell of row r into sample i. 0: the row is to be left out.
+static int gfi_csv_put(gfi_table *table, gf_dataset *data, size_t c, char *cell, size_t i) {
+    const gfi_column *const column = &table->column[c];
+    const int missing = gfi_csv_kind(table, cell) == GFI_MISSING, word = column->words > 0;
+    const size_t numbers = column->whole + column->broken, place = column->place;
+    if (missing && (column->role >= GFI_LABEL || table->how->missing == GF_MISSING_DROP || (!word && numbers == 0))) return 0;
+    if (missing && column->role == GFI_CATEGORIES) return 1;
+    const double value = missing ? column->sum / (double)numbers : word ? 0 : gfi_csv_number(table, cell);
+    const size_t at = table->one_hot ? 0 : gfi_csv_find(table, c, cell, value) - column->first_word;
+    if (column->role == GFI_INPUT) data->values[i * (size_t)data->shape.channels + place] = (gf_real)value;
+    else if (column->role == GFI_CATEGORIES) data->values[i * (size_t)data->shape.channels + place + at] = 1;
+    else if (column->role == GFI_TARGET) data->targets[i * (size_t)data->outputs + place] = (gf_real)value;
+    else if (!table->one_hot) data->labels[i] = isnan(table->class_shift) ? (int)at : (int)(value - table->class_shift);
+    else if (value != 0) data->labels[i] = value == 1 && data->labels[i] == -1 ? (int)place : -2;
+    return 1;
+}
+
+// Second pass: the numbers. Rows that are left out leave no gap.
+static gf_status gfi_csv_fill(gfi_table *table, gf_dataset *data) {
+    const size_t size = (size_t)data->shape.channels;
+    char *cell = table->body;
+    size_t i = 0;
+    for (size_t r = table->header; r < table->rows; r++) {
+        int whole = 1;
+        if (data->labels) data->labels[i] = -1;
+        memset(data->values + i * size, 0, size * sizeof *data->values);
+        for (size_t c = 0; c < table->columns; c++, cell = gfi_csv_next(cell))
+            if (table->column[c].role != GFI_DROPPED && whole) whole = gfi_csv_put(table, data, c, cell, i);
+        if (whole && data->labels && data->labels[i] < 0) return gfi_csv_no_class(table, r, cell, "these columns are not one-hot");
+        i += (size_t)whole;
+    }
+    if (i == 0) return gfi_fail(GF_ERROR_FORMAT, "%.120s: every row has a missing cell", table->path);
+    if (i < data->count) gfi_note(table->notes, "%zu rows with missing cells are left out", data->count - i);
+    data->count = i;
+    return GF_OK;
+}
+
+// From the rows of cells to the data set.
+static gf_status gfi_csv_to_data(gfi_table *table, gf_dataset *data) {
+    size_t inputs = 0, outputs = 0, labels = 0;
+    gf_dataset classes;
+    memset(&classes, 0, sizeof classes);
+    gf_status status = gfi_csv_header(table);
+    if (status != GF_OK) return status;
+    gfi_csv_survey(table);
+    status = gfi_csv_roles(table);
+    if (status == GF_OK) status = gfi_csv_collect(table);
+    if (status == GF_OK && table->label < table->columns) status = gfi_csv_classes(table, &classes);
+    for (size_t c = 0; c < table->columns; c++) {
+        gfi_column *const column = &table->column[c];
+        column->place = column->role == GFI_TARGET ? outputs : column->role == GFI_LABEL ? labels++ : inputs;
+        outputs += column->role == GFI_TARGET;
+        inputs += column->role == GFI_INPUT ? 1 : column->role == GFI_CATEGORIES ? column->word_count : 0;
+    }
+    if (status == GF_OK && (inputs == 0 || inputs > INT_MAX))
+        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: %zu columns are left for the sample", table->path, inputs);
+    if (status == GF_OK)
+        status = gfi_data_alloc(data, gf_vector((int)inputs), table->rows - table->header,
+                                classes.classes ? GFI_HAS_LABELS : 0, (int)outputs);
+    data->classes = classes.classes;
+    data->class_names = classes.class_names;
+    if (status == GF_OK) status = gfi_csv_fill(table, data);
+    memcpy(data->notes, table->notes, sizeof data->notes);
+    return status;
+}
+
+static gf_status gfi_csv_load(gf_dataset *data, const char *path, const gf_csv *how) {
+    unsigned char *text = NULL;
     size_t size = 0;
+    gfi_table table;
     gf_status status = gfi_data_begin("gf_data_csv", data, "path", path);
     if (status != GF_OK) return status;
-    if (classes < 0 || classes == 1)
+    if ((how->classes < 0 && how->classes != GFI_PREDICT) || how->classes == 1)
         return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_csv: classes is %d; expected 2 or more, or 0 for regression",
-                        classes);
+                        how->classes);
     status = gfi_file_whole(path, "check its name", &text, &size);
+    if (status == GF_OK) status = gfi_foreign(path, text);
     if (status == GF_OK && memchr(text, 0, size))
-        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; %s", path,
-                          text[0] == 0x1f && text[1] == 0x8b ? "unpack it with gunzip"
-                          : text[0] == 'P' && text[1] == 'K' ? "unpack it with unzip, or export the sheet as CSV"
-                                                             : "expected plain text (UTF-8)");
-    const size_t mark = text && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;  // UTF-8's, written by spreadsheets
-    gfi_csv csv = {path, (char *)text + mark, NULL, NULL, NULL, NULL, 0, 0, 0, 0};
-    if (status == GF_OK) status = gfi_csv_count(&csv);
-    if (status == GF_OK)
-        status =
-            gfi_data_alloc(data, gf_vector((int)csv.columns - 1), csv.rows, classes ? GFI_HAS_LABELS : 0, !classes);
-    data->classes = classes;
-    for (size_t i = 0; status == GF_OK && gfi_csv_line(&csv); i++)
-        while (status == GF_OK && gfi_csv_cell(&csv)) status = gfi_csv_put(&csv, data, i);
+        status = gfi_fail(GF_ERROR_FORMAT, "%.200s: holds bytes of zero; expected plain text (UTF-8)", path);
+    if (status == GF_OK) {
+        const size_t mark = memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;  // UTF-8's, written by spreadsheets
+        memset(&table, 0, sizeof table);
+        table.path = path;
+        table.how = how;
+        table.at = (char *)text + 2;
+        memmove(table.at, text + mark, size - mark + 1);
+        status = gfi_csv_look(&table);
+        if (status == GF_OK) status = gfi_csv_tidy(&table);
+        if (status == GF_OK) status = gfi_csv_to_data(&table, data);
+        GF_FREE(table.column);
+        GF_FREE(table.word);
+    }
     GF_FREE(text);
     if (status != GF_OK) gf_data_free(data);
     return status;
+}
+
+GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes) {
+    const gf_csv how = {NULL, NULL, NULL, NULL, classes == 0 ? GFI_PREDICT : classes, GF_MISSING_REFUSE, 0, NULL};
+    return gfi_csv_load(data, path, &how);
+}
+
+GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv *how) {
+    const gf_csv usual = {NULL, NULL, NULL, NULL, 0, GF_MISSING_REFUSE, 0, NULL};
+    return gfi_csv_load(data, path, how ? how : &usual);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -665,6 +665,10 @@ static void bad_files(void) {
     REFUSED(gf_data_csv(&data, "no/such", 2) == GF_ERROR_IO, "no/such", "check its name");
     REFUSED(gf_data_csv(&data, "a", 1) == GF_ERROR_ARGUMENT, "classes is 1", "2 or more, or 0");
     REFUSED(gf_data_csv(&data, "a", -1) == GF_ERROR_ARGUMENT, "classes is -1", "2 or more, or 0");
+    REFUSED(gf_data_csv_as(NULL, "a", NULL) == GF_ERROR_ARGUMENT, "data is NULL", "must point");
+    REFUSED(gf_data_csv_as(&data, NULL, NULL) == GF_ERROR_ARGUMENT, "path is NULL", "must point");
+    REFUSED(gf_data_csv_as(&data, "no/such", NULL) == GF_ERROR_IO, "no/such", "check its name");
+    REFUSED(gf_data_summary(NULL, longest, 9) == GF_ERROR_ARGUMENT, "gf_data_summary: data is NULL", "must point");
     REFUSED(gf_data_csv(&data, ".", 2) == GF_ERROR_IO, ".", "regular file");
     gf_data_free(NULL);
 }
