@@ -47,9 +47,9 @@
 //     [GF:NET]     the network                             [GF:DATA]     data sets and batches
 //     [GF:LOSS]    losses                                  [GF:SAVE]     checkpoints
 //     [GF:OPTIM]   SGD, Adam, clipping, schedules          [GF:DOCTOR]   why does it not learn?
-//     [GF:PROBE]   where do gradients go?                  [GF:KERNEL]   tuned twins of the heavy loops; read it last,
-//                                                                        or never
-//     [GF:CHECK] [GF:THEORY] [GF:DATA] [GF:DOCTOR] [GF:SAVE]
+//     [GF:PROBE]   where do gradients go?                  [GF:CURVE]    curvature, learning rates
+//     [GF:CHECK] [GF:THEORY] [GF:DATA]                     [GF:KERNEL]   tuned twins of the heavy loops; read it last,
+//     [GF:DOCTOR] [GF:CURVE] [GF:SAVE]                                   or never
 //
 // LETTERS. Shapes stand in brackets, last index fastest:
 //     B batch   I inputs   O outputs   C channels   H height   W width   K classes   L affine layers
@@ -725,6 +725,70 @@ GFDEF const char *gf_finding_family(gf_finding_code code);  // "data", "scaling"
 #ifndef GF_NO_STDIO
 GFDEF void gf_doctor_report(gf_doctor *doctor);  // the findings in words, to stdout
 #endif
+
+// [GF:CURVE] Curvature: how fast can it go? ---------------------------------------------------------------------------
+// Near weights w the mean loss over a data set is L(w + v) ≈ L + vᵀ∇L + ½·vᵀHv, where H = ∂²L/∂w². A step of gradient
+// descent multiplies what is left along an eigenvector of H by 1 - ηλ: above the rate 2/λ it grows. H has n² elements
+// and is never written out: Lanczos (1950) and Hutchinson (1990) need only products with it,
+//     H·v = (∇L(w + hv) - ∇L(w - hv))/2h        two passes over the whole data set, summed in double.
+// h = ε^⅓·s/‖v‖. Along s = min(√(max(1, L)/|curvature|), 1 + ‖w‖) the loss changes by about its own size. That leaves an
+// error of about ε^⅔: 1e-9·λ·‖v‖ in double, 1e-4·λ·‖v‖ in float. At a kink (relu, max-pool) ∇L jumps, and a difference
+// across it says nothing. So every value is held on its side, as if the side's line went on: that is the H of automatic
+// differentiation, the curvature of the pieces. What the bends between them add, only the loss itself tells.
+// Only the net's last forward is forgotten: weights, gradients, statistics, records, step are put back to the bit.
+
+typedef struct gf_curve {
+    gf_net *net;             // borrowed like the data: both must outlive this
+    const gf_dataset *data;  // whole, in order, in batches of the net's max_batch; new contents need a new gf_curve_init
+    gf_loss_kind kind;
+    gf_mode mode;            // GF_TRAIN: batch norm by each batch's own statistics, dropout by this step's masks
+    size_t n;                // parameters
+    // Filled by every function below, for the net's present weights:
+    double loss;             // mean over the data
+    gf_real *gradient;       // [n] ∇L
+    int steps, most_steps;   // of Lanczos: taken for these weights, room for
+    // Filled by gf_hessian_vector, for its v:
+    double slope;            // vᵀ∇L
+    double curvature;        // vᵀHv
+    double best_step;        // the t at the lowest point of L(w + t·v): -slope/curvature; infinity if curvature ≤ 0
+    double kinks;            // share of the values with a kink that had to be held back from one at w ± hv
+    // To work with:
+    size_t samples, bends;   // that loss and gradient stand for, 0: for none; values with a kink in a sample
+    double scale;            // s
+    gf_real *weights, *grads, *state, *v, *hv, *basis;  // the net's own; [n] each; Lanczos' q [most_steps + 1, n]
+    gf_real *held;           // [B,bends] on which side of its kink each value is
+    double *sum, *t;         // [n] a gradient, or H·v; Lanczos' T: [m] its diagonal, [m] beside it, [m,m], [m,m]
+} gf_curve;
+
+// For a built net. most_steps: room for Lanczos, n gf_reals a step; more than n is n. 0: no gf_hessian_top.
+GFDEF gf_status gf_curve_init(gf_curve *curve, gf_net *net, const gf_dataset *data, gf_loss_kind kind, gf_mode mode,
+                              int most_steps);
+GFDEF void gf_curve_free(gf_curve *curve);  // NULL and zeroed are allowed
+// hv[n] = H·v and, in *curve, slope and curvature along v[n]. v NULL: along -∇L, the way of gradient descent. hv may be
+// NULL. GF_ERROR_NONFINITE where a loss, a gradient or v is not finite. Errors are the net's sticky errors too.
+GFDEF gf_status gf_hessian_vector(gf_curve *curve, const gf_real *v, gf_real *hv);
+
+typedef struct gf_eigen {
+    double value;     // out: λ; an eigenvalue of H lies no further from it than residual and the error of H·v
+    double residual;  // out: ‖H·x - λ·x‖, ‖x‖ = 1
+    gf_real *vector;  // in: room for x[n], or NULL
+} gf_eigen;
+// The largest eigenvalues, falling, then the smallest, rising, into found[largest + smallest]. Goes on until each
+// residual is at most accuracy·max|λ| or there is no more room: look at them. Called again for the same weights, it
+// begins where it ended.
+GFDEF gf_status gf_hessian_top(gf_curve *curve, int largest, int smallest, double accuracy, gf_eigen *found);
+// The sum of all eigenvalues: mean of vᵀHv over `samples` random v of ±1; *error is its standard error. NaN on error.
+GFDEF double gf_hessian_trace(gf_curve *curve, int samples, uint64_t seed, double *error);
+
+typedef struct gf_lr_found {
+    double steepest;    // rate at which the loss fell fastest: a good one lies around it
+    double divergence;  // first rate at which it was 4 times its lowest, or not finite; infinity: none
+    double limit;       // 2/λ of plain gradient descent at the start; NaN without room for Lanczos
+} gf_lr_found;
+// Rate range test (Smith 2017): trains on shuffled batches while the rate grows from lowest to highest by equal factors,
+// then puts all back. losses[steps]: of each batch before its update, NaN after divergence.
+GFDEF gf_status gf_lr_range(gf_curve *curve, gf_optim_config config, double lowest, double highest, int steps,
+                            double *losses, gf_lr_found *found);
 
 // [GF:SAVE] Checkpoints -----------------------------------------------------------------------------------------------
 // Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
@@ -1555,7 +1619,8 @@ enum {                      // the library's streams
     GFI_STREAM_SHUFFLE,     // + 256 · epoch
     GFI_STREAM_AUGMENT,     // + 256 · epoch
     GFI_STREAM_DATA,        // data drawn by a program
-    GFI_STREAM_SPLIT        // train/validation splits
+    GFI_STREAM_SPLIT,       // train/validation splits
+    GFI_STREAM_CURVE        // directions to look at the loss along
 };
 
 static uint64_t gfi_mix64(uint64_t z) {  // Stafford's mix13, splitmix64's finaliser: a bijection
@@ -3260,15 +3325,18 @@ GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (
     return act;
 }
 
+static int gfi_act_side(const gfi_act_row *row, double x) {  // how many of φ's kinks lie below x
+    int side = 0;
+    for (int k = 0; k < row->kink_count; k++) side += x > row->kinks[k];
+    return side;
+}
+
 // For the gradient check: a hash of the sides of kinks that the batch is on.
 static uint64_t gfi_act_branch(gf_net *net, gfi_layer *layer) {
     const gfi_act_row *row = gfi_act_row_of(layer->act.kind);
     uint64_t hash = 0;
-    for (size_t i = 0; i < (size_t)net->batch * layer->out_size; i++) {
-        uint64_t side = 0;
-        for (int k = 0; k < row->kink_count; k++) side += (double)layer->x[i] > row->kinks[k];
-        hash = gfi_branch_mix(hash, side);
-    }
+    for (size_t i = 0; i < (size_t)net->batch * layer->out_size; i++)
+        hash = gfi_branch_mix(hash, (uint64_t)gfi_act_side(row, (double)layer->x[i]));
     return hash;
 }
 
@@ -4769,8 +4837,7 @@ GFDEF int gf_batches_next(gf_batches *batches) {
 // --- Evaluation ------------------------------------------------------------------------------------------------------
 
 // Do net, data and loss fit together? 1, or 0 and the net's error.
-static int gfi_can_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss) {
-    const char *const me = "gf_net_evaluate";
+static int gfi_can_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, const char *me) {
     if (!gfi_ready(net, GFI_BUILT, me)) return 0;
     const size_t inputs = gfi_shape_size(net->input), K = gfi_output(net)->out_size;
     const int by_class = loss == GF_LOSS_CROSS_ENTROPY;
@@ -4792,7 +4859,7 @@ static int gfi_can_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind lo
 GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind loss, size_t *confusion) {
     gf_real lookup[4 * 256];
     gf_score score = {NAN, NAN, 0};
-    if (!gfi_can_evaluate(net, data, loss)) return score;
+    if (!gfi_can_evaluate(net, data, loss, "gf_net_evaluate")) return score;
     const size_t size = gfi_shape_size(data->shape), K = gfi_output(net)->out_size, most = (size_t)net->max_batch;
     const int by_class = loss == GF_LOSS_CROSS_ENTROPY;
     double sum = 0, correct = 0;
@@ -6309,6 +6376,454 @@ GFDEF void gf_doctor_report(gf_doctor *d) {
     }
 }
 #endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CURVE] Curvature
+// ---------------------------------------------------------------------------------------------------------------------
+// gfi_curve_enter keeps what a net is, gfi_curve_leave puts it back. Between the two, gfi_curve_pass goes over the data
+// for a gradient or a product H·v. All else is linear algebra.
+
+// About ε^⅓, where a difference quotient's errors are alike: ε/h by rounding, h² by higher derivatives.
+static double gfi_curve_h(void) { return sizeof(gf_real) == sizeof(float) ? 1.0 / 256 : 1.0 / 131072; }
+
+static double gfi_dot(const gf_real *a, const gf_real *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+// How many values of one sample has this layer that are to be held on their side of a kink?
+static size_t gfi_curve_kinks(const gfi_layer *layer) {
+    const int bent = layer->kind == &gfi_activation && gfi_act_row_of(layer->act.kind)->kink_count > 0;
+    return bent || layer->kind == &gfi_max_pool ? layer->out_size : 0;
+}
+
+GFDEF void gf_curve_free(gf_curve *curve) {
+    if (!curve) return;
+    GF_FREE(curve->sum);
+    GF_FREE(curve->gradient);
+    memset(curve, 0, sizeof *curve);
+}
+
+GFDEF gf_status gf_curve_init(gf_curve *curve, gf_net *net, const gf_dataset *data, gf_loss_kind kind, gf_mode mode,
+                              int most_steps) {
+    const char *const me = "gf_curve_init";
+    if (!curve) return gfi_null(me, "curve");
+    memset(curve, 0, sizeof *curve);
+    if (!gfi_can_evaluate(net, data, kind, me)) return gf_net_status(net);
+    const size_t n = net->param_count, m = most_steps > 0 && (size_t)most_steps > n ? n : (size_t)most_steps;
+    if (n == 0 || most_steps < 0 || (mode != GF_TRAIN && mode != GF_EVAL))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: most_steps is %d, mode %d, the net has %zu parameters; needs 0 "
+                            "or more, GF_TRAIN or GF_EVAL, 1 or more", me, most_steps, (int)mode, n);
+    for (int i = 0; i < net->layer_count; i++) curve->bends += gfi_curve_kinks(&net->layers[i]);
+    if (m + 6 < SIZE_MAX / 64 / n) {  // m is at most n
+        const size_t copies = net->state_count + curve->bends * (size_t)net->max_batch;
+        curve->sum = (double *)gfi_alloc(n + 2 * m + 2 * m * m, sizeof(double));
+        curve->gradient = (gf_real *)gfi_alloc((m + 6) * n + copies, sizeof(gf_real));
+    }
+    if (!curve->sum || !curve->gradient) {
+        gf_curve_free(curve);
+        return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: no memory for Lanczos with %zu steps of %zu parameters; take "
+                            "fewer", me, m, n);
+    }
+    curve->t = curve->sum + n;
+    curve->weights = curve->gradient + n;
+    curve->grads = curve->weights + n;
+    curve->v = curve->grads + n;
+    curve->hv = curve->v + n;
+    curve->basis = curve->hv + n;
+    curve->state = curve->basis + (m + 1) * n;
+    curve->held = curve->state + net->state_count;
+    curve->net = net;
+    curve->data = data;
+    curve->kind = kind;
+    curve->mode = mode;
+    curve->n = n;
+    curve->most_steps = (int)m;
+    return GF_OK;
+}
+
+// Its loss of the last forward, whose samples begin at the first of these.
+static double gfi_curve_loss(const gf_curve *c, const int *labels, const gf_real *targets, size_t first) {
+    if (c->kind == GF_LOSS_CROSS_ENTROPY) return gf_loss_cross_entropy(c->net, labels + first);
+    return gfi_loss_of_kind(c->net, c->kind, targets + first * (size_t)c->data->outputs);
+}
+
+// Where x has left the side of the kink that `held` tells, let y be as if that side went on, and dx likewise.
+static void gfi_curve_hold(gf_curve *c, gfi_layer *layer, const gf_real *held, int backward) {
+    const int is_pool = layer->kind == &gfi_max_pool;
+    const gfi_pool pool = gfi_pool_of(c->net, layer);
+    const gfi_act_row *row = gfi_act_row_of(layer->act.kind);
+    const gf_act act = gfi_layer_act(layer);
+    const size_t out_plane = gfi_plane(layer->out), W = (size_t)layer->in.width, KW = (size_t)layer->window.kernel_w;
+    for (size_t i = 0; i < (size_t)c->net->batch * layer->out_size; i++) {
+        const double x = (double)layer->x[i], start = (double)held[i];
+        if (is_pool ? pool.place[i] == held[i] : gfi_act_side(row, x) == gfi_act_side(row, start)) continue;
+        c->kinks += !backward;
+        double slope;
+        if (is_pool) {
+            const size_t corner = i / out_plane * gfi_plane(layer->in) + gfi_pool_corner(&pool, i % out_plane);
+            pool.place[i] = held[i];
+            pool.y[i] = pool.x[corner + (size_t)held[i] / KW * W + (size_t)held[i] % KW];
+            continue;
+        }
+        const double value = gfi_act_eval(act, start, &slope);
+        if (!backward) layer->y[i] = (gf_real)(value + slope * (x - start));
+        else if (layer->dx) layer->dx[i] = (gf_real)((double)layer->dy[i] * slope);
+    }
+}
+
+// Samples start … start + n - 1, which lie in net->sample, forward and back, with weights w + step·v: sum += share·∇L.
+// Returns their loss. sides 0: hold nothing. 1: take the sides, going forward only. 2: hold them.
+static double gfi_curve_batch(gf_curve *c, size_t start, size_t n, const gf_real *v, double step, int sides,
+                              double share) {
+    gf_net *net = c->net;
+    gf_real *held = c->held;
+    net->batch = (int)n;
+    net->mode = c->mode;
+    for (size_t i = 0; i < c->n && v; i++) net->params[i] = (gf_real)((double)c->weights[i] + step * (double)v[i]);
+    for (int i = 0; i < net->layer_count; i++) {
+        gfi_layer *layer = &net->layers[i];
+        const size_t bends = n * gfi_curve_kinks(layer);
+        layer->x = i == 0 ? net->sample : net->layers[i - 1].y;
+        layer->kind->forward(net, layer);
+        if (sides == 1 && bends > 0)
+            memcpy(held, layer->kind == &gfi_max_pool ? layer->save : layer->x, bends * sizeof(gf_real));
+        if (sides == 2 && bends > 0) gfi_curve_hold(c, layer, held, 0);
+        held += bends;
+    }
+    net->phase = GFI_FORWARDED;
+    if (sides == 1 || net->status != GF_OK) return NAN;
+    const double loss = gfi_curve_loss(c, c->data->labels, c->data->targets, start);
+    for (int i = net->layer_count - 1; i >= 0 && net->status == GF_OK; i--) {
+        gfi_layer *layer = &net->layers[i];
+        const size_t bends = n * gfi_curve_kinks(layer);
+        held -= bends;
+        layer->kind->backward(net, layer);
+        if (sides == 2 && bends > 0) gfi_curve_hold(c, layer, held, 1);
+    }
+    for (size_t i = 0; i < c->n; i++) c->sum[i] += share * (double)net->grads[i];
+    return loss;
+}
+
+// Over all data. v NULL: ∇L into sum. Else H·v into sum, by differences of ±h. Returns the loss, or NaN, and an error,
+// where something is not finite.
+static double gfi_curve_pass(gf_curve *c, const gf_real *v, double h) {
+    gf_net *net = c->net;
+    gf_real lookup[4 * 256];
+    const size_t count = c->data->count, most = (size_t)net->max_batch, size = gfi_shape_size(net->input);
+    double loss = 0, squares = 0;
+    c->kinks = 0;
+    gfi_data_lookup(c->data, lookup);
+    memset(c->sum, 0, c->n * sizeof *c->sum);
+    for (size_t start = 0; start < count && net->status == GF_OK; start += most) {
+        const size_t n = count - start < most ? count - start : most;
+        const double share = (double)n / (double)count;
+        for (size_t i = 0; i < n; i++) gfi_data_read(c->data, lookup, start + i, net->sample + i * size);
+        if (v && c->bends > 0) gfi_curve_batch(c, start, n, v, 0, 1, 0);
+        if (v) gfi_curve_batch(c, start, n, v, -h, 2, -share / (2 * h));
+        loss += share * gfi_curve_batch(c, start, n, v, h, v ? 2 : 0, v ? share / (2 * h) : share);
+    }
+    for (size_t i = 0; i < c->n; i++) squares += c->sum[i] * c->sum[i];
+    if (c->bends > 0) c->kinks /= 2 * (double)c->bends * (double)count;
+    const int finite = fabs(loss) <= DBL_MAX && squares <= DBL_MAX;
+    gfi_require(net, finite || net->status != GF_OK, GF_ERROR_NONFINITE, "curvature: the loss is %g, the norm of its "
+                "gradient %g; look for NaN in data and weights", loss, sqrt(squares));
+    return net->status == GF_OK ? loss : NAN;
+}
+
+// hv = H·v; slope and curvature along v. 0, and an error, when something is not finite.
+static int gfi_curve_product(gf_curve *c, const gf_real *v, gf_real *hv) {
+    const double norm = sqrt(gfi_dot(v, v, c->n)), h = norm > 0 ? gfi_curve_h() * c->scale / norm : 1;
+    if (!gfi_require(c->net, norm <= DBL_MAX, GF_ERROR_NONFINITE, "curvature: ‖v‖ is %g; needs a finite v", norm))
+        return 0;
+    gfi_curve_pass(c, v, h);
+    c->slope = gfi_dot(v, c->gradient, c->n);
+    c->curvature = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        c->curvature += c->sum[i] * (double)v[i];
+        hv[i] = (gf_real)c->sum[i];
+    }
+    c->best_step = c->curvature > 0 ? -c->slope / c->curvature : INFINITY;
+    return c->net->status == GF_OK;
+}
+
+// A direction that is orthogonal to no eigenvector: noise; number 0 leans towards the large ones, as ∇L does.
+static void gfi_curve_direction(const gf_curve *c, uint64_t number, gf_real *v) {
+    const uint64_t key = gfi_random_key(number, GFI_STREAM_CURVE);
+    const double norm = sqrt(gfi_dot(c->gradient, c->gradient, c->n)), size = 1 / sqrt((double)c->n);
+    const double lean = number == 0 && norm > 0 ? 1 / norm : 0;
+    for (size_t i = 0; i < c->n; i++)
+        v[i] = (gf_real)(gfi_random_gauss(gfi_random_at(key, i)) * size + (double)c->gradient[i] * lean);
+}
+
+// The loss, gradient and s of new weights; s from the curvature along one direction, or 1 + ‖w‖ where there is none.
+static int gfi_curve_renew(gf_curve *c) {
+    const double widest = 1 + sqrt(gfi_dot(c->weights, c->weights, c->n));
+    c->steps = 0;
+    c->samples = 0;
+    c->loss = gfi_curve_pass(c, NULL, 0);
+    for (size_t i = 0; i < c->n; i++) c->gradient[i] = (gf_real)c->sum[i];
+    gfi_curve_direction(c, 0, c->v);
+    c->scale = widest / 16;
+    if (c->loss != c->loss || !gfi_curve_product(c, c->v, c->hv)) return 0;
+    const double curvature = sqrt(gfi_dot(c->hv, c->hv, c->n) / gfi_dot(c->v, c->v, c->n));
+    c->scale = fmin(sqrt(fmax(1, fabs(c->loss)) / curvature), widest);
+    c->samples = c->data->count;
+    return 1;
+}
+
+// Put the net back, but for its last forward and an error.
+static gf_status gfi_curve_leave(gf_curve *c, gf_net *before) {
+    gf_net *net = c->net;
+    memcpy(net->params, c->weights, c->n * sizeof(gf_real));
+    memcpy(net->grads, c->grads, c->n * sizeof(gf_real));
+    memcpy(net->state, c->state, net->state_count * sizeof(gf_real));
+    before->status = net->status;
+    memcpy(before->message, net->message, sizeof net->message);
+    before->phase = GFI_BUILT;
+    *net = *before;
+    gfi_forget_squares(net);
+    return net->status;
+}
+
+// Keep the net, in *before and in c; until gfi_curve_leave nobody watches it and batch norm remembers nothing.
+static gf_status gfi_curve_enter(gf_curve *c, const char *me, gf_net *before) {
+    if (!c || !c->net)
+        return gfi_fail(GF_ERROR_ORDER, "%s: the curve is %s; call gf_curve_init and check its status", me,
+                        c ? "not initialised" : "NULL");
+    gf_net *net = c->net;
+    const size_t bytes = c->n * sizeof(gf_real), state_bytes = net->state_count * sizeof(gf_real);
+    if (!gfi_can_evaluate(net, c->data, c->kind, me)) return gf_net_status(net);
+    const int known = c->samples == c->data->count && memcmp(c->weights, net->params, bytes) == 0 &&
+                      memcmp(c->state, net->state, state_bytes) == 0;
+    *before = *net;
+    memcpy(c->weights, net->params, bytes);
+    memcpy(c->grads, net->grads, bytes);
+    memcpy(c->state, net->state, state_bytes);
+    net->after_forward = NULL;
+    net->after_backward = NULL;
+    net->around_update = NULL;
+    net->watch = NULL;
+    net->frozen = 1;
+    return known || gfi_curve_renew(c) ? GF_OK : gfi_curve_leave(c, before);
+}
+
+GFDEF gf_status gf_hessian_vector(gf_curve *curve, const gf_real *v, gf_real *hv) {
+    gf_net before;
+    const gf_status status = gfi_curve_enter(curve, "gf_hessian_vector", &before);
+    if (status != GF_OK) return status;
+    for (size_t i = 0; i < curve->n && !v; i++) curve->v[i] = -curve->gradient[i];
+    gfi_curve_product(curve, v ? v : curve->v, hv ? hv : curve->hv);
+    return gfi_curve_leave(curve, &before);
+}
+
+GFDEF double gf_hessian_trace(gf_curve *curve, int samples, uint64_t seed, double *error) {
+    const char *const me = "gf_hessian_trace";
+    const uint64_t key = gfi_random_key(seed, GFI_STREAM_CURVE);
+    gf_net before;
+    double mean = 0, squares = 0;
+    if (error) *error = NAN;
+    if (gfi_curve_enter(curve, me, &before) != GF_OK) return NAN;
+    gfi_require(curve->net, samples >= 2, GF_ERROR_ARGUMENT, "%s: samples is %d; needs 2 or more", me, samples);
+    for (int s = 0; s < samples && curve->net->status == GF_OK; s++) {
+        for (size_t i = 0; i < curve->n; i++)
+            curve->v[i] = gfi_random_at(key, (uint64_t)s * curve->n + i) >> 63 ? (gf_real)1 : (gf_real)-1;
+        gfi_curve_product(curve, curve->v, curve->hv);
+        const double off = curve->curvature - mean;  // Welford's sums: no digits are lost to a large mean
+        mean += off / (s + 1);
+        squares += off * (curve->curvature - mean);
+    }
+    if (gfi_curve_leave(curve, &before) != GF_OK) return NAN;
+    if (error) *error = sqrt(squares / (samples - 1) / samples);
+    return mean;
+}
+
+// --- Lanczos: q_0 is any unit vector; then, for j = 0, 1, …,
+//         w = H·q_j - a_j·q_j - b_{j-1}·q_{j-1},   a_j = q_jᵀHq_j,   b_j = ‖w‖,   q_{j+1} = w/b_j.
+// The q are orthonormal, and H, seen through them, is the tridiagonal T = QᵀHQ with a on its diagonal and b beside it.
+// An eigenvector s of T with eigenvalue θ makes y = Q·s nearly one of H: H·y - θ·y = b·s_last·q_next, the residual. The
+// ends of the spectrum come first. Rounding would let the q lean on each other again, and eigenvalues already found come
+// back as ghosts; so each w is made orthogonal to all q, twice. ---
+
+// Take its parts along the first `count` basis vectors from v; the norm of what is left.
+static double gfi_lanczos_clean(const gf_curve *c, gf_real *v, int count) {
+    for (int j = 0; j < 2 * count; j++) {
+        const gf_real *q = c->basis + (size_t)(j % count) * c->n;
+        gfi_add_scaled(v, -gfi_dot(q, v, c->n), q, c->n);
+    }
+    return sqrt(gfi_dot(v, v, c->n));
+}
+
+static int gfi_lanczos_step(gf_curve *c) {
+    const int j = c->steps;
+    const double h = gfi_curve_h();
+    double *a = c->t, *b = a + c->most_steps, largest = 0;
+    gf_real *q = c->basis + (size_t)j * c->n, *next = q + c->n;
+    if (j == 0) gfi_curve_direction(c, 0, q);
+    if (j == 0) gfi_scale(q, 1 / gfi_lanczos_clean(c, q, 0), c->n);
+    if (!gfi_curve_product(c, q, next)) return 0;
+    double size = gfi_lanczos_clean(c, next, ++c->steps);
+    a[j] = c->curvature;
+    for (int i = 0; i <= j; i++) largest = fmax(largest, fmax(fabs(a[i]), i < j ? b[i] : size));
+    b[j] = (size_t)c->steps < c->n && size > h * h * h * largest ? size : 0;
+    if (b[j] <= 0) {  // H leads nowhere new from here: go on in any other direction
+        gfi_curve_direction(c, (uint64_t)c->steps, next);
+        size = gfi_lanczos_clean(c, next, c->steps);
+    }
+    gfi_scale(next, 1 / size, c->n);
+    return 1;
+}
+
+static void gfi_rotate(double *x, double *y, int n, int step, double co, double si) {
+    for (int k = 0; k < n; k++, x += step, y += step) {
+        const double turned = co * *x - si * *y;
+        *y = si * *x + co * *y;
+        *x = turned;
+    }
+}
+
+// The eigenvalues of T onto the diagonal of t[m,m], its eigenvectors into the rows of s[m,m]. Jacobi (1846): turn each
+// plane p, q so far that t_pq is 0. What stands beside the diagonal loses 2·t_pq² each time, and soon all.
+static void gfi_lanczos_solve(const gf_curve *c, double *t, double *s) {
+    const int m = c->steps;
+    const double *a = c->t, *b = a + c->most_steps;
+    double whole = 0, apart = 1;
+    for (int i = 0; i < m * m; i++) {
+        const int row = i / m, column = i % m;
+        t[i] = row == column ? a[row] : row == column + 1 ? b[column] : column == row + 1 ? b[row] : 0;
+        s[i] = row == column;
+        whole += t[i] * t[i];
+    }
+    for (int sweep = 0; sweep < 30 && apart > DBL_EPSILON * DBL_EPSILON * whole; sweep++) {
+        apart = 0;
+        for (int p = 0; p < m; p++)
+            for (int q = p + 1; q < m; q++) {
+                const double off = t[p * m + q], half = t[q * m + q] - t[p * m + p];
+                apart += off * off;
+                if (fabs(off) <= DBL_MIN) continue;
+                const double tangent = 2 * off / (half + (half < 0 ? -1 : 1) * hypot(half, 2 * off));
+                const double co = 1 / sqrt(1 + tangent * tangent), si = tangent * co;
+                gfi_rotate(t + p * m, t + q * m, m, 1, co, si);
+                gfi_rotate(t + p, t + q, m, m, co, si);
+                gfi_rotate(s + p * m, s + q * m, m, 1, co, si);
+            }
+    }
+}
+
+// What T tells of H into found. 1: as accurately as wanted.
+static int gfi_lanczos_read(gf_curve *c, int largest, int smallest, double accuracy, gf_eigen *found) {
+    const int m = c->steps;
+    double *t = c->t + 2 * c->most_steps, *s = t + m * m, widest = 0, worst = 0;
+    gfi_lanczos_solve(c, t, s);
+    for (int i = 0; i < m; i++) {
+        int rank = 0;  // how many are larger
+        for (int k = 0; k < m; k++) rank += t[k * m + k] > t[i * m + i] || (k < i && t[k * m + k] >= t[i * m + i]);
+        widest = fmax(widest, fabs(t[i * m + i]));
+        if (rank >= largest && m - 1 - rank >= smallest) continue;
+        gf_eigen *eigen = &found[rank < largest ? rank : largest + m - 1 - rank];
+        eigen->value = t[i * m + i];
+        eigen->residual = c->t[c->most_steps + m - 1] * fabs(s[i * m + m - 1]);
+        worst = fmax(worst, eigen->residual);
+        if (eigen->vector) memset(eigen->vector, 0, c->n * sizeof(gf_real));
+        for (int j = 0; j < m && eigen->vector; j++)
+            gfi_add_scaled(eigen->vector, s[i * m + j], c->basis + (size_t)j * c->n, c->n);
+    }
+    return worst <= accuracy * widest;
+}
+
+static void gfi_lanczos(gf_curve *c, int largest, int smallest, double accuracy, gf_eigen *found) {
+    const int most = c->most_steps, wanted = largest + smallest;
+    for (int f = 0; f < wanted; f++) found[f].value = found[f].residual = NAN;
+    for (int going = 1; going;) {
+        const int m = c->steps, look = m >= wanted && (m == most || m % (1 + m / 8) == 0);
+        if (look && gfi_lanczos_read(c, largest, smallest, accuracy, found)) return;
+        going = m < most && gfi_lanczos_step(c);
+    }
+}
+
+GFDEF gf_status gf_hessian_top(gf_curve *curve, int largest, int smallest, double accuracy, gf_eigen *found) {
+    const char *const me = "gf_hessian_top";
+    gf_net before;
+    const gf_status status = gfi_curve_enter(curve, me, &before);
+    if (status != GF_OK) return status;
+    const int most = curve->most_steps, fits = largest >= 0 && smallest >= 0 && largest <= most - smallest;
+    if (gfi_require(curve->net, fits && (largest > 0 || smallest > 0) && accuracy >= 0 && found, GF_ERROR_ARGUMENT,
+                    "%s: %d largest, %d smallest, accuracy %g, found is %s; needs 1 to %d together (gf_curve_init's "
+                    "most_steps), 0 or more, room", me, largest, smallest, accuracy, found ? "given" : "NULL", most))
+        gfi_lanczos(curve, largest, smallest, accuracy, found);
+    return gfi_curve_leave(curve, &before);
+}
+
+// --- rate range test ---
+
+static double gfi_mean(const double *x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += x[i] / n;
+    return sum;
+}
+
+// Train while the rate grows by e^growth a step, until the mean loss of the last `width` batches is 4 times its lowest.
+// How many steps were that?
+static int gfi_lr_run(gf_curve *c, gf_optim *optim, gf_batches *batches, double growth, int steps, int width,
+                      double *losses) {
+    const double lowest = optim->config.lr;
+    double least = INFINITY;
+    for (int i = 0; i < steps; i++) {
+        if (!gf_batches_next(batches)) gf_batches_next(batches);  // the next epoch's first
+        gf_net_forward(c->net, batches->x, batches->n, c->mode);
+        losses[i] = gfi_curve_loss(c, batches->labels, batches->targets, 0);
+        const double mean = i < width ? losses[i] : gfi_mean(losses + i + 1 - width, width);
+        least = fmin(least, mean);
+        optim->config.lr = lowest * gfi_exp(growth * i);
+        if (!(mean <= 4 * least) || gf_net_backward(c->net) != GF_OK || gf_optim_step(optim, c->net) != GF_OK) return i;
+    }
+    return steps;
+}
+
+GFDEF gf_status gf_lr_range(gf_curve *curve, gf_optim_config config, double lowest, double highest, int steps,
+                            double *losses, gf_lr_found *found) {
+    const char *const me = "gf_lr_range";
+    gf_net before;
+    gf_optim optim;
+    gf_batches batches;
+    const gf_status status = gfi_curve_enter(curve, me, &before);
+    if (status != GF_OK) return status;
+    gf_net *net = curve->net;
+    gf_eigen top = {NAN, NAN, NULL};
+    memset(&optim, 0, sizeof optim);
+    memset(&batches, 0, sizeof batches);
+    config.lr = lowest;
+    if (gfi_require(net, lowest > 0 && highest > lowest && highest <= DBL_MAX && steps >= 4 && losses && found,
+                    GF_ERROR_ARGUMENT, "%s: rates %g to %g in %d steps, losses is %s, found %s; needs 0 < lowest < "
+                    "highest, 4 steps or more, room", me, lowest, highest, steps, losses ? "given" : "NULL",
+                    found ? "given" : "NULL") &&
+        gf_optim_init(&optim, net, config) == GF_OK)
+        gfi_require(net, gf_batches_init(&batches, curve->data, net->max_batch, net->seed, GF_SHUFFLE) == GF_OK,
+                    GF_ERROR_MEMORY, "%s: %s", me, gf_last_error());
+    if (net->status == GF_OK && curve->most_steps > 0) gfi_lanczos(curve, 1, 0, 0.01, &top);
+    if (net->status == GF_OK) {
+        const int width = 1 + steps / 20;
+        const double growth = gfi_log(highest / lowest) / (steps - 1);
+        memcpy(net->params, curve->weights, curve->n * sizeof(gf_real));
+        net->frozen = 0;
+        const int end = gfi_lr_run(curve, &optim, &batches, growth, steps, width, losses);
+        if (net->status == GF_ERROR_NONFINITE) net->status = GF_OK;  // a way to diverge
+        found->limit = 2 / top.value;
+        found->divergence = end < steps ? lowest * gfi_exp(growth * end) : INFINITY;
+        found->steepest = NAN;
+        for (int i = end + 1; i < steps; i++) losses[i] = NAN;
+        double most = 0;
+        for (int i = width; i + width <= end; i++) {
+            const double fall = gfi_mean(losses + i - width, width) - gfi_mean(losses + i, width);
+            if (fall > most) found->steepest = lowest * gfi_exp(growth * i);
+            most = fmax(most, fall);
+        }
+    }
+    gf_optim_free(&optim);
+    gf_batches_free(&batches);
+    return gfi_curve_leave(curve, &before);
+}
 
 // =====================================================================================================================
 // [GF:KERNEL] Tuned twins of the heavy loops

@@ -80,6 +80,49 @@ def run(work, x, y, options, warm, steps):
     return epoch(work, net, adam, x, y, steps)
 
 
+def curve(x, y, options):
+    """The largest eigenvalue of the practical's Hessian to 1 %: Lanczos with full reorthogonalisation, as gf_hessian_top,
+    on products by torch.func (forward over reverse) or, where that is not there, by two backward passes."""
+    torch.manual_seed(1)
+    net = WORKS["practical"].make()
+    params = {name: p.detach() for name, p in net.named_parameters()}
+    shapes = [p.shape for p in params.values()]
+
+    def loss(*p):
+        z = torch.func.functional_call(net, dict(zip(params, p)), (x,)) if options == "func" else net(x)
+        return nn.functional.cross_entropy(z, y)
+
+    def split(v):
+        return tuple(part.view(shape) for part, shape in zip(v.split([s.numel() for s in shapes]), shapes))
+
+    def product(v):
+        if options == "func":
+            gradient = torch.func.grad(loss, argnums=tuple(range(len(shapes))))
+            parts = torch.func.jvp(gradient, tuple(params.values()), split(v))[1]
+        else:
+            gradient = torch.autograd.grad(loss(), list(net.parameters()), create_graph=True)
+            parts = torch.autograd.grad(gradient, list(net.parameters()), split(v))
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    start = time.perf_counter()
+    q = torch.randn(sum(s.numel() for s in shapes))
+    q = q / q.norm() + torch.cat([g.reshape(-1) for g in torch.autograd.grad(
+        nn.functional.cross_entropy(net(x), y), list(net.parameters()))])
+    basis, t = [q / q.norm()], torch.zeros(101, 101, dtype=torch.float64)
+    for j in range(100):
+        w = product(basis[j])
+        t[j, j] = w @ basis[j]
+        for _ in range(2):
+            for q in basis:
+                w = w - (q @ w) * q
+        values, vectors = torch.linalg.eigh(t[:j + 1, :j + 1])
+        if w.norm() * vectors[-1, -1].abs() <= 0.01 * values.abs().max():
+            break
+        t[j, j + 1] = t[j + 1, j] = w.norm()
+        basis.append(w / w.norm())
+    return time.perf_counter() - start
+
+
 def about(threads):
     a = torch.rand(1024, 1024)
     a @ a
@@ -106,6 +149,14 @@ def main():
     torch.set_num_threads(threads)
     if name == "about":
         return about(threads)
+    if name == "curve":
+        x, y = torch.rand(2000, 784) * 2 - 1, torch.randint(0, 10, (2000,))
+        if options == ["choose"]:
+            print("func" if hasattr(torch, "func") else "backward")
+        else:
+            curve(x[:50], y[:50], options[0])
+            print("%.5f %.1f" % (curve(x, y, options[0]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        return
     work = WORKS[name]
     x, y = torch.rand(work.samples, *work.shape) * 2 - 1, torch.randint(0, 10, (work.samples,))
     if options == ["choose"]:
