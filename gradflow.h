@@ -1,4 +1,7 @@
-// gradflow.h: train small neural networks in C and see where their gradients go.  v0.2, public domain or MIT (see end)
+/* gradflow.h: train small neural networks in C and see where their gradients go. v0.2, public domain or MIT (see end) */
+#if !defined(_MSC_VER) && (defined(__cplusplus) ? __cplusplus < 201103L : __STDC_VERSION__ < 199901L)
+#include "gradflow.h needs C99 or C++11 or later: add -std=c99 (or -std=c++11) to the compiler's flags" /* ends it */
+#endif
 //
 // One header, no dependency but libc and libm. Three uses: drop it into coursework, compile an example
 // with one command, read it from top to bottom as a course in backpropagation.
@@ -83,11 +86,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __FAST_MATH__
-#error "gradflow.h: -ffast-math lets the compiler assume that NaN and infinity never occur; build without it."
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "gradflow.h: -ffast-math, -ffinite-math-only (/fp:fast) assume that NaN and infinity never occur; build without."
 #endif
 
 #ifndef GF_REAL
+#define GF_REAL float
+#endif
+#define GFI_CAT2(a, b) a##b
+#define GFI_CAT(a, b) GFI_CAT2(a, b)
+#define GFI_TEXT2(x) #x
+#define GFI_TEXT(x) GFI_TEXT2(x)
+#define GFI_TYPE_float 1
+#define GFI_TYPE_double 2
+#define GFI_TYPE_long 0 *
+#define GFI_REAL_IS_DOUBLE (GFI_CAT(GFI_TYPE_, GF_REAL) == 2)
+#if GFI_CAT(GFI_TYPE_, GF_REAL) - 1 < 0
+#error "gradflow.h: GF_REAL is float or double; build with -DGF_REAL=double or without."
+#undef GF_REAL
 #define GF_REAL float
 #endif
 typedef GF_REAL gf_real;
@@ -102,6 +118,19 @@ typedef GF_REAL gf_real;
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+// Files of one program that differ in version or GF_REAL would read one another's arrays wrongly. So each refers to a
+// name that says both, and the linker misses it where the implementation is of another kind.
+#define GFI_KIND GFI_CAT(gfi_every_file_needs_gradflow_0_2_and_GF_REAL_, GF_REAL)
+#if defined(_MSC_VER)
+#pragma detect_mismatch("gradflow 0.2: GF_REAL", GFI_TEXT(GF_REAL))
+#elif !defined(GRADFLOW_STATIC)
+extern const int GFI_KIND;
+#ifdef __GNUC__
+__attribute__((used))
+#endif
+static const int *const gfi_kind = &GFI_KIND;
 #endif
 
 // [GF:ERR] Status codes and messages ----------------------------------------------------------------------------------
@@ -198,8 +227,8 @@ typedef struct gf_act {
 GFDEF gf_act gf_act_default(gf_act_kind kind);  // with PyTorch's parameter; change .param for another
 // A pair of your own: φ(z) and φ'(z), both of the pre-activation. name may be NULL ("custom").
 GFDEF gf_act gf_act_custom(const char *name, double (*value)(double z), double (*derivative)(double z));
-// By name, with a decimal parameter if wanted: "tanh", "leaky_relu_0.2"; "swish" is silu. Returns 1 when the name is
-// known, else 0, *out untouched and the known names in gf_last_error.
+// By name, with a decimal parameter if wanted: "tanh", "ReLU", "leaky_relu_0.2"; "swish" is silu. Returns 1 when the
+// name is known, else 0, *out untouched and the known names in gf_last_error.
 GFDEF int gf_act_from_name(const char *name, gf_act *out);
 
 // φ(z) and φ'(z) in double. Right at ±∞; NaN for NaN, and for a custom pair that is not there.
@@ -275,7 +304,7 @@ typedef struct gf_window {  // what a convolution looks through, in pixels
 GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding);
 GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window);  // rectangular kernels and the like
 GFDEF void gf_net_max_pool2d(gf_net *net, int kernel, int stride);  // largest of each window, first of equals; or NaN
-GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride);  // mean of each window
+GFDEF void gf_net_avg_pool2d(gf_net *net, int kernel, int stride);  // mean of each window; pools take no padding
 GFDEF void gf_net_global_avg_pool(gf_net *net);                     // mean of each channel: [C,H,W] → [C,1,1]
 GFDEF void gf_net_batch_norm(gf_net *net);               // per feature or channel [C]; eps 1e-5, momentum 0.1, affine
 GFDEF void gf_net_layer_norm(gf_net *net);               // per sample over all features; eps 1e-5, affine
@@ -329,7 +358,8 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm);
 // are no classes: an error. -1 on error, such as an output that is not finite. Runs a forward in GF_EVAL.
 GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities);
 
-// A tensor by name; NULL and an error that lists the names. By index, 0 ≤ index < tensor_count; NULL and an error.
+// A tensor by name; NULL and an error that lists the names. By index, 0 ≤ index < tensor_count; NULL and an error. Both
+// go on after an error of the net's, so that weights can be looked at.
 GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name);
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index);
 // Freeze (1) or release (0) a tensor by name, or all of a layer's ("conv1"): it gets neither updates nor weight decay,
@@ -339,6 +369,8 @@ GFDEF gf_status gf_net_freeze(gf_net *net, const char *name, int frozen);
 
 typedef struct gf_layer {   // one layer as gf_net_layer shows it
     const char *name;       // "dense1", "act1"
+    const char *kind;       // "dense", "conv", "act", "max_pool", "mark", …
+    int affine;             // its number l among the affine layers, from 1, as gf_net_probe counts; 0: it is none
     gf_shape shape;         // of its output, one sample
     const gf_real *output;  // [B,…] after the last forward; NULL before
     const gf_real *grad;    // [B,…] ∂L/∂output after the last backward; NULL before
@@ -386,7 +418,7 @@ GFDEF double gf_loss_mse(gf_net *net, const gf_real *targets);       // targets[
 
 typedef struct gf_custom_loss {
     // Gets the output y[B,K], writes ∂L/∂y into every element of dy[B,K] and returns L, a mean over the samples.
-    double (*function)(const gf_real *y, gf_real *dy, int B, int K, void *user);
+    double (*function)(const gf_real *y, gf_real *dy, int batch, int outputs, void *user);
     void *user;  // handed to the function: targets, weights, …; may be NULL
 } gf_custom_loss;
 // A loss of your own. Have gf_grad_check try it once: GF_LOSS_CUSTOM, with this struct for the targets.
@@ -428,8 +460,8 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
 // step, layer and direction) and an optimiser of another size or without the moments its kind needs (GF_ERROR_ORDER).
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net);
 GFDEF void gf_optim_free(gf_optim *optim);    // NULL and zeroed are allowed
-// Schedules: lr·factor^⌊epoch/every⌋, and half a cosine from lr to lr_min (Loshchilov, Hutter 2017). NaN for a negative
-// epoch or step, every < 1, steps < 1.
+// Schedules: lr·factor^⌊epoch/every⌋, and half a cosine from lr to lr_min (Loshchilov, Hutter 2017), where it stays.
+// NaN for a negative epoch or step, every < 1, steps < 1.
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor);
 GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps);
 
@@ -824,6 +856,35 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 #define GF_VSNPRINTF(to, size, format, args) vsnprintf(to, size, format, args)
 #endif
 
+#if !defined(_MSC_VER) && !defined(GRADFLOW_STATIC)
+const int GFI_KIND = GF_VERSION_MINOR;
+#endif
+
+// Letters stand for sizes here (see LETTERS), but complex.h and windows.h define some such names, and so may you: they
+// rest until the end of the implementation.
+#pragma push_macro("B")
+#pragma push_macro("C")
+#pragma push_macro("H")
+#pragma push_macro("I")
+#pragma push_macro("K")
+#pragma push_macro("M")
+#pragma push_macro("N")
+#pragma push_macro("O")
+#pragma push_macro("W")
+#pragma push_macro("near")
+#pragma push_macro("small")
+#undef B
+#undef C
+#undef H
+#undef I
+#undef K
+#undef M
+#undef N
+#undef O
+#undef W
+#undef near
+#undef small
+
 // Build settings. Rounding: a compiler may contract a·b + c to one instruction that rounds once, and does so on some
 // machines only. Here it may not, so plain C means the same bits everywhere.
 #if defined(__clang__)
@@ -1204,7 +1265,7 @@ static double gfi_loss_taken(gf_net *net, gf_loss_kind kind, double sum, size_t 
     net->phase = GFI_LOSS_TAKEN;
     net->loss_value = loss;
     if (!(fabs(loss) <= DBL_MAX)) gfi_find_nonfinite(net);
-    return loss;
+    return loss == loss ? loss : NAN;
 }
 
 // With p = softmax(x) for each row x[K]: loss = -ln p_label and dx = (p - onehot)·scale. The row's maximum is subtracted
@@ -1267,7 +1328,8 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         const double y = (double)out->y[i], t = (double)targets[i];
-        sum += (y > 0 ? y * (1 - t) : -y * t) + (double)dy[i];
+        const double missed = y > 0 ? 1 - t : t;  // 0: nothing, even where |y| is infinite
+        sum += (missed > 0 ? fabs(y) * missed : 0) + (double)dy[i];
         net->correct += (y >= 0) == (t >= 0.5);
     }
     gfi_act_array(&net->engine, gf_act_default(GF_ACT_SIGMOID), out->y, dy, NULL, n);
@@ -1475,8 +1537,8 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     if (!gfi_require(net, max_norm > 0, GF_ERROR_ARGUMENT, "gf_net_clip_grad_norm: max_norm is %g; needs more than 0",
                      max_norm))
         return NAN;
-    net->spent = GFI_CLIPPED;
     if (norm > max_norm && norm <= DBL_MAX) {
+        if (!net->spent) net->spent = GFI_CLIPPED;
         gfi_scale(net->grads, max_norm / (norm + 1e-6), net->param_count);  // as PyTorch: just below
         gfi_forget_squares(net);
     }
@@ -1535,6 +1597,7 @@ static const char *gfi_given(const void *p) { return p ? "given" : "NULL"; }
 static void gfi_keep_error(gf_net *net, gf_status status, const char *format, va_list args) {
     char message[GFI_MESSAGE_SIZE];  // args may hold the last message
     GF_VSNPRINTF(message, sizeof message, format, args);
+    for (char *at = strstr(message, "-nan"); at; at = strstr(at, "-nan")) memmove(at, at + 1, strlen(at));  // no sign
     memcpy(gfi_last_error, message, sizeof message);
     if (!net || net->status != GF_OK) return;
     net->status = status;
@@ -2063,8 +2126,29 @@ static void gfi_bind_tensors(gf_net *net) {
     }
 }
 
+// Options of a compiler may break arithmetic and define no macro by which they could be refused. So a look at what this
+// library rests on: NaN, constants in double, e^x alone and in arrays. volatile: not to be worked out beforehand.
+static int gfi_arithmetic_works(const gfi_engine *engine) {
+    const volatile double e = 2.7182818284590452354, largest = HUGE_VAL;
+    const double infinite = largest, none = infinite - infinite;
+    gf_real z[19], h[19];
+    int works = none != none && !(none <= DBL_MAX) && !isfinite(none) && infinite > DBL_MAX && 0.1 != (double)0.1f;
+    for (int i = 0; i < 19; i++) z[i] = (gf_real)(i - 9);
+    gfi_act_array(engine, gf_act_default(GF_ACT_SIGMOID), z, h, NULL, 19);
+    for (int i = 0; i < 19; i++) {
+        const double power = i < 9 ? 1 / gfi_power(e, 9 - i) : gfi_power(e, i - 9);
+        works = works && fabs(gfi_exp((double)z[i]) / power - 1) < 1e-13;
+        works = works && fabs((double)h[i] * (1 + power) / power - 1) < 1e-5;
+    }
+    return works;
+}
+
 GFDEF gf_status gf_net_build(gf_net *net) {
     if (!gfi_settable(net, "gf_net_build")) return gf_net_status(net);
+    if (!gfi_require(net, gfi_arithmetic_works(&net->engine), GF_ERROR_ARGUMENT,
+                     "gf_net_build: this program's arithmetic is broken (NaN, constants or e^x); compile it without "
+                     "-ffast-math, -ffinite-math-only, -fsingle-precision-constant, /fp:fast and the like"))
+        return net->status;
     if (!gfi_input_fits(net, "gf_net_build")) return net->status;
     if (net->layer_count == 0)
         return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_build: the net has no layers; add some first");
@@ -2123,6 +2207,8 @@ GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
     }
     const gfi_layer *layer = &net->layers[index];
     view.name = layer->name;
+    view.kind = layer->kind->name;
+    view.affine = layer->ordinal;
     view.shape = layer->out;
     view.output = net->phase >= GFI_FORWARDED ? layer->y : NULL;
     view.grad = net->phase >= GFI_BACKWARDED ? layer->dy : NULL;
@@ -2130,11 +2216,11 @@ GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
 }
 
 GFDEF gf_tensor *gf_net_tensor_at(gf_net *net, int index) {
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor_at") ||
-        !gfi_require(net, index >= 0 && index < net->tensor_count, GF_ERROR_ARGUMENT,
-                     "gf_net_tensor_at: index %d; this net has tensors 0..%d", index, net->tensor_count - 1))
-        return NULL;
-    return &net->tensors[index].view;
+    if (net && net->phase >= GFI_BUILT && index >= 0 && index < net->tensor_count) return &net->tensors[index].view;
+    if (gfi_ready(net, GFI_BUILT, "gf_net_tensor_at"))
+        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_tensor_at: index %d; this net has tensors 0..%d", index,
+                     net->tensor_count - 1);
+    return NULL;
 }
 
 static gf_status gfi_no_tensor(gf_net *net, const char *function, const char *name) {
@@ -2149,10 +2235,9 @@ static gf_status gfi_no_tensor(gf_net *net, const char *function, const char *na
 }
 
 GFDEF gf_tensor *gf_net_tensor(gf_net *net, const char *name) {
-    if (!gfi_ready(net, GFI_BUILT, "gf_net_tensor")) return NULL;
-    for (int i = 0; i < net->tensor_count && name; i++)
+    for (int i = 0; net && net->phase >= GFI_BUILT && i < net->tensor_count && name; i++)
         if (strcmp(net->tensors[i].name, name) == 0) return &net->tensors[i].view;
-    gfi_no_tensor(net, "gf_net_tensor", name);
+    if (gfi_ready(net, GFI_BUILT, "gf_net_tensor")) gfi_no_tensor(net, "gf_net_tensor", name);
     return NULL;
 }
 
@@ -2252,15 +2337,21 @@ static const char *gfi_optim_name(gf_optim_kind kind) {
     return (int)kind >= 0 && kind < GF_OPTIM_COUNT ? names[kind] : "?";
 }
 
+// GF_OK, or the first setting that is out of its range.
 static gf_status gfi_optim_config_check(gf_net *net, const char *function, const gf_optim_config *c) {
-    const double rest[4] = {c->lr, c->weight_decay, c->momentum, c->eps};
-    int valid = (int)c->kind >= 0 && c->kind < GF_OPTIM_COUNT;
-    for (int i = 0; i < 4; i++) valid = valid && rest[i] >= 0 && rest[i] <= DBL_MAX;
-    if (valid && c->beta1 >= 0 && c->beta1 < 1 && c->beta2 >= 0 && c->beta2 < 1) return GF_OK;
-    return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                        "%s: kind %d lr %g weight_decay %g momentum %g beta %g %g eps %g; lr and the rest must be "
-                        "at least 0 and finite, betas below 1, the kind one of gf_optim_kind",
-                        function, (int)c->kind, c->lr, c->weight_decay, c->momentum, c->beta1, c->beta2, c->eps);
+    static const char *const names[6] = {"lr", "weight_decay", "momentum", "eps", "beta1", "beta2"};
+    const double values[6] = {c->lr, c->weight_decay, c->momentum, c->eps, c->beta1, c->beta2};
+    if ((int)c->kind < 0 || c->kind >= GF_OPTIM_COUNT)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: kind %d is not one of gf_optim_kind's 0..%d; start from "
+                            "gf_adam(lr) or the like", function, (int)c->kind, GF_OPTIM_COUNT - 1);
+    for (int i = 0; i < 6; i++)
+        if (!(values[i] >= 0 && values[i] <= DBL_MAX && (i < 4 || values[i] < 1)))
+            return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: %s is %g; needs a number of 0 or more%s", function,
+                                names[i], values[i], i < 4 ? "" : ", below 1");
+    if (c->nesterov && c->kind == GF_SGD && !(c->momentum > 0))
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "%s: nesterov without momentum; set momentum, such as 0.9",
+                            function);
+    return GF_OK;
 }
 
 // Which moments does this configuration keep?
@@ -2526,10 +2617,12 @@ static void gfi_batch_norm_backward(gf_net *net, gfi_layer *layer) {
         layer->b->grad[c] = (gf_real)sum[c];
         layer->w->grad[c] = (gf_real)(products[c] * inverse_std[c]);
         scale[c] = (double)layer->w->value[c] * inverse_std[c];
-        sum[c] = layer->normalised ? sum[c] / N : 0;
-        products[c] = layer->normalised ? products[c] * inverse_std[c] * inverse_std[c] / N : 0;
+        sum[c] /= N;
+        products[c] *= inverse_std[c] * inverse_std[c] / N;
     }
-    if (layer->dx) gfi_channel_back(&net->engine, &v, mean, scale, sum, products);
+    if (layer->dx && layer->normalised) gfi_channel_back(&net->engine, &v, mean, scale, sum, products);
+    for (size_t i = 0; layer->dx && !layer->normalised && i < v.batch * C * v.plane; i++)  // even where x is infinite
+        layer->dx[i] = (gf_real)(scale[i / v.plane % C] * (double)layer->dy[i]);
 }
 
 static size_t gfi_batch_norm_workspace(const gf_net *net, const gfi_layer *layer) {
@@ -3365,7 +3458,9 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         const int is_alias = i == (int)GF_ACT_CUSTOM;
         const char *known = is_alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
         if (!is_alias) used += gfi_print(names + used, sizeof names - (size_t)used, " %s", known);
-        if (strlen(known) != length || strncmp(name, known, length) != 0) continue;
+        size_t same = 0;  // letters of either case: PyTorch says ReLU
+        while (same < length && (name[same] | 32) == (known[same] | 32)) same++;
+        if (same < length || known[length] != '\0') continue;
         *out = gf_act_default(is_alias ? GF_ACT_SILU : (gf_act_kind)i);
         if (has_param) out->param = param;
         return 1;
@@ -6877,12 +6972,6 @@ static gf_real *gfi_apart(gf_real *at, const gf_real *w, int quarter) {
 
 #ifdef GFI_TUNED
 
-#define GFI_CAT2(a, b) a##b
-#define GFI_CAT(a, b) GFI_CAT2(a, b)
-#define GFI_TYPE_float 0
-#define GFI_TYPE_double 1
-#define GFI_REAL_IS_DOUBLE GFI_CAT(GFI_TYPE_, GF_REAL)
-
 // --- what all instruction sets share ---
 
 static ptrdiff_t gfi_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
@@ -6997,8 +7086,6 @@ static int gfi_act_is_custom(gf_act act) { return (int)act.kind < 0 || act.kind 
 #define GFI_ISA_avx512 3
 #define GFI_ISA GFI_CAT(GFI_ISA_, GFI_PASS)
 #define GFI_FN(name) GFI_CAT(name, GFI_CAT(_, GFI_PASS))  // name_avx2 in the pass for AVX2
-#define GFI_TEXT2(x) #x
-#define GFI_TEXT(x) GFI_TEXT2(x)
 #if defined(__x86_64__)
 #define GFI_BASE(name) name##_avx2  // what AVX-512 has no version of its own of
 #else
@@ -8639,6 +8726,17 @@ static const gfi_fast *gfi_fast_best(void) {
 }
 
 // The build settings end here.
+#pragma pop_macro("B")
+#pragma pop_macro("C")
+#pragma pop_macro("H")
+#pragma pop_macro("I")
+#pragma pop_macro("K")
+#pragma pop_macro("M")
+#pragma pop_macro("N")
+#pragma pop_macro("O")
+#pragma pop_macro("W")
+#pragma pop_macro("near")
+#pragma pop_macro("small")
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/test_flags.sh: the plain activations are right under flags that change how doubles are rounded: x87's excess
-# precision (-mfpmath=387, the default of 32-bit x86) and -funsafe-math-optimizations, which may reorder sums.
+# precision (-mfpmath=387, the default of 32-bit x86) and -funsafe-math-optimizations, which may reorder sums. Flags that
+# break arithmetic are refused when a net is built, even where no macro tells of them; others change nothing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/setup.sh
@@ -103,4 +104,61 @@ flags -mfpmath=387 -O2 -DGF_NO_SIMD -DGF_REAL=double
 flags -funsafe-math-optimizations -O2 -DGF_NO_SIMD
 flags -funsafe-math-optimizations -O3 -march=native -DGF_NO_SIMD
 flags -funsafe-math-optimizations -O2 -DGF_NO_SIMD -DGF_REAL=double
+
+cat >"$dir/net.c" <<'END'
+// Trains XOR. Ends with 0 when it was learnt, 3 when gf_net_build refused, 1 otherwise.
+#define GRADFLOW_IMPLEMENTATION
+#define GRADFLOW_STATIC
+#include "gradflow.h"
+int main(void) {
+    gf_real x[8] = {0, 0, 0, 1, 1, 0, 1, 1};
+    int labels[4] = {0, 1, 1, 0};
+    gf_net *net = gf_net_create(gf_vector(2), 4, 42);
+    gf_optim adam;
+    double loss = 0;
+    gf_net_dense(net, 8), gf_net_act(net, GF_ACT_TANH), gf_net_dense(net, 2);
+    if (gf_net_build(net) != GF_OK) {
+        printf("%s\n", gf_net_error(net));
+        return 3;
+    }
+    gf_optim_init(&adam, net, gf_adam(0.05));
+    for (int step = 0; step < 200; step++) {
+        gf_net_forward(net, x, 4, GF_TRAIN);
+        loss = gf_loss_cross_entropy(net, labels);
+        gf_net_backward(net), gf_optim_step(&adam, net);
+    }
+    printf("loss %g, %s\n", loss, gf_net_error(net));
+    return !(loss < 1e-3);
+}
+END
+net() { # compiler, expected status, flags
+    compiler=$1 expected=$2
+    shift 2
+    title="a net by $compiler $*: $([ "$expected" = 3 ] && echo refused || echo learns)"
+    if ! $compiler "$@" "$dir/probe.c" -o "$dir/probe" -lm >/dev/null 2>&1 || ! "$dir/probe"; then
+        echo "SKIP $title: $compiler cannot build or run that here"
+        return
+    fi
+    $compiler -std=gnu99 -w -I. "$@" "$dir/net.c" -o "$dir/net" -lm >"$dir/log" 2>&1 && "$dir/net" >"$dir/log"
+    found=$?
+    if [ $found -eq "$expected" ] && { [ $found -eq 0 ] || grep -q 'compile it without' "$dir/log"; }; then
+        echo "PASS $title"
+    else
+        echo "FAIL $title: status $found, $(head -n 1 "$dir/log")"
+        status=1
+    fi
+}
+for compiler in gcc clang; do
+    for flag in '' -DGF_NO_SIMD; do
+        # shellcheck disable=SC2086 # no word at all, or one
+        net $compiler 3 -O1 -ffinite-math-only -U__FINITE_MATH_ONLY__ $flag
+    done
+    # Clang takes it for an option of OpenCL's and ignores it.
+    [ $compiler = clang ] || net $compiler 3 -O1 -fsingle-precision-constant
+    for flag in -m32 -funsafe-math-optimizations "-mlong-double-64 -fshort-enums -funsigned-char" \
+        "-fno-math-errno -freciprocal-math -frounding-math -fno-signed-zeros"; do
+        # shellcheck disable=SC2086 # words
+        net $compiler 0 -O1 $flag
+    done
+done
 exit $status

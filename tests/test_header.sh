@@ -31,6 +31,13 @@ reject() {
     fi
 }
 
+# one_error NAME TEXT COMMAND...: the command fails with a single error, which says TEXT.
+one_error() {
+    reject "$@"
+    errors=$(grep -c 'error: ' "$dir/log")
+    [ "$errors" -eq 1 ] || fail "$1" "$errors errors, expected one" "$dir/log"
+}
+
 cp gradflow.h "$dir/"
 cat >"$dir/unit.c" <<'END'
 #define GRADFLOW_IMPLEMENTATION
@@ -54,6 +61,40 @@ int main(void) {
     return bad;
 }
 END
+# Names that windows.h, complex.h and students' programs define. What they meant before, they mean after.
+cat >"$dir/macros.c" <<'END'
+enum { BEFORE = 1 };
+#define near BEFORE
+#define far BEFORE
+#define small char
+#define interface struct
+#define IN
+#define OUT
+#define OPTIONAL
+#define CONST const
+#define VOID void
+#define ERROR 0
+#define TRUE 1
+#define FALSE 0
+#define PI 3.14159
+#define MAX 100
+#define MIN 0
+#define SIZE 10
+#define EPS 1e-5
+#define linux 1
+#define unix 1
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+END
+for letter in A B C D E F G H I J K L M N O P Q R S T U V W X Y Z; do
+    echo "#define $letter 7" >>"$dir/macros.c"
+done
+cat "$dir/macros.c" "$dir/unit.c" - >"$dir/macros_all.c" <<'END'
+int after(void);
+int after(void) { return A + B + C + D + E + H + I + K + M + N + O + W + near + (int)sizeof(small) + max(MIN, MAX); }
+END
+mv "$dir/macros_all.c" "$dir/macros.c"
+printf '#include <complex.h>\n#include <tgmath.h>\n' | cat - "$dir/unit.c" >"$dir/after.c"
 printf '#define GRADFLOW_STATIC\n' | cat - "$dir/unit.c" >"$dir/static1.c"
 sed 1,1d "$dir/main.c" | cat "$dir/static1.c" - >"$dir/static2.c"
 printf 'int unused_unit(void);\nint unused_unit(void) { return 0; }\n' >>"$dir/static1.c"
@@ -78,6 +119,7 @@ matrix() {
 options() { # compiler, standard
     case $2 in c++*) language=c++ ;; *) language=c ;; esac
     base="$1 -x $language -std=$2 $warn -c -o $dir/out.o"
+    syntax=-fsyntax-only
     case $1 in clang*) base="$base -fsyntax-only" ;; esac
     for option in -DGF_REAL=double -DGF_NO_SIMD "-DGF_NO_SIMD -DGF_REAL=double" -DGF_NO_STDIO -DNDEBUG -funsigned-char; do
         # shellcheck disable=SC2086
@@ -92,8 +134,24 @@ options() { # compiler, standard
     # shellcheck disable=SC2086
     reject "header $1 $2 rejects a partial allocator" 'GF_MALLOC, GF_REALLOC and GF_FREE' \
         $base -fsyntax-only '-DGF_MALLOC(size)=malloc(size)' "$dir/unit.c"
+    for flag in -ffast-math -ffinite-math-only -Ofast; do
+        # shellcheck disable=SC2086
+        one_error "header $1 $2 rejects $flag" ffinite-math-only $base -fsyntax-only $flag "$dir/unit.c"
+    done
+    for real in 'long double' int '' half; do
+        # shellcheck disable=SC2086
+        one_error "header $1 $2 rejects GF_REAL '$real'" 'GF_REAL is float or double' \
+            $base -fsyntax-only "-DGF_REAL=$real" "$dir/unit.c"
+    done
+    case $language in c++) old='c++98 gnu++98' ;; *) old='c89 gnu89' ;; esac
+    for standard in $old; do
+        one_error "header $1 rejects -std=$standard" 'add -std=c99' $1 -x $language -std="$standard" -c \
+            -o "$dir/out.o" "$dir/main.c"
+    done
     # shellcheck disable=SC2086
-    reject "header $1 $2 rejects -ffast-math" fast-math $base -fsyntax-only -ffast-math "$dir/unit.c"
+    expect "header $1 $2 among macros of the same names" $base $syntax "$dir/macros.c"
+    # shellcheck disable=SC2086
+    [ $language = c++ ] || expect "header $1 $2 after complex.h and tgmath.h" $base -D_GNU_SOURCE -fsyntax-only "$dir/after.c"
 }
 for compiler in gcc clang g++ clang++; do
     if ! have $compiler; then
@@ -116,6 +174,26 @@ expect "two units" "$CC" -O1 "$dir/gradflow.o" "$dir/main.c" -o "$dir/two" -lm
 expect "two units run" "$dir/two"
 expect "two static units" "$CC" -O0 "$dir/static1.c" "$dir/static2.c" -o "$dir/two" -lm
 expect "two static units run" "$dir/two"
+# A library of another GF_REAL or version is missed by the linker.
+reject "a library of another GF_REAL is refused" 'gfi_every_file_needs_gradflow_.*_GF_REAL_double' \
+    "$CC" -O2 -DGF_REAL=double "$dir/main.c" "$dir/gradflow.o" -o "$dir/two" -lm
+sed 's/needs_gradflow_[0-9_]*/needs_gradflow_0_0_/' gradflow.h >"$dir/other.h"
+"$CC" -O0 -x c -DGRADFLOW_IMPLEMENTATION -c "$dir/other.h" -o "$dir/other.o"
+reject "a library of another version is refused" 'gfi_every_file_needs_gradflow_' \
+    "$CC" -O2 "$dir/main.c" "$dir/other.o" -o "$dir/two" -lm
+version=$(sed -n 's/^#define GF_VERSION_MAJOR \(.*\)/\1/p' gradflow.h)_$(sed -n 's/^#define GF_VERSION_MINOR \(.*\)/\1/p' gradflow.h)
+expect "the name that the linker misses says the version" grep -q "every_file_needs_gradflow_${version}_and" gradflow.h
+# Under another name, alone and beside an older file of the old name: its loops are its own.
+mkdir "$dir/renamed" "$dir/alone"
+sed 's/"gradflow.h"/"gradflow_v02.h"/' "$dir/unit.c" >"$dir/renamed/unit.c"
+cp "$dir/renamed/unit.c" "$dir/alone/"
+cp gradflow.h "$dir/renamed/gradflow_v02.h"
+cp gradflow.h "$dir/alone/gradflow_v02.h"
+echo '#error "this is an older file"' >"$dir/renamed/gradflow.h"
+for place in renamed alone; do
+    expect "a header under another name, $place" "$CC" -O0 -c "$dir/$place/unit.c" -o "$dir/renamed.o"
+    (cd "$dir/$place" && expect "a header under another name, $place, in its folder" "$CC" -O0 -c unit.c -o renamed.o)
+done
 if have g++ && have gcc; then
     expect "C implementation, C++ user" g++ -std=c++11 -x c++ "$dir/main.c" -x none "$dir/gradflow.o" -o "$dir/two" -lm
     expect "C implementation, C++ user run" "$dir/two"
@@ -170,8 +248,8 @@ fi
 # nothing else heads a section.
 awk '
     BEGIN {
-        public = "CONFIG ERR RNG TENSOR ACT INIT LAYER NET LOSS OPTIM PROBE CHECK THEORY DATA SAVE"
-        implementation = "BACKPROP NET LAYER ACT PROBE CHECK THEORY DATA SAVE KERNEL"
+        public = "CONFIG ERR RNG TENSOR ACT INIT LAYER NET LOSS OPTIM PROBE CHECK THEORY DATA DOCTOR SAVE"
+        implementation = "BACKPROP NET LAYER ACT PROBE CHECK THEORY DATA SAVE DOCTOR KERNEL"
     }
     /^\/\/ \[GF:[A-Z]+\] [A-Z]/ {
         match($0, /\[GF:[A-Z]+\]/)
@@ -220,7 +298,7 @@ sane() {
 
 mkdir "$dir/program"
 cp gradflow.h "$dir/program/"
-sed -n '/^[^/]/q; s|^// \{0,1\}||p' gradflow.h >"$dir/comment"
+sed -n '1,4d; /^[^/]/q; s|^// \{0,1\}||p' gradflow.h >"$dir/comment"
 grep '^ *cc ' "$dir/comment" | head -n 1 | sed 's/^ *//' >"$dir/command"
 source=$(sed 's/.* \([a-z_0-9]*\.c\) .*/\1/' "$dir/command")
 sed -n '/#define GRADFLOW_IMPLEMENTATION/,/^    }/p' "$dir/comment" >"$dir/program/$source"

@@ -346,6 +346,66 @@ static void test_evaluate_other_losses(void) {
     gf_data_free(&data), gf_data_free(&wide), gf_net_free(net), gf_net_free(whole);
 }
 
+// What gf_net_predict says fits the loss that the net was trained with.
+static void test_predict(void) {
+    static const gf_real corners[8] = {0, 0, 0, 1, 1, 0, 1, 1}, one_output[4] = {0, 1, 1, 0};
+    static const gf_real two_outputs[8] = {0, 1, 1, 0, 1, 1, 0, 1};
+    double p[2];
+    gf_optim adam;
+    TEST("net predicts by a sigmoid and 0.5 after BCE");
+    gf_net *net = net_from_words("dense:8 tanh dense:1", 2, 4, 1);
+    gf_optim_init(&adam, net, gf_adam(0.05));
+    for (int step = 0; step < 300; step++) {
+        gf_net_forward(net, corners, 4, GF_TRAIN), gf_loss_bce(net, one_output);
+        gf_net_backward(net), gf_optim_step(&adam, net);
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK(gf_net_predict(net, corners + 2 * i, p) == (int)one_output[i]);
+        CHECK_NEAR(p[0], one_output[i], 0.1);
+        CHECK_RELATIVE(p[0], 1 / (1 + exp(-(double)gf_net_forward(net, corners + 2 * i, 1, GF_EVAL)[0])), 1e-6);
+    }
+    gf_optim_free(&adam), gf_net_free(net);
+    net = net_from_words("dense:2", 2, 4, 1);
+    gf_net_forward(net, corners, 4, GF_EVAL), gf_loss_bce(net, two_outputs);
+    int best = gf_net_predict(net, corners + 6, p);  // two labels, each with its own probability
+    const gf_real *y = gf_net_forward(net, corners + 6, 1, GF_EVAL);
+    CHECK(best == (y[1] > y[0]) && fabs(p[0] - 1 / (1 + exp(-(double)y[0]))) < 1e-6 && p[0] + p[1] != 1);
+    gf_loss_cross_entropy(net, &best);
+    CHECK(gf_net_predict(net, corners + 6, p) == best && fabs(p[0] + p[1] - 1) < 1e-12);
+    gf_net_free(net);
+}
+
+// Infinite numbers that have a right answer: BCE's logits, and batch norm by running statistics.
+static void test_infinite(void) {
+    gf_real x_inf[4] = {INFINITY, -INFINITY, INFINITY, 2}, t[4] = {1, 0, 1, 1}, miss[4] = {0, 0, 1, 1}, zero[4] = {0};
+    TEST("net: BCE of an infinite logit is 0 or infinity");
+    gf_net *net = net_from_words("identity", 4, 1, 1);
+    gf_net_forward(net, x_inf, 1, GF_EVAL);
+    CHECK_NEAR(gf_loss_bce(net, t), log1p(exp(-2)) / 4, 1e-7);
+    CHECK(gf_net_backward(net) == GF_OK && gf_net_layer(net, 0).grad[0] == 0 && gf_net_layer(net, 0).grad[3] < 0);
+    gf_net_forward(net, x_inf, 1, GF_EVAL);
+    CHECK(gf_loss_bce(net, miss) == INFINITY);
+    gf_net_free(net);
+    TEST("net: in evaluation batch norm's gradient is γ/σ·dy, whatever x is");
+    net = net_from_words("batch_norm tanh", 4, 2, 1);
+    gf_net_forward(net, x_inf, 1, GF_EVAL), gf_loss_mse(net, zero), gf_net_backward(net);
+    const gf_real *dx = gf_net_describe(net).input_grad;
+    const double h = tanh(2 / sqrt(1 + 1e-5));
+    CHECK(dx && dx[0] == 0 && dx[1] == 0);
+    CHECK_NEAR(dx ? dx[3] : NAN, h * (1 - h * h) / 2 / sqrt(1 + 1e-5), 1e-7);
+    gf_net_free(net);
+}
+
+static void test_layer_views(void) {
+    TEST("net layers say their kind and their number among the affine ones");
+    gf_net *net = net_from_words("dense:5 tanh mark dense:5 add:1 batch_norm dense:3", INPUTS, BATCH, 42);
+    static const char *const kinds[] = {"dense", "act", "mark", "dense", "add", "batch_norm", "dense"};
+    static const int numbers[] = {1, 0, 0, 2, 0, 0, 3};
+    for (int i = 0; i < 7; i++)
+        CHECK(!strcmp(gf_net_layer(net, i).kind, kinds[i]) && gf_net_layer(net, i).affine == numbers[i]);
+    gf_net_free(net);
+}
+
 static void test_batch_sizes(void) {
     static const int sizes[] = {8, 3, 1, 5, 8, 2};
     TEST("net batches of changing size leave nothing behind");
@@ -761,6 +821,7 @@ int main(int argc, char **argv) {
     test_tensors(), test_layout();
     test_weights(), test_dropout(), test_initialisers();
     test_evaluation_changes_nothing(), test_evaluate(), test_evaluate_other_losses();
+    test_predict(), test_infinite(), test_layer_views();
     test_batch_sizes(), test_input_gradient(), test_correct();
     test_freeze(), test_accumulate();
     test_steps_allocate_nothing(), test_failing_allocations();

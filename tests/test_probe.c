@@ -825,7 +825,27 @@ static void test_verdicts(void) {
     CHECK(!strcmp(small, "vanishing") && small[10] == 'x');
 }
 
+// Gradients that were clipped or have had their step are not measured as if they were fresh.
+static void test_measured_late(void) {
+    static const gf_real two[4] = {0, 1, 1, 0};
+    static const int labels[2] = {0, 1};
+    gf_optim sgd;
+    TEST("probes refuse gradients that were clipped or stepped");
+    for (int late = 0; late < 3; late++) {
+        gf_net *net = gf_net_create(gf_vector(2), 2, 1);
+        gf_net_set_probe(net, GF_PROBE_ALL), gf_net_dense(net, 2), gf_net_build(net);
+        gf_optim_init(&sgd, net, gf_sgd(0.1));
+        gf_net_forward(net, two, 2, GF_TRAIN), gf_loss_cross_entropy(net, labels), gf_net_backward(net);
+        gf_net_clip_grad_norm(net, late == 1 ? 1e-3 : 1e9);  // the large one changes nothing
+        if (late == 2) gf_optim_step(&sgd, net);
+        CHECK(gf_net_measure(net) == (late ? GF_ERROR_ORDER : GF_OK));
+        CHECK_TEXT(gf_net_error(net), late == 0 ? "no error" : late == 1 ? "gf_net_clip_grad_norm" : "gf_optim_step");
+        gf_optim_free(&sgd), gf_net_free(net);
+    }
+}
+
 int main(void) {
+    test_measured_late();
     test_fields();
     test_norms();
     test_less();
