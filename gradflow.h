@@ -150,9 +150,7 @@ typedef enum gf_status {
     GF_ERROR_NONFINITE   // NaN or infinity in training
 } gf_status;
 
-// What the calling thread's last failed call said: expected, found, what to do. "no error" before the first failure;
-// never NULL.
-GFDEF const char *gf_last_error(void);
+GFDEF const char *gf_last_error(void);  // of the calling thread; "no error" before the first failure, never NULL
 
 // [GF:RNG] Randomness -------------------------------------------------------------------------------------------------
 // A random number is a pure function of (seed, stream, index): nothing is stored, any element can be drawn alone, in
@@ -1479,7 +1477,7 @@ typedef struct gfi_tensor {  // a parameter, or a running statistic (trained 0),
     gf_tensor view;
     char name[40];
     gf_init init;
-    int fan_in, fan_out, trained;
+    int trained;
     uint64_t stream;  // of its random numbers
     double squares;   // Σ grad², -1 while unknown
 } gfi_tensor;
@@ -1816,16 +1814,20 @@ static double gfi_init_std(gf_init init, int fan_in, int fan_out) {
     }
 }
 
-// Fill w[rows, n/rows]; a bias has one row.
-static void gfi_init_fill(gf_init init, gf_real *w, size_t n, size_t rows, int fan_in, int fan_out, uint64_t seed,
-                          uint64_t stream) {
+// A tensor's first values. weight[O,I,…] is the tensor itself or, for a bias, the one beside it: it says the fans.
+static void gfi_init_fill(const gfi_tensor *tensor, const gf_tensor *weight, uint64_t seed) {
+    const gf_init init = tensor->init;
+    gf_real *w = tensor->view.value;
+    const size_t n = tensor->view.size, rows = tensor->view.rank > 1 ? (size_t)tensor->view.dims[0] : 1;
+    const int fan_in = (int)(weight->size / (size_t)weight->dims[0]);
+    const int fan_out = weight->rank > 1 ? (int)(weight->size / (size_t)weight->dims[1]) : 1;
     const int uniform =
         init.kind == GF_INIT_DEFAULT || init.kind == GF_INIT_XAVIER_UNIFORM || init.kind == GF_INIT_KAIMING_UNIFORM;
     const double std = init.kind == GF_INIT_ORTHOGONAL ? 1 : gfi_init_std(init, fan_in, fan_out);
     for (size_t i = 0; i < n; i++) {
         if (init.kind == GF_INIT_CONSTANT) w[i] = (gf_real)init.gain;
-        else if (uniform) w[i] = (gf_real)(std * sqrt(3.0) * (2 * gf_random_uniform(seed, stream, i) - 1));
-        else w[i] = (gf_real)(std * gf_random_normal(seed, stream, i));
+        else if (uniform) w[i] = (gf_real)(std * sqrt(3.0) * (2 * gf_random_uniform(seed, tensor->stream, i) - 1));
+        else w[i] = (gf_real)(std * gf_random_normal(seed, tensor->stream, i));
     }
     if (init.kind == GF_INIT_ORTHOGONAL) gfi_init_orthogonal(w, rows, n / rows, init.gain);
 }
@@ -1877,7 +1879,7 @@ static gfi_layer *gfi_add_layer(gf_net *net, const gfi_layer_kind *kind, const c
 
 // Declare the next tensor of the newest layer. trained 0: a running statistic.
 static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int rank, const int *dims, int trained,
-                        gf_init init, int fan_in, int fan_out, uint64_t stream) {
+                        gf_init init, uint64_t stream) {
     if (net->status != GF_OK) return;
     size_t size = 1, *total = trained ? &net->param_count : &net->state_count;
     void *grown = gfi_grow(net->tensors, net->tensor_count, &net->tensor_capacity, sizeof(gfi_tensor));
@@ -1894,8 +1896,6 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
     tensor->view.size = size;
     tensor->view.offset = *total;
     tensor->init = init;
-    tensor->fan_in = fan_in;
-    tensor->fan_out = fan_out;
     tensor->stream = stream;
     tensor->trained = trained;
     tensor->squares = -1;
@@ -1905,16 +1905,15 @@ static void gfi_declare(gf_net *net, gfi_layer *layer, const char *part, int ran
 
 // A vector that starts at one value, such as a norm's γ.
 static void gfi_declare_constant(gf_net *net, gfi_layer *layer, const char *part, int size, double value, int trained) {
-    gfi_declare(net, layer, part, 1, &size, trained, gf_init_with(GF_INIT_CONSTANT, value), 1, 1, 0);
+    gfi_declare(net, layer, part, 1, &size, trained, gf_init_with(GF_INIT_CONSTANT, value), 0);
 }
 
 // Weight [out, fan…] and bias [out] of an affine layer, with its ordinal's streams of random numbers.
-static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const int *dims, int fan_in, int fan_out) {
+static void gfi_declare_affine(gf_net *net, gfi_layer *layer, int rank, const int *dims) {
     layer->ordinal = ++net->affine_count;
     const uint64_t stream = 256 * (uint64_t)layer->ordinal;
-    gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, fan_in, fan_out, stream + GFI_STREAM_WEIGHT);
-    if (!net->no_bias)
-        gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, fan_in, fan_out, stream + GFI_STREAM_BIAS);
+    gfi_declare(net, layer, "weight", rank, dims, 1, layer->weight_init, stream + GFI_STREAM_WEIGHT);
+    if (!net->no_bias) gfi_declare(net, layer, "bias", 1, dims, 1, layer->bias_init, stream + GFI_STREAM_BIAS);
 }
 
 GFDEF void gf_net_dense(gf_net *net, int outputs) {
@@ -1928,7 +1927,7 @@ GFDEF void gf_net_dense(gf_net *net, int outputs) {
     gfi_layer *layer = gfi_add_layer(net, &gfi_dense, "dense", gf_vector(outputs));
     if (!layer) return;
     const int dims[2] = {outputs, (int)inputs};
-    gfi_declare_affine(net, layer, 2, dims, dims[1], outputs);
+    gfi_declare_affine(net, layer, 2, dims);
 }
 
 static const char *gfi_act_label(gf_act act) { return act.name ? act.name : gf_act_default(act.kind).name; }
@@ -2111,7 +2110,7 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     net->scratch = net->engine.workspace;  // instruments work between the layers, never inside one
 }
 
-// Point the tensors into the arrays, and the layers to their tensors.
+// Point the tensors into the arrays and the layers to their tensors, and fill these.
 static void gfi_bind_tensors(gf_net *net) {
     for (int i = 0; i < net->tensor_count; i++) {
         gfi_tensor *tensor = &net->tensors[i];
@@ -2122,7 +2121,10 @@ static void gfi_bind_tensors(gf_net *net) {
     for (int i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         gf_tensor **const places[4] = {&layer->w, &layer->b, &layer->running_mean, &layer->running_var};
-        for (int t = 0; t < layer->tensor_count; t++) *places[t] = &net->tensors[layer->first_tensor + t].view;
+        for (int t = 0; t < layer->tensor_count; t++) {
+            *places[t] = &net->tensors[layer->first_tensor + t].view;
+            gfi_init_fill(&net->tensors[layer->first_tensor + t], layer->w, net->seed);
+        }
     }
 }
 
@@ -2165,12 +2167,6 @@ GFDEF gf_status gf_net_build(gf_net *net) {
     arena.used = 0;
     gfi_lay_out(net, &arena);  // hands them out
     gfi_bind_tensors(net);
-    for (int i = 0; i < net->tensor_count; i++) {
-        gfi_tensor *tensor = &net->tensors[i];
-        const size_t rows = tensor->view.rank > 1 ? (size_t)tensor->view.dims[0] : 1;  // a unit's or filter's weights
-        gfi_init_fill(tensor->init, tensor->view.value, tensor->view.size, rows, tensor->fan_in, tensor->fan_out,
-                      net->seed, tensor->stream);
-    }
     if (net->probe) gfi_probe_attach(net);
     net->phase = GFI_BUILT;
     return GF_OK;
@@ -2311,26 +2307,15 @@ GFDEF int gf_net_predict(gf_net *net, const gf_real *x, double *probabilities) {
 
 // --- [GF:OPTIM] optimisers' defaults and memory, schedules ---
 
-static gf_optim_config gfi_optim_config(gf_optim_kind kind, double lr, double beta2) {
-    gf_optim_config config;
-    memset(&config, 0, sizeof config);
-    config.kind = kind;
-    config.lr = lr;
-    config.beta1 = 0.9;
-    config.beta2 = beta2;
-    config.eps = 1e-8;
+static gf_optim_config gfi_optim_config(gf_optim_kind kind, double lr, double weight_decay, double beta2) {
+    const gf_optim_config config = {kind, lr, weight_decay, 0, 0, 0.9, beta2, 1e-8};  // no momentum, no Nesterov
     return config;
 }
 
-GFDEF gf_optim_config gf_sgd(double lr) { return gfi_optim_config(GF_SGD, lr, 0); }
-GFDEF gf_optim_config gf_adam(double lr) { return gfi_optim_config(GF_ADAM, lr, 0.999); }
-GFDEF gf_optim_config gf_rmsprop(double lr) { return gfi_optim_config(GF_RMSPROP, lr, 0.99); }
-
-GFDEF gf_optim_config gf_adamw(double lr) {
-    gf_optim_config config = gfi_optim_config(GF_ADAMW, lr, 0.999);
-    config.weight_decay = 0.01;
-    return config;
-}
+GFDEF gf_optim_config gf_sgd(double lr) { return gfi_optim_config(GF_SGD, lr, 0, 0); }
+GFDEF gf_optim_config gf_adam(double lr) { return gfi_optim_config(GF_ADAM, lr, 0, 0.999); }
+GFDEF gf_optim_config gf_adamw(double lr) { return gfi_optim_config(GF_ADAMW, lr, 0.01, 0.999); }
+GFDEF gf_optim_config gf_rmsprop(double lr) { return gfi_optim_config(GF_RMSPROP, lr, 0, 0.99); }
 
 static const char *gfi_optim_name(gf_optim_kind kind) {
     static const char *const names[GF_OPTIM_COUNT] = {"sgd", "adam", "adamw", "rmsprop"};
@@ -2849,7 +2834,7 @@ GFDEF void gf_net_conv2d_window(gf_net *net, int out_channels, gf_window window)
     gfi_layer *layer = gfi_add_layer(net, &gfi_conv2d, "conv", out);
     if (!layer) return;
     layer->window = window;
-    gfi_declare_affine(net, layer, 4, dims, (int)fan_in, (int)fan_out);
+    gfi_declare_affine(net, layer, 4, dims);
 }
 
 GFDEF void gf_net_conv2d(gf_net *net, int out_channels, int kernel, int stride, int padding) {
@@ -3096,7 +3081,7 @@ static void gfi_add_skip(gf_net *net, const char *function, int mark, int projec
     layer->window = window;
     const int dims[4] = {to.channels, from.channels, 1, 1};
     if (projected)
-        gfi_declare(net, layer, "weight", gfi_plane(from) == 1 ? 2 : 4, dims, 1, layer->weight_init, dims[1], dims[0],
+        gfi_declare(net, layer, "weight", gfi_plane(from) == 1 ? 2 : 4, dims, 1, layer->weight_init,
                     GFI_STREAM_PROJECTION + 256 * (uint64_t)net->layer_count);
 }
 
