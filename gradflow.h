@@ -908,9 +908,7 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #endif
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:BACKPROP] Backpropagation
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:BACKPROP] Backpropagation ---------------------------------------------------------------------------------------
 // A net is a chain of functions. Forward, layer l computes
 //     z_l = W_l·h_{l-1} + b_l          h_l = φ(z_l)
 // and the loss L is a function of the last z. The chain rule, read from the loss towards the input, gives three lines.
@@ -1543,9 +1541,7 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
     return norm;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:NET] Plumbing: errors, randomness, shapes, initialisers, building a net, optimisers' memory
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:NET] Plumbing: errors, randomness, shapes, initialisers, building a net, optimisers' memory ---------------------
 // Everything that the training step takes for granted. Read gfi_add_layer, gfi_lay_out and gf_net_build to see how a net
 // gets its one allocation.
 
@@ -2414,9 +2410,7 @@ GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:LAYER] More layers: norms, dropout, convolution, pools, skips
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:LAYER] More layers: norms, dropout, convolution, pools, skips ---------------------------------------------------
 // A layer is four things that stand together: forward, backward, their gfi_layer_kind, and the public function that
 // checks the input's shape, says the output's and declares the parameters. To add a layer, write these four here.
 
@@ -3088,9 +3082,7 @@ static void gfi_add_skip(gf_net *net, const char *function, int mark, int projec
 GFDEF void gf_net_add_from(gf_net *net, int mark) { gfi_add_skip(net, "gf_net_add_from", mark, 0); }
 GFDEF void gf_net_add_projected(gf_net *net, int mark) { gfi_add_skip(net, "gf_net_add_projected", mark, 1); }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:ACT] Activation functions
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:ACT] Activation functions ---------------------------------------------------------------------------------------
 // gfi_act_number is all there is to know: one case an activation, value and slope side by side. It stands on e^x, ln x,
 // tanh, arctan and the normal distribution's tail, which come first. The library has its own: libm's differ in their
 // last bits from system to system, and φ and φ' can share one exponential. They choose by ?: and do not branch, so that
@@ -3530,9 +3522,7 @@ GFDEF gf_act_info gf_act_describe(gf_act act) {
     return info;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:PROBE] Instruments: where do gradients go?
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:PROBE] Instruments: where do gradients go? ----------------------------------------------------------------------
 // First the measures of any array (norms, percentiles, histograms), then the search for the first NaN, then
 // gf_net_measure, which takes every instrument at every affine layer, and the verdict. The idea of it all is
 // gfi_measure_decay:
@@ -4091,9 +4081,7 @@ GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
     return gf_net_status(net);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:CHECK] Gradient check
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CHECK] Gradient check -------------------------------------------------------------------------------------------
 // The derivative by definition: (L(w + h) - L(w - h))/2h differs from the true one by O(h²) and by rounding ε·L/h; at
 // h = 1e-5 both are about 1e-10 in double. Two losses per parameter: slow, but it knows nothing of the chain rule.
 // Where w + h and w - h lie on two sides of a kink (each layer's `branch` tells) there is no derivative to compare.
@@ -4227,9 +4215,7 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     return net->status;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:THEORY] Signal propagation
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:THEORY] Signal propagation --------------------------------------------------------------------------------------
 // Everything rests on one integral, E[f(√q·Z)²] = ∫ f(√q·z)²·exp(-z²/2)/√(2π) dz. Two lengths matter: the Gaussian's (1
 // in z) and the activation's (1 in x = √q·z, where it bends). So panels end at a few fixed z, at |x| = 1, 4, 16, 256 …,
 // at 0 and at kinks; one on which 7 and 15 points disagree by more than a small part of the whole integral is halved.
@@ -4457,9 +4443,7 @@ GFDEF gf_status gf_theory_profile(gf_act act, double input_square, gf_theory_lay
     return GF_OK;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:DATA] Data sets and batches
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DATA] Data sets and batches -------------------------------------------------------------------------------------
 // In order: making a set, preparing it, reading samples, batches, gf_net_evaluate, then the file formats. Training and
 // evaluation read through the same function, gfi_data_read: a table of 256 entries says which x a pixel becomes.
 
@@ -5967,9 +5951,7 @@ GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv 
     return gfi_csv_load(data, path, how ? how : &usual);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:SAVE] Checkpoints
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:SAVE] Checkpoints -----------------------------------------------------------------------------------------------
 // A file is: magic "GRADFLOW", then the numbers of gfi_head, 8 bytes each, lowest byte first on every machine, then the
 // architecture in words, then the arrays, then the CRC-32 of all before it. It is put together in memory and written
 // whole or not at all. Loading trusts none of it: gfi_read_head and gfi_check_head judge before anything is changed.
@@ -6193,9 +6175,7 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
 }
 #endif  // GF_NO_STDIO
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:DOCTOR] The doctor: why does it not learn?
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:DOCTOR] The doctor: why does it not learn? ----------------------------------------------------------------------
 // Three parts: an observer (the net's hooks: what a step did to loss, gradients and weights), a table of rules (each
 // looks at what was observed and says whether its finding is true now), and the list that joins what several
 // observations agree on, causes before symptoms.
@@ -6457,9 +6437,7 @@ GFDEF void gf_doctor_report(gf_doctor *d) {
 }
 #endif
 
-// ---------------------------------------------------------------------------------------------------------------------
-// [GF:CURVE] Curvature
-// ---------------------------------------------------------------------------------------------------------------------
+// [GF:CURVE] Curvature ------------------------------------------------------------------------------------------------
 // gfi_curve_enter keeps what a net is, gfi_curve_leave puts it back. Between the two, gfi_curve_pass goes over the data
 // for a gradient or a product H·v. All else is linear algebra.
 
