@@ -82,7 +82,7 @@ demo: $(BUILD)/mnist_mlp $(BUILD)/cifar_cnn
 	@echo
 	@echo "charts:"
 	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done
-	@echo "open first: results/mnist_mlp/practical.png, then results/cifar_cnn/activation_gradmaps_conv1.png"
+	@echo "open first: results/index.html, which leads to a report of each; then results/mnist_mlp/practical.png"
 
 # clang's wasm32 target and lld compile the net twice, with vectors of 128 bits and without; awk puts both into the page.
 # There is no C library: freestanding.h stands in for it, and empty files for its headers.

@@ -182,6 +182,8 @@ static inline void ex_file_end(FILE *file, const char *path) {
     ex_die("cannot write %s: %s", path, strerror(errno));
 }
 
+#include "report.h"
+
 // Write the chart as folder/name, say so, and free it. When one cannot be written (a full disk), the first is reported at
 // once, all are counted at the end, and the program goes on: its tables are not lost.
 static int ex_charts_lost;
@@ -189,6 +191,7 @@ static int ex_charts_lost;
 static inline void ex_save_chart(plot_figure *figure, const char *folder, const char *name) {
     char path[EX_PATH];
     int saved = plot_save(figure, ex_path(path, folder, name));
+    if (saved) report_add(path, plot_title(figure));
     if (saved) printf("wrote %s\n", path);
     fflush(stdout);
     if (!saved && ex_charts_lost++ == 0) fprintf(stderr, "error: %s\n", plot_error(figure));
@@ -203,8 +206,9 @@ static inline void ex_on_signal(int number) {
     signal(number, SIG_DFL);
 }
 
-// What main returns: 0; 1 when a chart was lost; or 130, the shell's number for "ended by Ctrl-C".
+// The end of every study: its report. What main returns: 0; 1 when a chart was lost; or 130, the shell's number for "ended by Ctrl-C".
 static inline int ex_exit_status(void) {
+    report_write(ex_stop);
     if (ex_stop) printf("interrupted: what was measured until then is written\n");
     if (ex_charts_lost > 0) printf("charts that could not be written: %d\n", ex_charts_lost);
     if (ex_stop) return 130;
@@ -214,6 +218,14 @@ static inline int ex_exit_status(void) {
 // ---------------------------------------------------------------------------------------------------------------------
 // The command line
 // ---------------------------------------------------------------------------------------------------------------------
+
+#if defined(__clang__)
+#define EX_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define EX_COMPILER "gcc " __VERSION__
+#else
+#define EX_COMPILER "another compiler"
+#endif
 
 typedef enum ex_kind { EX_FLAG, EX_INT, EX_RANGE, EX_REAL, EX_TEXT } ex_kind;
 
@@ -484,9 +496,48 @@ static inline void ex_parse_names(ex_settings *s) {
     if (!isnan(s->weight_decay)) s->optim_config.weight_decay = s->weight_decay;
 }
 
+// An option's value as it stands on a command line.
+static inline void ex_option_text(const ex_option *o, char text[256]) {
+    const int *whole = (const int *)o->value;
+    text[0] = '\0';
+    if (o->kind == EX_INT) snprintf(text, 256, "%d", whole[0]);
+    if (o->kind == EX_RANGE) snprintf(text, 256, "%d-%d", whole[0], whole[1]);
+    if (o->kind == EX_REAL) snprintf(text, 256, "%.9g", *(const double *)o->value);
+    if (o->kind == EX_TEXT && *(const char *const *)o->value != NULL)
+        snprintf(text, 256, "%s", *(const char *const *)o->value);
+    if (o->kind == EX_FLAG && whole[0]) snprintf(text, 256, "given");
+}
+
+// For the report: the command that repeats this run, with the options that are not as `usual`, and whose arithmetic it is.
+static inline void ex_report_begin(const ex_settings *s, const ex_option *options, int count, char (*usual)[256]) {
+    static const char *const elsewhere[] = {"data", "out", "threads", "resume"};  // they change no result
+    char text[256];
+    size_t used = (size_t)snprintf(report_run.command, sizeof report_run.command, "./%s", s->name);
+    for (int i = 0; i < count; i++) {
+        int skip = 0;
+        for (int k = 0; k < EX_COUNT(elsewhere); k++) skip |= strcmp(options[i].name, elsewhere[k]) == 0;
+        ex_option_text(&options[i], text);
+        if (skip || (strcmp(text, usual[i]) == 0 && strncmp(options[i].name, "seed", 4) != 0)) continue;
+        snprintf(report_run.command + used, sizeof report_run.command - used, " --%s%s%s", options[i].name,
+                 options[i].kind == EX_FLAG ? "" : " ", options[i].kind == EX_FLAG ? "" : text);
+        used = strlen(report_run.command);
+    }
+    gf_net *net = gf_net_create(gf_vector(1), 1, 1);
+    gf_net_dense(net, 1);
+    gf_net_build(net);
+    const char *backend = gf_net_describe(net).backend;
+    snprintf(report_run.built, sizeof report_run.built, "%s kernels, %s; %s", backend ? backend : "plain",
+             sizeof(gf_real) == 4 ? "float" : "double", EX_COMPILER);
+    gf_net_free(net);
+    report_run.name = s->name;
+    report_run.question = s->question;
+    report_run.out = s->out;
+}
+
 // Read the command line into s and into the example's own options, make the output folder, catch Ctrl-C.
 static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned which, const ex_option *own,
                             int own_count) {
+    static char usual[EX_MAX_OPTIONS][256];
     ex_option options[EX_MAX_OPTIONS];
     int count = ex_shared_options(s, which, options);
     if (count + own_count > EX_MAX_OPTIONS) ex_die("more than %d options", EX_MAX_OPTIONS);
@@ -499,6 +550,7 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
             s->epochs = s->quick_epochs;
             s->seeds = s->quick_seeds;
         }
+    for (int i = 0; i < count; i++) ex_option_text(&options[i], usual[i]);
     ex_read_options(s, argc, argv, options, count);
     s->data_given = s->data != usual_data;
     ex_parse_activations(s);
@@ -508,6 +560,7 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
         ex_usage("--threads %d: built without OpenMP; use cc -O2 -fopenmp examples/%s.c -o %s -lm, or make OPENMP=1",
                  s->threads, s->name, s->name);
 #endif
+    ex_report_begin(s, options, count, usual);
     signal(SIGINT, ex_on_signal);
     signal(SIGTERM, ex_on_signal);
 #ifdef SIGXFSZ
@@ -689,6 +742,7 @@ static inline void ex_csv_continue(ex_csv *csv, const char *run, int epoch) {
 static inline void ex_csv_close(ex_csv *csv) {
     ex_file_end(csv->file, csv->path);
     csv->file = NULL;
+    report_add(csv->path, "");
 }
 
 // Begin folder/name with this header, which must last. With --resume the rows that an earlier run left are kept.
@@ -884,6 +938,7 @@ static inline void ex_table_write(const ex_table *t, const ex_settings *s, const
     ex_table_print(t, stdout);
     ex_table_print(t, file);
     ex_file_end(file, path);
+    report_add(path, "");
 }
 
 #endif

@@ -2,9 +2,9 @@
 // with empty files math.h, stdlib.h, string.h and assert.h in the compiler's search path (see `make playground`).
 //
 //     from the page           exp expm1 log log10 log1p pow tanh cosh cos sin atan fmod, and vsnprintf as page_print
-//     instructions            sqrt fabs floor ceil copysign, by the compiler's names
+//     instructions            sqrt fabs floor ceil trunc copysign, by the compiler's names
 //     here                    malloc calloc realloc free, memcpy memmove memset memcmp, strlen strcmp strncmp strcat
-//                             strstr strchr, fmax fmin frexp
+//                             strstr strchr strrchr strspn strcspn, fmax fmin frexp hypot
 #ifndef FREESTANDING_H
 #define FREESTANDING_H
 #include <stdarg.h>
@@ -26,6 +26,7 @@ int page_print(char *to, size_t size, const char *format, va_list args);
 #define fabs(x) __builtin_fabs(x)
 #define floor(x) __builtin_floor(x)
 #define ceil(x) __builtin_ceil(x)
+#define trunc(x) __builtin_trunc(x)
 #define copysign(x, y) __builtin_copysign(x, y)
 #define assert(x) ((x) ? (void)0 : __builtin_trap())
 
@@ -117,9 +118,30 @@ static inline char *strstr(const char *s, const char *part) {
     return (char *)(size_t)s;
 }
 
+static inline char *strrchr(const char *s, int c) {
+    const char *last = NULL;
+    for (;; s++) {
+        if (*s == (char)c) last = s;
+        if (!*s) return (char *)(size_t)last;
+    }
+}
+
+static inline size_t strspn(const char *s, const char *of) {
+    size_t n = 0;
+    while (s[n] && strchr(of, s[n])) n++;
+    return n;
+}
+
+static inline size_t strcspn(const char *s, const char *stop) {
+    size_t n = 0;
+    while (s[n] && !strchr(stop, s[n])) n++;
+    return n;
+}
+
 // --- Numbers ---
 
 static inline double fmax(double a, double b) { return a != a || a < b ? b : a; }
+static inline double hypot(double a, double b) { return sqrt(a * a + b * b); }  // of moderate numbers
 static inline double fmin(double a, double b) { return a != a || a > b ? b : a; }
 
 // x = m·2^e with 0.5 ≤ |m| < 1

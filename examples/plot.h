@@ -73,6 +73,7 @@ int plot_named_color(const char *name); // its colour alone, e.g. for plot_dashe
 // A figure of width x height pixels (64..16384) with rows x cols panels (1..32 each). title may be NULL.
 plot_figure *plot_figure_create(int width, int height, int rows, int cols, const char *title);
 void plot_figure_free(plot_figure *fig);
+const char *plot_title(const plot_figure *fig);               // as given to plot_figure_create; never NULL
 void plot_caption(plot_figure *fig, const char *text);       // small text below; smoothing and bands are added to it
 void plot_text_scale(plot_figure *fig, double factor);       // 1 = normal
 void plot_shared_legend(plot_figure *fig);                   // one above all (automatic if one covers the others)
@@ -900,6 +901,8 @@ plot_figure *plot_figure_create(int width, int height, int rows, int cols, const
     }
     return fig;
 }
+
+const char *plot_title(const plot_figure *fig) { return fig && fig->title ? fig->title : ""; }
 
 static plotp_axis *plotp_axis_of(plot_axes *ax, char name) {
     return name == 'x' ? &ax->x : name == 'y' ? &ax->y : &ax->z;

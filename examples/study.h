@@ -32,7 +32,8 @@
 // of every file begins "activation,init,seed,epoch", so one reader (study_read) serves all charts.
 //
 //     steps.csv   loss and ‖∇‖ of every step             layers.csv   the instruments of every layer, once an epoch
-//     epochs.csv  losses, accuracies, mean ‖∇‖, seconds  study_file   adds one of your own
+//     epochs.csv  losses, accuracies, mean ‖∇‖, seconds  theory.csv   RMS δ_l/RMS δ_L as predicted before training, of MLPs
+//     study_file  adds one of your own                   report.html  all of it on one page
 //
 // A run whose loss is no longer finite ends, is called diverged, and the study goes on. Ctrl-C ends the study: charts and
 // tables of what there is are drawn all the same and say "interrupted".
@@ -44,7 +45,7 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
+enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_THEORY, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
 
 typedef struct study_case {  // one of the nets that are compared
     gf_act act;
@@ -207,6 +208,7 @@ static inline void study_open(study *st, const char *net_name, const char *own_s
     study_file(st, "epochs.csv",
                "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds");
     study_file(st, "layers.csv", ex_layers_header());
+    study_file(st, "theory.csv", "activation,init,seed,epoch,layer,delta");
     ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * st->case_count);
 }
 
@@ -266,6 +268,26 @@ static inline void study_resume(study *st, study_run *run) {
     for (int f = 0; f < st->file_count; f++) ex_csv_rewind(&st->file[f], run->label, run->epoch);
 }
 
+// The theory's rows, for nets of dense layers and activations alone: it says nothing of others. They stand with the first
+// epoch, so that a run that is resumed keeps them and one that begins again writes them anew.
+static inline void study_write_theory(study *st, const study_run *run) {
+    gf_theory_layer layer[STUDY_MAX_LAYERS];
+    int count = 0;
+    for (int i = 0; i < gf_net_describe(run->net).layer_count; i++) {
+        const char *name = gf_net_layer(run->net, i).name;
+        const int dense = strncmp(name, "dense", 5) == 0;
+        if ((!dense && strncmp(name, "act", 3) != 0) || count == STUDY_MAX_LAYERS) return;
+        char weight[48];
+        snprintf(weight, sizeof weight, "dense%d.weight", count + 1);
+        const gf_tensor *w = dense ? gf_net_tensor(run->net, weight) : NULL;
+        if (w != NULL)
+            layer[count++] = gf_theory_affine(w->dims[1], w->dims[0], w->dims[0], run->of->weight, run->of->bias);
+    }
+    if (count == 0 || gf_theory_profile(run->of->act, study_input_square(st), layer, count) != GF_OK) return;
+    for (int l = 0; l < count; l++)
+        ex_csv_row(&st->file[STUDY_THEORY], "%s,1,%d,%.9g", run->label, l + 1, layer[l].delta);
+}
+
 // Take the built net into the run: its optimiser, and batches shuffled by the run's seed.
 static inline void study_begin(study *st, study_run *run, gf_net *net) {
     run->net = net;
@@ -274,6 +296,7 @@ static inline void study_begin(study *st, study_run *run, gf_net *net) {
     if (gf_batches_init(&run->batches, &st->data, st->s.batch, (uint64_t)run->seed, GF_SHUFFLE | st->augment) != GF_OK)
         ex_die("%s", gf_last_error());
     if (st->s.resumable) study_resume(st, run);
+    if (run->epoch == 0) study_write_theory(st, run);
 }
 
 // Is this the epoch's last batch? The instruments are read there: gf_net_measure.

@@ -10,6 +10,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ class Browser:
         self.dark = dark
         self.complaints = []
         self.last = 0
+        self.patience = 300
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp()
@@ -43,7 +45,8 @@ class Browser:
 
         self.process = subprocess.Popen(
             [find(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-             "--no-first-run", "--disable-background-networking", "--disable-extensions", "--remote-debugging-pipe",
+             "--no-first-run", "--disable-background-networking", "--disable-background-timer-throttling",
+             "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding", "--disable-extensions", "--remote-debugging-pipe",
              "--user-data-dir=" + self.folder, "about:blank"],
             preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)
@@ -54,6 +57,7 @@ class Browser:
         self.session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
+        self.call("Page.bringToFront")
         self.resize(*self.size)
         if self.dark:
             self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
@@ -74,6 +78,8 @@ class Browser:
 
     def message(self):
         while b"\0" not in self.rest:
+            if not select.select([self.back], [], [], self.patience)[0]:
+                raise RuntimeError(f"the browser has said nothing for {self.patience} s")
             more = os.read(self.back, 1 << 20)
             if not more:
                 raise RuntimeError("the browser has gone")
@@ -124,10 +130,10 @@ class Browser:
         return got["result"].get("value")
 
     def wait(self, expression, seconds=120):
-        """True once the expression is; False when that takes longer."""
+        """True once the expression is true (an element is not); False when that takes longer."""
         end = time.time() + seconds
         while time.time() < end:
-            if self.run(expression):
+            if self.run(f"!!({expression})"):
                 return True
             time.sleep(0.05)
         return False
