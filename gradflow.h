@@ -1019,6 +1019,7 @@ typedef struct gfi_watch {
 } gfi_watch;
 
 static gf_status gfi_net_fail(gf_net *net, gf_status status, const char *format, ...);          // keeps the first error
+static double gfi_nan(gf_status error) { return error == GF_OK ? 0 : NAN; }  // `return gfi_nan(gfi_net_fail(…));`
 static int gfi_require(gf_net *net, int condition, gf_status status, const char *format, ...);  // else it fails
 static int gfi_ready(gf_net *net, int phase, const char *function);  // has the net got that far, without error?
 static int gfi_forward_fits(gf_net *net, const gf_real *x, int batch, gf_mode mode);  // is this a batch for it?
@@ -1293,10 +1294,9 @@ GFDEF double gf_loss_cross_entropy(gf_net *net, const int *labels) {
         return NAN;
     for (size_t b = 0; b < B; b++) {
         if (labels[b] >= 0 && (size_t)labels[b] < K) continue;
-        gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                     "gf_loss_cross_entropy: label %d of sample %zu; the net's output has classes 0..%zu%s", labels[b], b,
-                     K - 1, labels[b] >> 24 ? "; are these labels an array of int, and not of float or bytes?" : "");
-        return NAN;
+        const char *doubt = labels[b] >> 24 ? "; are these labels an array of int, and not of float or bytes?" : "";
+        return gfi_nan(gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_cross_entropy: label %d of sample %zu; the net's "
+                                    "output has classes 0..%zu%s", labels[b], b, K - 1, doubt));
     }
     gfi_softmax_rows(out->y, labels, 1.0 / (double)B, net->row_loss, out->dy, B, K);
     double sum = 0;
@@ -1313,11 +1313,10 @@ GFDEF double gf_loss_bce(gf_net *net, const gf_real *targets) {
     if (!gfi_loss_begins(net, "gf_loss_bce", targets, "targets is NULL; needs one for each output")) return NAN;
     const gfi_layer *out = gfi_output(net);
     const size_t n = (size_t)net->batch * out->out_size;
-    for (size_t i = 0; i < n; i++) {
-        if (targets[i] >= 0 && targets[i] <= 1) continue;
-        gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %zu is %g; needs 0 to 1", i, (double)targets[i]);
-        return NAN;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!(targets[i] >= 0 && targets[i] <= 1))
+            return gfi_nan(gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_loss_bce: target %zu is %g; needs 0 to 1", i,
+                                        (double)targets[i]));
     gf_real *dy = out->dy;  // holds -|y|, then ln(1 + e^-|y|), then p, then ∂L/∂y
     for (size_t i = 0; i < n; i++) dy[i] = (gf_real)-fabs((double)out->y[i]);
     gfi_act_array(&net->engine, gf_act_default(GF_ACT_SOFTPLUS), dy, dy, NULL, n);
@@ -1437,8 +1436,8 @@ static gf_status gfi_optim_check(gf_net *net, const char *function, const gf_opt
 GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     if (!gfi_ready(net, GFI_BACKWARDED, "gf_optim_step")) return gf_net_status(net);
     if (!gfi_require(net, net->spent != GFI_STEPPED, GF_ERROR_ORDER,
-                     "gf_optim_step: has taken this gradient's step already; gf_net_forward, a loss and gf_net_backward "
-                     "come before the next"))
+                     "gf_optim_step: has taken this gradient's step already; gf_net_forward, a loss and "
+                     "gf_net_backward come before the next"))
         return net->status;
     if (gfi_optim_check(net, "gf_optim_step", optim) != GF_OK) return net->status;
     net->joined_samples = 0;
@@ -1448,8 +1447,8 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
         const gf_nonfinite *first = &net->nonfinite;
         const int is_data = strcmp(first->layer, "input") == 0;
         return gfi_net_fail(net, GF_ERROR_NONFINITE,
-                            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, %s; no "
-                            "parameter was changed: %s",
+                            "gf_optim_step: gradient norm is %g at step %ld; the first NaN or infinity is in %s, %s; "
+                            "no parameter was changed: %s",
                             norm, first->step, first->layer, first->backward ? "backward" : "forward",
                             is_data ? "clean the data" : "lower the learning rate, clip, or initialise smaller");
     }
@@ -2192,9 +2191,10 @@ GFDEF gf_net_info gf_net_describe(const gf_net *net) {
 GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
     gf_layer view;
     memset(&view, 0, sizeof view);
-    if (!net || index < 0 || index >= net->layer_count) {
+    const int count = net ? net->layer_count : 0;
+    if (index < 0 || index >= count) {
         gfi_fail(GF_ERROR_NOT_FOUND, "gf_net_layer: layer %d of %s; it has layers 0 to %d", index,
-                 net ? "this net" : "NULL", net ? net->layer_count - 1 : -1);
+                 net ? "this net" : "NULL", count - 1);
         return view;
     }
     const gfi_layer *layer = &net->layers[index];
@@ -2367,8 +2367,8 @@ GFDEF gf_status gf_optim_init(gf_optim *optim, gf_net *net, gf_optim_config conf
     if (!gfi_ready(net, GFI_BUILT, "gf_optim_init")) return gf_net_status(net);
     if (gfi_optim_config_check(net, "gf_optim_init", &config) != GF_OK) return net->status;
     if (config.lr == 0)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: lr is 0, which moves no weight; start with one above "
-                            "0 (a schedule may set optim.config.lr to 0 later)");
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_optim_init: lr is 0, which moves no weight; start with one "
+                            "above 0 (a schedule may set optim.config.lr to 0 later)");
     optim->config = config;
     optim->size = net->param_count;
     const int needs_m = gfi_optim_needs_m(&config), needs_v = gfi_optim_needs_v(&config);
@@ -2392,20 +2392,16 @@ GFDEF void gf_optim_free(gf_optim *optim) {
 }
 
 GFDEF double gf_lr_step(double lr, long epoch, long every, double factor) {
-    if (every < 1 || epoch < 0) {
-        gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_step: epoch %ld, every %ld; needs an epoch of 0 or more, every of 1 or more",
-                 epoch, every);
-        return NAN;
-    }
+    if (every < 1 || epoch < 0)
+        return gfi_nan(gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_step: epoch %ld, every %ld; needs an epoch of 0 or more, "
+                                "every of 1 or more", epoch, every));
     return lr * pow(factor, (double)(epoch / every));
 }
 
 GFDEF double gf_lr_cosine(double lr, double lr_min, long step, long steps) {
-    if (steps < 1 || step < 0) {
-        gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_cosine: step %ld of %ld; needs a step of 0 or more, steps of 1 or more",
-                 step, steps);
-        return NAN;
-    }
+    if (steps < 1 || step < 0)
+        return gfi_nan(gfi_fail(GF_ERROR_ARGUMENT, "gf_lr_cosine: step %ld of %ld; needs a step of 0 or more, steps of "
+                                "1 or more", step, steps));
     if (step > steps) step = steps;
     return lr_min + (lr - lr_min) * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)steps));
 }
@@ -3615,11 +3611,9 @@ static double gfi_percentile(gf_real *x, size_t n, double p) {
 }
 
 GFDEF double gf_percentile_abs(const gf_real *x, size_t n, double p, gf_real *scratch) {
-    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100)) {
-        gfi_fail(GF_ERROR_ARGUMENT, "gf_percentile_abs: x is %s, scratch %s, n %zu, p %g; needs two arrays of at "
-                 "least 1 element and p from 0 to 100", gfi_given(x), gfi_given(scratch), n, p);
-        return NAN;
-    }
+    if (!x || !scratch || n == 0 || !(p >= 0 && p <= 100))
+        return gfi_nan(gfi_fail(GF_ERROR_ARGUMENT, "gf_percentile_abs: x is %s, scratch %s, n %zu, p %g; needs two "
+                                "arrays of at least 1 element and p from 0 to 100", gfi_given(x), gfi_given(scratch), n, p));
     for (size_t i = 0; i < n; i++) {
         if (x[i] != x[i]) return NAN;
         scratch[i] = (gf_real)fabs((double)x[i]);
@@ -4182,10 +4176,9 @@ GFDEF gf_status gf_grad_check(gf_net *net, const gf_real *x, int batch, gf_mode 
     if (!gfi_ready(net, GFI_BUILT, "gf_grad_check")) return gf_net_status(net);
     if (!x || !targets || !check || batch < 1 || batch > net->max_batch || (int)loss < 0 || loss > GF_LOSS_CUSTOM)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
-                            "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs "
-                            "all three, a batch of 1 to %d and one of gf_loss_kind",
-                            gfi_given(x), gfi_given(targets), gfi_given(check), batch,
-                            (int)loss, net->max_batch);
+                            "gf_grad_check: x is %s, targets %s, check %s, batch %d, loss %d; needs all three, a batch "
+                            "of 1 to %d and one of gf_loss_kind",
+                            gfi_given(x), gfi_given(targets), gfi_given(check), batch, (int)loss, net->max_batch);
     if (!(check->step >= 0 && check->step <= DBL_MAX) || check->max_per_tensor < 0)
         return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_grad_check: step is %g, max_per_tensor %d; both must be 0 (the "
                             "default) or more", check->step, check->max_per_tensor);
@@ -4308,8 +4301,8 @@ static double gfi_theory_expectation(gfi_theory_function *f, gf_act act, double 
 }
 
 static double gfi_theory_refuse(const char *name, double value) {
-    gfi_fail(GF_ERROR_ARGUMENT, "gf_theory: %s is %g; a variance must be finite and 0 or more", name, value);
-    return NAN;
+    return gfi_nan(
+        gfi_fail(GF_ERROR_ARGUMENT, "gf_theory: %s is %g; a variance must be finite and 0 or more", name, value));
 }
 
 // w·E[f²] + b; 0·∞ is 0 here: weights that are all zero carry nothing on, however large q is.
