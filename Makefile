@@ -63,8 +63,8 @@ $(BUILD)/%: examples/%.c $(SHARED) $(BUILD)/gradflow.o $(BUILD)/plot.o
 	@echo "building $@"
 	@$(CC) $(OWN) $(OMP) $(LINKED) $< $(BUILD)/gradflow.o $(BUILD)/plot.o -o $@ -lm
 
-# These two stand alone: no options, no charts, and one of them without the library.
-ALONE := first by_hand
+# These stand alone: no options, no charts, and one of them without the library.
+ALONE := first by_hand from_pytorch
 $(ALONE:%=$(BUILD)/%): $(BUILD)/%: examples/%.c gradflow.h $(BUILD)/flags
 	@echo "building $@"
 	@$(CC) $(CFLAGS) $< -o $@ -lm

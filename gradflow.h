@@ -820,7 +820,7 @@ typedef struct gf_lr_found {
 GFDEF gf_status gf_lr_range(gf_curve *curve, gf_optim_config config, double lowest, double highest, int steps,
                             double *losses, gf_lr_found *found);
 
-// [GF:SAVE] Checkpoints -----------------------------------------------------------------------------------------------
+// [GF:SAVE] Checkpoints, safetensors ----------------------------------------------------------------------------------
 // Parameters, running statistics, moments, step counts and the place in the epoch: training resumes bit for bit.
 // Written to a temporary name, flushed, checked, renamed; the same bytes on machines of either byte order. optim and
 // batches may be NULL. An error is the net's sticky error too.
@@ -829,6 +829,13 @@ GFDEF gf_status gf_net_save(gf_net *net, const gf_optim *optim, const gf_batches
 // Into a built net of the same layers. Refuses another architecture (GF_ERROR_SHAPE), another version or width of
 // gf_real and damage found by CRC-32 (GF_ERROR_FORMAT); weights and moments are then as they were.
 GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, const char *path);
+// To and from PyTorch, by safetensors: parameters and running statistics, named as a state_dict names them. modules[]: in
+// order of the layers that have weights the names of their modules, {"features.0", "classifier.1", NULL}. Or NULL: save
+// names modules as the layers, "conv1"; load knows these names or else takes the modules of each kind in the order of the
+// numbers in their names. All tensors must be there, none left over, shapes equal (GF_ERROR_SHAPE). F32 and F64 are read
+// whatever gf_real is. A refused file changes nothing.
+GFDEF gf_status gf_net_save_safetensors(gf_net *net, const char *const *modules, const char *path);
+GFDEF gf_status gf_net_load_safetensors(gf_net *net, const char *const *modules, const char *path);
 #endif
 
 #ifdef __cplusplus
@@ -6163,6 +6170,308 @@ GFDEF gf_status gf_net_load(gf_net *net, gf_optim *optim, gf_batches *batches, c
         net->joined_samples = 0;
         net->phase = GFI_BUILT;
     }
+    GF_FREE(bytes.data);
+    return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
+}
+
+// --- safetensors: 8 bytes with the header's length, lowest byte first; the header, JSON; the numbers of all tensors ---
+//     {"0.weight": {"dtype": "F32", "shape": [10, 784], "data_offsets": [0, 31360]}, "0.bias": …}
+// Its Python writer sorts tensors by name, so their order says nothing of the layers'. Without a list of names, modules of
+// one kind, by their weight's rank, are taken in the order of the numbers in their names.
+
+typedef struct gfi_entry {       // one tensor of a file; the texts stand in its header
+    const char *name, *type;     // "features.0.weight"; "F32"
+    size_t length, type_length;  // of these
+    size_t module, part;         // length of "features.0"; where "weight" begins
+    int rank, tensor;            // tensor: which of the net's it is for, from 1; 0: none
+    uint64_t dims[4], offsets[2], width;  // where its bytes begin and end among the numbers; bytes of a number
+} gfi_entry;
+
+typedef struct gfi_entries {
+    const char *path;
+    gfi_entry *at;
+    int count, most;
+} gfi_entries;
+
+typedef struct gfi_json {
+    const char *at, *end;  // what is left to read
+} gfi_json;
+
+static int gfi_json_is(gfi_json *json, char wanted) {  // is this the next sign, but for blanks? Then it is passed over
+    while (json->at < json->end && *json->at != '\0' && strchr(" \t\r\n", *json->at)) json->at++;
+    const int is = json->at < json->end && *json->at == wanted;
+    json->at += is;
+    return is;
+}
+
+static int gfi_json_text(gfi_json *json, const char **text, size_t *length) {
+    if (!gfi_json_is(json, '"')) return 0;
+    *text = json->at;
+    while (json->at < json->end && *json->at != '"') json->at += *json->at == '\\' && json->end - json->at > 1 ? 2 : 1;
+    *length = (size_t)(json->at - *text);
+    return gfi_json_is(json, '"');
+}
+
+// A list of whole numbers below 10^17: how many, or -1 where there is no list of at most `most`.
+static int gfi_json_list(gfi_json *json, uint64_t *values, int most) {
+    if (!gfi_json_is(json, '[')) return -1;
+    if (gfi_json_is(json, ']')) return 0;
+    for (int count = 0; count < most && !gfi_json_is(json, '-');) {
+        const char *const start = json->at;
+        for (values[count] = 0; json->at < json->end && *json->at >= '0' && *json->at <= '9'; json->at++)
+            values[count] = 10 * values[count] + (uint64_t)(*json->at - '0');
+        if (json->at == start || json->at - start > 17) return -1;
+        count++;
+        if (!gfi_json_is(json, ',')) return gfi_json_is(json, ']') ? count : -1;
+    }
+    return -1;
+}
+
+static int gfi_text_is(const char *text, size_t length, const char *wanted) {
+    return length == strlen(wanted) && memcmp(text, wanted, length) == 0;
+}
+
+// What stands behind a name: a tensor's entry or, where that is NULL, pairs of texts. 1 if it is in order.
+static int gfi_json_object(gfi_json *json, gfi_entry *entry) {
+    const char *key, *text;
+    size_t length, text_length;
+    int seen = 0;
+    if (!gfi_json_is(json, '{')) return 0;
+    do {
+        if (!gfi_json_text(json, &key, &length) || !gfi_json_is(json, ':')) return 0;
+        if (!entry) seen |= gfi_json_text(json, &text, &text_length) ? 7 : 8;
+        else if (gfi_text_is(key, length, "dtype")) seen |= gfi_json_text(json, &entry->type, &entry->type_length) ? 1 : 8;
+        else if (gfi_text_is(key, length, "shape")) seen |= (entry->rank = gfi_json_list(json, entry->dims, 4)) >= 0 ? 2 : 8;
+        else seen |= gfi_text_is(key, length, "data_offsets") && gfi_json_list(json, entry->offsets, 2) == 2 ? 4 : 8;
+    } while (gfi_json_is(json, ','));
+    return seen == 7 && gfi_json_is(json, '}');
+}
+
+static gf_status gfi_entry_refuse(const gfi_entries *all, const gfi_entry *entry, gf_status status, const char *why) {
+    return gfi_fail(status, "%.200s: tensor %.*s %s", all->path, entry->length < 60 ? (int)entry->length : 60,
+                    entry->name, why);
+}
+
+// Complete the newest entry and judge it beside those before it: NULL, or what is wrong. The numbers have `room` bytes.
+static const char *gfi_entry_fault(const gfi_entries *all, uint64_t room) {
+    gfi_entry *entry = &all->at[all->count];
+    if (all->count + 1 == all->most) return "is more than this net can need; is it the file of another net?";
+    entry->width = gfi_text_is(entry->type, entry->type_length, "F32") ? 4 : 8;
+    if (entry->width == 8 && !gfi_text_is(entry->type, entry->type_length, "F64") &&
+        !gfi_text_is(entry->type, entry->type_length, "I64"))
+        return "is of a type that is not read; save it with .float() or .double()";
+    for (entry->part = entry->length; entry->part > 0 && entry->name[entry->part - 1] != '.';) entry->part--;
+    entry->module = entry->part > 0 ? entry->part - 1 : 0;
+    uint64_t bytes = entry->width;
+    for (int i = 0; i < entry->rank; i++)
+        bytes = entry->dims[i] == 0 || bytes > room / entry->dims[i] ? 0 : bytes * entry->dims[i];
+    int damaged = bytes == 0 || entry->offsets[1] > room || entry->offsets[0] + bytes != entry->offsets[1];
+    for (const gfi_entry *other = all->at; other < entry; other++)
+        damaged |= (entry->offsets[0] < other->offsets[1] && other->offsets[0] < entry->offsets[1]) ||
+                   (entry->length == other->length && memcmp(entry->name, other->name, entry->length) == 0);
+    return damaged ? "stands there twice, or its shape and bytes do not fit the file, which is damaged" : NULL;
+}
+
+// Read the header, leaving bytes->at on the numbers; all of them belong to a tensor, none to two.
+static gf_status gfi_entries_read(gfi_entries *all, gfi_bytes *bytes) {
+    uint64_t length = 0, used = 0;
+    if (bytes->size >= 8) gfi_transfer(bytes, &length, 1, 8, 1);
+    if (bytes->size < 8 || length > bytes->size - 8) length = 0;
+    gfi_json json = {(const char *)bytes->data + bytes->at, (const char *)bytes->data + bytes->at + length};
+    bytes->at += (size_t)length;
+    int good = gfi_json_is(&json, '{');
+    while (good) {
+        gfi_entry *entry = &all->at[all->count];
+        memset(entry, 0, sizeof *entry);
+        good = gfi_json_text(&json, &entry->name, &entry->length) && gfi_json_is(&json, ':');
+        const int is_note = good && gfi_text_is(entry->name, entry->length, "__metadata__");
+        good = good && gfi_json_object(&json, is_note ? NULL : entry);
+        const char *fault = good && !is_note ? gfi_entry_fault(all, bytes->size - bytes->at) : NULL;
+        if (fault) return gfi_entry_refuse(all, entry, GF_ERROR_FORMAT, fault);
+        used += entry->offsets[1] - entry->offsets[0];
+        all->count += good && !is_note;
+        if (!gfi_json_is(&json, ',')) break;
+    }
+    if (good && gfi_json_is(&json, '}') && !gfi_json_is(&json, '}') && json.at == json.end && used == bytes->size - bytes->at)
+        return GF_OK;
+    return gfi_fail(GF_ERROR_FORMAT, "%.200s: is no whole safetensors file; write one with save_file of Python's "
+                    "safetensors.torch, or with gf_net_save_safetensors", all->path);
+}
+
+static int gfi_entry_is(const gfi_entry *entry, const char *part) {
+    return gfi_text_is(entry->name + entry->part, entry->length - entry->part, part);
+}
+
+// The tensor called "MODULE.PART"; NULL where there is none.
+static gfi_entry *gfi_entry_find(const gfi_entries *all, const char *module, size_t length, const char *part) {
+    for (gfi_entry *entry = all->at; entry < all->at + all->count; entry++)
+        if (entry->module == length && memcmp(entry->name, module, length) == 0 && gfi_entry_is(entry, part)) return entry;
+    return NULL;
+}
+
+// Does a's module come before b's: negative, or after: positive? "2" comes before "10". ±2: letters decide, not numbers.
+static int gfi_entry_order(const gfi_entry *a, const gfi_entry *b) {
+    size_t i = 0, m, n;
+    while (i < a->module && i < b->module && a->name[i] == b->name[i]) i++;
+    for (m = i; m < a->module && a->name[m] >= '0' && a->name[m] <= '9';) m++;
+    for (n = i; n < b->module && b->name[n] >= '0' && b->name[n] <= '9';) n++;
+    if (m != n) return m < n ? -1 : 1;  // the shorter number, or none
+    if (i == a->module || i == b->module) return (i < a->module) - (i < b->module);
+    return (a->name[i] < b->name[i] ? -1 : 1) * (m == i ? 2 : 1);
+}
+
+// The weight that stands among those of its rank as the layer does among its own. NULL: there is none, or some have equal
+// shapes and names that no number puts in order.
+static gfi_entry *gfi_entry_by_order(const gf_net *net, const gfi_layer *layer, const gfi_entries *all) {
+    const int rank = net->tensors[layer->first_tensor].view.rank;
+    gfi_entry *found = NULL;
+    int place = 0;
+    for (const gfi_layer *other = net->layers; other < layer; other++)
+        place += other->tensor_count && net->tensors[other->first_tensor].view.rank == rank;
+    for (gfi_entry *entry = all->at; entry < all->at + all->count; entry++) {
+        if (entry->rank != rank || !gfi_entry_is(entry, "weight")) continue;
+        int before = 0;
+        for (const gfi_entry *other = all->at; other < all->at + all->count; other++) {
+            const int order = other->rank == rank && gfi_entry_is(other, "weight") ? gfi_entry_order(other, entry) : 0;
+            if (order * order == 4 && memcmp(other->dims, entry->dims, sizeof entry->dims) == 0) return NULL;
+            before += order < 0;
+        }
+        if (before == place) found = entry;
+    }
+    return found;
+}
+
+// The name of a layer's module: the caller's or, where he gives none, the layer's own.
+static const char *gfi_module_of(const gf_net *net, const gfi_layer *layer, const char *const *modules) {
+    int place = 0;
+    for (const gfi_layer *other = net->layers; other < layer; other++) place += other->tensor_count > 0;
+    return modules ? modules[place] : layer->name;
+}
+
+static int gfi_modules_fit(gf_net *net, const char *function, const char *const *modules) {
+    int layers = 0, names = 0;
+    for (int i = 0; i < net->layer_count; i++) layers += net->layers[i].tensor_count > 0;
+    while (modules && names <= layers && modules[names] && strlen(modules[names]) < 100 &&
+           !strpbrk(modules[names], "\"\\\n"))
+        names++;
+    return gfi_require(net, !modules || (names == layers && !modules[names]), GF_ERROR_ARGUMENT,
+                       "%s: modules must be the names of %d layers with weights, such as \"features.0\", and then NULL; "
+                       "%d are", function, layers, names);
+}
+
+static const char *gfi_part_name(int i) {  // PyTorch's names of a layer's tensors; a norm's γ and β are weight and bias
+    static const char *const names[5] = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};
+    return names[i];
+}
+
+// Tell every entry which of the net's tensors it is for, and judge its shape.
+static gf_status gfi_entries_match(const gf_net *net, const char *const *modules, const gfi_entries *all) {
+    int by_order = 0;
+    for (int i = 0; i < net->layer_count && !modules; i++)
+        by_order |= net->layers[i].tensor_count &&
+                    !gfi_entry_find(all, net->layers[i].name, strlen(net->layers[i].name), "weight");
+    for (int i = 0; i < net->tensor_count; i++) {
+        const gf_tensor *view = &net->tensors[i].view;
+        const gfi_layer *layer = net->layers;
+        while (i >= layer->first_tensor + layer->tensor_count) layer++;
+        const char *module = gfi_module_of(net, layer, modules), *part = gfi_part_name(i - layer->first_tensor);
+        const gfi_entry *weight = by_order ? gfi_entry_by_order(net, layer, all) : NULL;
+        size_t length = weight ? weight->module : strlen(module);
+        gfi_entry *entry = by_order && !weight ? NULL : gfi_entry_find(all, weight ? weight->name : module, length, part);
+        if (!entry)
+            return gfi_fail(GF_ERROR_SHAPE, "%.200s: found no %s for %s%s; see gf_net_set_bias, or list the names of the "
+                            "modules", all->path, part, by_order ? layer->name : module,
+                            by_order ? " (equal shapes need numbers in their names)" : "");
+        int fits = entry->rank == view->rank && entry->tensor == 0 && entry->type[0] == 'F';
+        for (int d = 0; d < view->rank; d++) fits = fits && entry->dims[d] == (uint64_t)view->dims[d];
+        if (!fits)
+            return gfi_fail(GF_ERROR_SHAPE, "%.150s: %.*s has the shape [%.19g, %.19g …], for %s of [%d, %d …]; are these "
+                            "the same layers? Or list the names of the modules", all->path,
+                            entry->length < 60 ? (int)entry->length : 60, entry->name, (double)entry->dims[0],
+                            (double)entry->dims[1], net->tensors[i].name, view->dims[0], view->dims[1]);
+        entry->tensor = i + 1;
+    }
+    for (const gfi_entry *entry = all->at; entry < all->at + all->count; entry++)
+        if (entry->tensor == 0 && !gfi_entry_is(entry, gfi_part_name(4)))
+            return gfi_entry_refuse(all, entry, GF_ERROR_SHAPE, "is left over: this net has no layer for it");
+    return GF_OK;
+}
+
+// An entry's numbers, stored in its tensor or only looked at. Are all finite?
+static int gfi_entry_values(const gf_net *net, const gfi_entry *entry, gfi_bytes numbers, int store) {
+    const gf_tensor *view = &net->tensors[entry->tensor - 1].view;
+    int finite = 1;
+    numbers.at += (size_t)entry->offsets[0];
+    for (size_t i = 0; i < view->size; i++) {
+        float narrow = 0;
+        double wide = 0;
+        gfi_transfer(&numbers, entry->width == 4 ? (void *)&narrow : (void *)&wide, 1, (size_t)entry->width, 1);
+        const gf_real value = (gf_real)(entry->width == 4 ? (double)narrow : wide);
+        finite = finite && isfinite(value);
+        if (store) view->value[i] = value;
+    }
+    return finite;
+}
+
+GFDEF gf_status gf_net_load_safetensors(gf_net *net, const char *const *modules, const char *path) {
+    const char *const me = "gf_net_load_safetensors";
+    if (!gfi_savable(net, NULL, NULL, path, me) || !gfi_modules_fit(net, me, modules)) return gf_net_status(net);
+    gfi_bytes bytes = {NULL, 0, 0};
+    gfi_entries all = {path, NULL, 0, 2 * net->tensor_count + 1};
+    gf_status status = gfi_file_whole(path, "name a file of PyTorch's safetensors", &bytes.data, &bytes.size);
+    all.at = (gfi_entry *)gfi_alloc((size_t)all.most, sizeof *all.at);
+    if (status == GF_OK && !all.at) status = gfi_fail(GF_ERROR_MEMORY, "%s: out of memory", me);
+    if (status == GF_OK) status = gfi_entries_read(&all, &bytes);
+    if (status == GF_OK) status = gfi_entries_match(net, modules, &all);
+    for (int store = 0; store < 2; store++)
+        for (int i = 0; i < all.count && status == GF_OK; i++)
+            if (all.at[i].tensor && !gfi_entry_values(net, &all.at[i], bytes, store))
+                status = gfi_entry_refuse(&all, &all.at[i], GF_ERROR_FORMAT, "holds NaN or numbers beyond gf_real's");
+    if (status == GF_OK) net->phase = GFI_BUILT;
+    GF_FREE(bytes.data);
+    GF_FREE(all.at);
+    return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
+}
+
+// Append to the header the entry of tensor t of a layer (t = 4: PyTorch's count of a norm's batches), whose bytes come
+// next among the numbers.
+static void gfi_entry_print(gfi_bytes *header, const gf_net *net, const gfi_layer *layer, const char *module, int t,
+                            size_t *numbers) {
+    const gf_tensor *view = t < 4 ? &net->tensors[layer->first_tensor + t].view : NULL;
+    const size_t first = *numbers, room = header->size - header->at;
+    char *to = (char *)header->data + header->at, shape[48] = "";
+    *numbers += view ? view->size * sizeof(gf_real) : 8;
+    for (int d = 0; view && d < view->rank; d++)
+        gfi_print(shape + strlen(shape), sizeof shape - strlen(shape), "%s%d", d > 0 ? ", " : "", view->dims[d]);
+    header->at += (size_t)gfi_print(to, room, ", \"%s%s%s\": {\"dtype\": \"%s\", \"shape\": [%s], \"data_offsets\": [%zu, "
+                                    "%zu]}", module, module[0] ? "." : "", gfi_part_name(t),
+                                    !view ? "I64" : sizeof(gf_real) == 4 ? "F32" : "F64", shape, first, *numbers);
+}
+
+GFDEF gf_status gf_net_save_safetensors(gf_net *net, const char *const *modules, const char *path) {
+    const char *const me = "gf_net_save_safetensors";
+    if (!gfi_savable(net, NULL, NULL, path, me) || !gfi_modules_fit(net, me, modules)) return gf_net_status(net);
+    const size_t entries = (size_t)(net->tensor_count + net->layer_count);
+    gfi_bytes bytes = {NULL, 64 + 408 * entries + (net->param_count + net->state_count) * sizeof(gf_real), 8};
+    bytes.data = (unsigned char *)gfi_alloc(bytes.size, 1);
+    if (!bytes.data) return gfi_net_fail(net, GF_ERROR_MEMORY, "%s: no memory for %zu bytes", me, bytes.size);
+    size_t numbers = 0;
+    uint64_t length, steps = (uint64_t)net->step;
+    bytes.at += (size_t)gfi_print((char *)bytes.data + 8, 64, "{\"__metadata__\": {\"format\": \"pt\"}");
+    for (int last = 4; last >= 0; last -= 4)  // first what is 8 bytes wide
+        for (const gfi_layer *layer = net->layers; layer <= gfi_output(net); layer++)
+            for (int t = last; t < (last == 0 ? layer->tensor_count : layer->tensor_count == 4 ? 5 : 4); t++)
+                gfi_entry_print(&bytes, net, layer, gfi_module_of(net, layer, modules), t, &numbers);
+    bytes.data[bytes.at++] = '}';
+    while (bytes.at % 8 != 0) bytes.data[bytes.at++] = ' ';
+    gfi_bytes start = {bytes.data, 8, 0};
+    length = bytes.at - 8;
+    gfi_transfer(&start, &length, 1, 8, 0);
+    for (int i = 0; i < net->layer_count; i++)
+        if (net->layers[i].tensor_count == 4) gfi_transfer(&bytes, &steps, 1, 8, 0);
+    for (int t = 0; t < net->tensor_count; t++)
+        gfi_transfer(&bytes, net->tensors[t].view.value, net->tensors[t].view.size, sizeof(gf_real), 0);
+    gf_status status = gfi_write_file(path, bytes.data, bytes.at);
     GF_FREE(bytes.data);
     return status == GF_OK ? GF_OK : gfi_net_fail(net, status, "%s", gf_last_error());
 }

@@ -22,7 +22,7 @@ variant $kind
 examples='mnist_mlp xor_mlp'
 most=20
 if [ "${GF_FAULTS:-}" = all ]; then
-    examples=$(for source in examples/*.c; do basename "$source" .c; done | grep -v -x -e first -e by_hand -e playground)
+    examples=$(for source in examples/*.c; do basename "$source" .c; done | grep -v -x -e first -e by_hand -e from_pytorch -e playground)
     most=1000000
 fi
 for example in $examples; do

@@ -199,7 +199,7 @@ resumed() {
 }
 
 for name in ${EXAMPLES:-$(for source in examples/*.c; do basename "$source" .c; done)}; do
-    case $name in first | by_hand | playground) continue ;; esac  # no options, no charts: test_readme.sh, test_by_hand.c, test_pages.sh
+    case $name in first | by_hand | from_pytorch | playground) continue ;; esac  # no options, no charts: test_readme.sh, test_by_hand.c, test_torch.sh, test_pages.sh
     if [ ! -x "$bin/$name" ]; then
         fail "$name" "does not compile" "$lib/examples.log"
         continue

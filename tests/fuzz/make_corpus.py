@@ -31,6 +31,17 @@ write("csv", "regression", b"\x00\xef\xbb\xbf1;2\r\n 1 , 2.5 \r\n\r\n3,4e-3\r\n"
 write("csv", "odd", b"\x031,nan,2\n1e999,0x10,1\n,,\n")
 write("csv", "long", b"\x00" + b",".join(b"%d" % i for i in range(200)) + b"\n")
 
+entries, numbers, half = [], b"", struct.pack("<f", 0.5)
+for key, shape in (("0.bias", [3]), ("0.weight", [3, 2]), ("1.bias", [3]), ("1.running_mean", [3]), ("1.running_var", [3]),
+                   ("1.weight", [3]), ("2.weight", [1]), ("3.bias", [2]), ("3.weight", [2, 3])):
+    size = 4 * shape[0] * shape[-1] if len(shape) == 2 else 4 * shape[0]
+    entries.append('"%s":{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}' % (key, shape, len(numbers), len(numbers) + size))
+    numbers += half * (size // 4)
+header = ('{"__metadata__":{"a\\"":"b"},' + ",".join(entries) + "}").encode()
+for name, first in (("by_name", b"\1"), ("by_order", b"\0")):
+    write("safetensors", name, first + struct.pack("<Q", len(header)) + header + numbers)
+write("safetensors", "huge", b"\1" + b"\377" * 8 + header)
+
 write("options", "all", b"\n".join(
     [b"--epochs", b"3", b"--seed=7", b"--lr", b"1e-3", b"--activations", b"relu,leaky_relu_0.2", b"--init=xavier_0.5",
      b"--optim", b"momentum", b"--batch", b"32", b"--weight-decay", b"0.01", b"--dropout", b"0.5", b"--resume", b"--quick",
