@@ -709,9 +709,9 @@ GFDEF gf_score gf_net_evaluate(gf_net *net, const gf_dataset *data, gf_loss_kind
 typedef enum gf_finding_code {
     GF_FINDING_HEALTHY, GF_FINDING_DONE, GF_FINDING_EARLY,  // what is said where nothing below is found
     // the data
-    GF_FINDING_DATA_NONFINITE, GF_FINDING_DATA_UNSCALED, GF_FINDING_DATA_CONSTANT, GF_FINDING_DATA_SHUFFLED_LABELS,
-    GF_FINDING_DATA_ONE_CLASS, GF_FINDING_DATA_UNEQUAL_CLASSES, GF_FINDING_DATA_SORTED, GF_FINDING_DATA_COUNTS_ROWS,
-    GF_FINDING_TARGET_RANGE, GF_FINDING_TARGET_UNSCALED,
+    GF_FINDING_DATA_NONFINITE, GF_FINDING_DATA_CONSTANT, GF_FINDING_DATA_ONE_CLASS, GF_FINDING_DATA_UNSCALED,
+    GF_FINDING_DATA_COUNTS_ROWS, GF_FINDING_DATA_SORTED, GF_FINDING_DATA_UNEQUAL_CLASSES,
+    GF_FINDING_DATA_SHUFFLED_LABELS, GF_FINDING_TARGET_RANGE, GF_FINDING_TARGET_UNSCALED,
     // the model
     GF_FINDING_NO_ACTIVATION, GF_FINDING_OUTPUT_ACTIVATION, GF_FINDING_OUTPUT_STUCK, GF_FINDING_ONE_OUTPUT,
     GF_FINDING_DERIVATIVE, GF_FINDING_BOTTLENECK, GF_FINDING_EQUAL_WEIGHTS, GF_FINDING_WEIGHTS_LARGE,
@@ -727,7 +727,7 @@ typedef enum gf_finding_code {
 typedef struct gf_finding {
     gf_finding_code code;
     double sure;             // 0..1
-    const char *layer;       // by name ("dense3", "act2"); "" where it is not a layer
+    char layer[24];          // by name ("dense3", "act2"); "" where it is not a layer
     double measured, limit;  // the number and the limit that it broke; NaN where there is none
     long first, last;        // steps at which it was first and last true
     int cause;               // index in the list of the finding that this one follows from; -1: none
@@ -1009,12 +1009,16 @@ struct gf_net {
     void (*after_forward)(gf_net *net);
     void (*after_backward)(gf_net *net, gfi_layer *layer);
     void (*around_update)(gf_net *net, gf_optim *optim);  // makes the optimiser's update and measures it
-    const struct gfi_watch *watch;                        // an observer of whole steps, and its memory
+    struct gfi_case *seen;          // what the last gf_net_measure saw, for gf_net_verdict
+    const struct gfi_watch *watch;  // an observer of whole steps, and its memory
     void *watcher;
-    double loss_value;  // of the last loss
+    double loss_value;              // of the last loss
+    long backwards;                 // backward passes so far
+    gf_optim_config config;         // of the last step
 };
 
 struct gfi_arena;
+typedef struct gfi_case gfi_case;
 
 // What an observer of whole steps is told; see [GF:DOCTOR].
 typedef struct gfi_watch {
@@ -1064,6 +1068,7 @@ GFDEF gf_status gf_net_backward(gf_net *net) {
     }
     if (net->joined) gfi_join_gradients(net);
     net->phase = GFI_BACKWARDED;
+    net->backwards += !net->frozen;
     if (net->watch && !net->frozen) net->watch->backward(net);
     return net->status;
 }
@@ -1465,6 +1470,7 @@ GFDEF gf_status gf_optim_step(gf_optim *optim, gf_net *net) {
     else gfi_update_all(net, optim);
     net->step++;
     net->spent = GFI_STEPPED;
+    net->config = optim->config;
     if (net->watch) net->watch->update(net, optim, 1);
     return GF_OK;
 }
@@ -3728,6 +3734,9 @@ static gfi_layer *gfi_activation_behind(const gf_net *net, int l) {
     return NULL;
 }
 
+static gfi_case *gfi_case_take(gf_net *net, gfi_arena *arena, int snapshot);  // memory for what follows, [GF:DOCTOR]
+static void gfi_case_look(gf_net *net, gfi_case *c);                          // what else a backward shows
+
 // What instruments need of the net's memory; returns the gf_reals that they work in beside that, in net->scratch.
 static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena) {
     size_t most = 0;
@@ -3738,6 +3747,7 @@ static size_t gfi_probe_lay_out(gf_net *net, gfi_arena *arena) {
     }
     net->probes = (gf_layer_probe *)gfi_take(arena, (size_t)net->affine_count, sizeof *net->probes);
     net->alive = (unsigned char *)gfi_take(arena, net->unit_count, 1);
+    net->seen = gfi_case_take(net, arena, 1);
     return most;
 }
 
@@ -3932,6 +3942,7 @@ GFDEF gf_status gf_net_measure(gf_net *net) {
         if ((net->probe & GF_PROBE_NOISE) && layer->kind == &gfi_dense) gfi_measure_noise(net, layer, probe);
     }
     if (net->probe & GF_PROBE_UPDATES) net->around_update = gfi_update_measured;
+    if ((net->probe & GF_PROBE_GRADIENTS) && (net->probe & GF_PROBE_SIGNALS)) gfi_case_look(net, net->seen);
     return GF_OK;
 }
 
@@ -3981,19 +3992,6 @@ GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
     return GF_OK;
 }
 
-// The largest value of a field (its offset) in a net's probes, at least 0, and the layer where it stands.
-static double gfi_largest(const gf_net *net, size_t field, int *at) {
-    double largest = 0, value;
-    *at = 1;
-    for (int l = 1; l <= net->affine_count; l++) {
-        memcpy(&value, (const char *)&net->probes[l - 1] + field, sizeof value);
-        if (!(value > largest)) continue;
-        largest = value;
-        *at = l;
-    }
-    return largest;
-}
-
 static int gfi_percent(double share) { return share > 0 ? share < 1 ? (int)(100 * share + 0.5) : 100 : 0; }
 
 static const char *gfi_phi(const gf_net *net, int l) {  // the name of the activation behind affine layer l
@@ -4001,88 +3999,7 @@ static const char *gfi_phi(const gf_net *net, int l) {  // the name of the activ
     return act ? gfi_act_label(act->act) : "no activation";
 }
 
-// What changed the gradient's norm: shares of its logarithm where Wᵀ, φ' and the rest all pulled the same way, factors
-// where one worked against another.
-static void gfi_cause(const gf_net *net, char *text, size_t size) {
-    double weight = 0, slope = 0, others = 0, most = -1;
-    const char *phi = "no activation";
-    char rest[48] = "";
-    for (int l = 1; l <= net->affine_count; l++) {
-        const gf_layer_probe *probe = &net->probes[l - 1];
-        const int counts = l < net->affine_count;  // behind the last layer φ has no part, but a name
-        weight += counts ? probe->decay_weight : 0;
-        slope += counts ? probe->decay_slope : 0;
-        others += counts ? probe->decay_rest : 0;
-        if (!gfi_activation_behind(net, l) || (counts ? fabs(probe->decay_slope) : 0) <= most) continue;
-        most = counts ? fabs(probe->decay_slope) : 0;
-        phi = gfi_phi(net, l);
-    }
-    const double sum = weight + slope + others;
-    const int percent = gfi_percent(others / sum);
-    if (weight / sum >= 0 && slope / sum >= 0 && others / sum >= -1e-6) {
-        if (percent > 0) gfi_print(rest, sizeof rest, ", %d %% norms and skips", percent);
-        gfi_print(text, size, "%d %% of the %s (in log) is φ' (%s), %d %% Wᵀ%s", gfi_percent(slope / sum),
-                  sum < 0 ? "decay" : "growth", phi, gfi_percent(weight / sum), rest);
-        return;
-    }
-    if (fabs(others) > 1e-6) gfi_print(rest, sizeof rest, ", norms and skips %.2g", exp(others));
-    gfi_print(text, size, "φ' (%s) alone makes it %.2g, Wᵀ %.2g%s", phi, exp(slope), exp(weight), rest);
-}
-
-// The first of these sentences that is true.
-static void gfi_judge(const gf_net *net, char *text, size_t size) {
-    int zero_at, flat_at, starved_at;
-    const double zero = gfi_largest(net, offsetof(gf_layer_probe, delta.zero_share), &zero_at);
-    const double flat = gfi_largest(net, offsetof(gf_layer_probe, flat_share), &flat_at);
-    const double starved = gfi_largest(net, offsetof(gf_layer_probe, adam_starved), &starved_at);
-    const int last = net->affine_count;
-    const double ratio = net->probes[0].delta.rms / net->probes[last - 1].delta.rms;
-    char cause[200];
-    if (net->probes[last - 1].delta.rms == 0) {
-        gfi_print(text, size, "no gradient: the loss sends none into layer %d", last);
-    } else if (ratio == 0) {
-        gfi_print(text, size,
-                  "dead: layer 1 receives exactly no gradient; %d %% of layer %d's δ are 0: its %s units are "
-                  "off",
-                  gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
-    } else if (zero > 0.9 && !(ratio > 1e3)) {
-        gfi_print(text, size, "dead: %d %% of layer %d's δ are exactly 0: few of its %s units pass a gradient",
-                  gfi_percent(zero), zero_at, gfi_phi(net, zero_at));
-    } else if (ratio < 1e-3 || ratio > 1e3) {
-        gfi_cause(net, cause, sizeof cause);
-        gfi_print(text, size, "%s: layer 1 receives %.2g of what layer %d receives; %s%s",
-                  ratio < 1 ? "vanishing" : "exploding", ratio, last, cause,
-                  starved > 0.5 ? "; starved: most of Adam's √v̂ lie below its ε, so it no longer adapts" : "");
-    } else if (starved > 0.5) {
-        gfi_print(text, size, "starved: %d %% of layer %d's √v̂ lie below Adam's ε: it no longer adapts, and its steps "
-                  "shrink with the gradient", gfi_percent(starved), starved_at);
-    } else if (flat > 0.75) {
-        gfi_print(text, size, "saturated: %d %% of layer %d's %s inputs lie where |φ'| is below 1 %% of its maximum",
-                  gfi_percent(flat), flat_at, gfi_phi(net, flat_at));
-    } else {
-        gfi_print(text, size, "healthy: layer 1 receives %.2g of what layer %d receives", ratio, last);
-    }
-}
-
-GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
-    if (!text || size == 0)
-        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %zu; needs room, 200 bytes serve",
-                            gfi_given(text), size);
-    const unsigned needed = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS;
-    const int measured = net && net->probes && net->affine_count > 0 && net->probes[0].delta.n > 0;
-    if (net && net->nonfinite.found) {
-        gfi_print(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s", net->nonfinite.step,
-                  net->nonfinite.layer, net->nonfinite.backward ? "backward" : "forward");
-        return net->status;
-    }
-    if (net && net->status == GF_OK && !(measured && (net->probe & needed) == needed))
-        gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and _SIGNALS");
-    if (gf_net_status(net) == GF_OK) gfi_judge(net, text, size);
-    else gfi_print(text, size, "%s", gf_net_error(net));
-    return gf_net_status(net);
-}
-
-// [GF:CHECK] Gradient check -------------------------------------------------------------------------------------------
+// [GF:CHECK] Gradient check --------------------------------------------------------------------------------------------
 // The derivative by definition: (L(w + h) - L(w - h))/2h differs from the true one by O(h²) and by rounding ε·L/h; at
 // h = 1e-5 both are about 1e-10 in double. Two losses per parameter: slow, but it knows nothing of the chain rule.
 // Where w + h and w - h lie on two sides of a kink (each layer's `branch` tells) there is no derivative to compare.
@@ -6478,56 +6395,453 @@ GFDEF gf_status gf_net_save_safetensors(gf_net *net, const char *const *modules,
 #endif  // GF_NO_STDIO
 
 // [GF:DOCTOR] The doctor: why does it not learn? ----------------------------------------------------------------------
-// Three parts: an observer (the net's hooks: what a step did to loss, gradients and weights), a table of rules (each
-// looks at what was observed and says whether its finding is true now), and the list that joins what several
-// observations agree on, causes before symptoms.
+// In order: the limits; what is known of a case (a net, its data, the course of its loss); looking, which gathers that;
+// the rules, each of which says whether its finding is true of the case now; the table of the rules; the judge; the
+// observer, which is called through the net's hooks; preflight; the calls. gf_net_verdict asks the same rules about one
+// look without a history.
 
-enum { GFI_CURVE_BLOCKS = 64 };
+// The limits, once. Each is the end of a law with room for chance, none was made for a program.
+#define GFI_LIMIT_INPUT 10.0        // RMS of x. Initialisers assume 1, and curvature grows with the square
+#define GFI_LIMIT_FAINT 0.01        // the same downwards: biases drown what x says
+#define GFI_LIMIT_HUGE 1e15         // the square of a number so large leaves float's range in a few products
+#define GFI_LIMIT_TELLS 1e4         // an output beyond has no digits left to tell its target from
+#define GFI_LIMIT_TARGET 1e3        // RMS of targets where the optimiser is not known; a fresh net's output is near 1
+#define GFI_LIMIT_LOST 1e-6         // the same downwards: losses of 1e-12 and less, gradients below Adam's eps
+#define GFI_LIMIT_REACH 3e4         // steps of Adam that an output needs to come to its targets; a long training
+#define GFI_LIMIT_ENTROPY 0.7       // of ln K; two classes: 86 to 14, ten: half of all samples in one
+#define GFI_LIMIT_SORTED 5.0        // χ² of a batch's classes for each degree of freedom; chance gives 1
+#define GFI_LIMIT_FIRST_LOSS 3.0    // times the best constant's loss: random logits of standard deviation 3
+#define GFI_LIMIT_VARIANCE 4.0      // σw² = fan_in·Var w: twice Kaiming's 2, the largest that is in use
+#define GFI_LIMIT_SMALL 0.01        // ∏ 3·σw² over hidden layers; 3·σw² is 1 for PyTorch's default
+#define GFI_LIMIT_NARROW 3          // units: fewer half-planes than a triangle has enclose nothing
+#define GFI_LIMIT_DEAD 0.9          // share of a layer's units that are off for every sample; half is common
+#define GFI_LIMIT_DECAY 1e-3        // δ or ∇W/W of one layer against another
+#define GFI_LIMIT_MOVED 0.03        // way of the weights in all steps so far, in their own size: the start is not left
+#define GFI_LIMIT_ALIKE 1e-3        // share of a signal that differs between samples
+#define GFI_LIMIT_LEFT 0.5          // of the weights' norm: learning makes it grow, only decay halves it
+#define GFI_LIMIT_UPDATE 0.1        // RMS ΔW/RMS W of each step: ten steps replace the weights; 1e-3 is usual
+#define GFI_LIMIT_CRAWL 3e-4        // the same downwards, where the loss falls on
+#define GFI_LIMIT_FLAT 0.75         // share of a sigmoid's inputs where it passes less than 1 % of its best
+#define GFI_LIMIT_DROPOUT 0.8       // kept share below 1/5: the noise of a kept unit is twice its signal
+#define GFI_LIMIT_WIPED 0.05        // share of samples that dropout leaves without any unit
+#define GFI_LIMIT_GAP 0.2           // accuracy, training less test
+#define GFI_LIMIT_NOISE 0.05        // share of the mean gradient's square that is not noise
 
-// A loss curve of any length in little memory: means over blocks of steps. When all are full, neighbours are joined.
+typedef struct gfi_part {           // what is known of one affine layer beside its probe
+    double weight, variance;        // RMS of W; σw² = fan_in·mean w²
+    double relative;                // RMS ∇W/RMS W
+    double update;                  // RMS ΔW/RMS W, a running mean over the looks; NaN before the first step
+    double alike;                   // share of mean h² that differs between samples
+    double dead, dead_first;        // share of units off for every sample; the same at the first look; NaN: no relu
+    double variance_first, flat_first;  // σw² and flat_share at the first look
+    double drift;                   // batch norm: running statistics against the batch's
+    int equal;                      // its units have the same weights and get the same gradient
+} gfi_part;
+
+enum { GFI_CURVE_BLOCKS = 64, GFI_GRAD_SAMPLES = 32 };
+enum { GFI_LADDER = 1024 };  // rows in which a column that counts them is looked for in any order
+enum { GFI_CERTAIN = 16 };  // a rule that says so needs no second look
+
+// A curve of any length in little memory: means over blocks of steps. When all are full, neighbours are joined.
 typedef struct gfi_curve {
-    double mean[GFI_CURVE_BLOCKS], square[GFI_CURVE_BLOCKS];
-    int count;                   // full blocks
-    long steps, in_last;         // of a block; of the one that is being filled
-    double sum, sum_squares;
+    double mean[GFI_CURVE_BLOCKS], sum;
+    int count;            // full blocks
+    long steps, in_last;  // in a block; in the one that is being filled
 } gfi_curve;
+
+struct gfi_case {
+    gf_net *net;
+    const gf_dataset *data;
+    int snapshot;                     // one look without a history
+    gfi_part *part;                   // [L]
+    gf_layer_probe *probe;            // [L]
+    unsigned char *alive;             // [units] 1: had z > 0 in the samples that `alive_samples` counts
+    double *label, *guess, *group;    // [classes] counts: all labels; predictions, fading; labels of a few batches
+    double *t_sum, *t_square;         // [outputs] of the targets
+    int classes;
+    int looks;                        // from here on gfi_case_begin sets all to 0
+    int begun;                        // it has done so
+    // The data as the net gets them.
+    double x_rows, x_count, x_squares, x_max, x_alike;
+    size_t x_nonfinite, t_nonfinite, alive_samples;
+    int labels_known, targets_known;  // from the data set: not to be gathered from batches
+    int counts_rows;                  // 1 + the column that counts its rows
+    double seen, samples, t_low, t_high, t_values[3], chi_square, groups, reach;
+    int value_count;                  // different targets, up to 3
+    // The course of training.
+    long backwards, steps;
+    gf_optim_config config;           // of the last step
+    double lambda;                    // largest curvature, by preflight; 0 while unknown
+    double loss, first_loss, dy, best, now, accuracy, weights, weights_first;
+    double dy_sum, dy_squares;        // Σ|∂L/∂y|, Σ(∂L/∂y)² of the first look
+    int batch_first;                  // and its samples
+    double gradient_scale, decay, starved, signal, noise;
+    gfi_curve losses, hits;
+    int falling, rising, well, stuck;
+    gf_score train, test;             // count 0: none
+    double accuracy_then;             // of the training batches, when the test was made
+    uint64_t raised;                  // findings, as bits
+};
+
+#ifdef GF_ASCII
+#define GFI_PHI "phi'"
+#define GFI_WT "W^T"
+#define GFI_DELTA "delta"
+#define GFI_LAMBDA "lambda"
+#else
+#define GFI_PHI "φ'"
+#define GFI_WT "Wᵀ"
+#define GFI_DELTA "δ"
+#define GFI_LAMBDA "λ"
+#endif
+#define GFI_BIT(code) (UINT64_C(1) << GF_FINDING_##code)
 
 static void gfi_curve_add(gfi_curve *c, double value) {
     c->sum += value;
-    c->sum_squares += value * value;
     if (++c->in_last < c->steps) return;
-    c->mean[c->count] = c->sum / (double)c->steps;
-    c->square[c->count++] = c->sum_squares / (double)c->steps;
-    c->sum = c->sum_squares = 0;
+    c->mean[c->count++] = c->sum / (double)c->steps;
+    c->sum = 0;
     c->in_last = 0;
     if (c->count < GFI_CURVE_BLOCKS) return;
-    for (int i = 0; i < GFI_CURVE_BLOCKS / 2; i++) {
-        c->mean[i] = (c->mean[2 * i] + c->mean[2 * i + 1]) / 2;
-        c->square[i] = (c->square[2 * i] + c->square[2 * i + 1]) / 2;
-    }
+    for (int i = 0; i < GFI_CURVE_BLOCKS / 2; i++) c->mean[i] = (c->mean[2 * i] + c->mean[2 * i + 1]) / 2;
     c->count /= 2;
     c->steps *= 2;
 }
 
-typedef struct gfi_evidence {
-    gf_finding finding;  // as it was when last true
-    int agreed;          // observations in a row that found it true; negative: that did not
-    int raised;
-} gfi_evidence;
+// Mean over the last n full blocks, and over what follows them when there is none.
+static double gfi_curve_last(const gfi_curve *c, int n) {
+    double sum = 0;
+    if (c->count == 0) return c->in_last > 0 ? c->sum / (double)c->in_last : NAN;
+    n = n > c->count ? c->count : n < 1 ? 1 : n;
+    for (int i = c->count - n; i < c->count; i++) sum += c->mean[i];
+    return sum / n;
+}
 
-struct gf_doctor {
-    gf_net *net;  // NULL once it is freed
-    const gf_dataset *data;
-    long backwards, steps, steps_here;  // seen: backward passes, updates, updates since the last backward
-    long next;                          // the step of the next observation
-    int pending;                        // an observation is not yet judged
-    double first_loss;
-    gfi_curve curve;                    // of the loss
-    gf_score train, test;               // the last scores; count 0: none
-    gfi_evidence evidence[GF_FINDING_COUNT];
-};
+// A straight line through the second half of the curve: its slope against the slope's own error, and how far it goes.
+static double gfi_curve_trend(const gfi_curve *c, double *change) {
+    const int n = c->count - c->count / 2;
+    double mean = 0, slope = 0, residual = 0, spread = n * ((double)n * n - 1) / 12;
+    *change = 0;
+    if (n < 4) return 0;
+    for (int i = 0; i < n; i++) mean += c->mean[c->count - n + i] / n;
+    for (int i = 0; i < n; i++) slope += (i - (n - 1) / 2.0) * (c->mean[c->count - n + i] - mean) / spread;
+    for (int i = 0; i < n; i++) {
+        const double r = c->mean[c->count - n + i] - mean - slope * (i - (n - 1) / 2.0);
+        residual += r * r / (n - 2);
+    }
+    *change = slope * n;
+    return slope / sqrt(residual / spread + 1e-300);
+}
+
+static double gfi_entropy(const double *count, int n) {
+    double sum = 0, h = 0;
+    for (int k = 0; k < n; k++) sum += count[k];
+    for (int k = 0; k < n; k++)
+        if (count[k] > 0) h -= count[k] / sum * log(count[k] / sum);
+    return h;
+}
+
+static int gfi_kind_of(const gf_net *net) { return net->loss ? net->loss - 1 : (int)GF_LOSS_CUSTOM; }
+
+// --- looking ---
+
+static void gfi_case_begin(gfi_case *c) {
+    memset(&c->looks, 0, sizeof *c - offsetof(struct gfi_case, looks));
+    memset(c->part, 0, (size_t)c->net->affine_count * sizeof *c->part);
+    memset(c->label, 0, (3 * (size_t)c->classes + 2 * gfi_output(c->net)->out_size) * sizeof(double));
+    memset(c->alive, 0, c->net->unit_count);
+    c->begun = 1;
+    for (int l = 0; l < c->net->affine_count; l++) c->part[l].update = c->part[l].dead = c->part[l].dead_first = NAN;
+    c->losses.steps = c->hits.steps = 1;
+    c->gradient_scale = 1;
+    c->t_low = INFINITY;
+    c->t_high = -INFINITY;
+}
+
+// Memory for a case, in the net's.
+static gfi_case *gfi_case_take(gf_net *net, gfi_arena *arena, int snapshot) {
+    const size_t K = gfi_output(net)->out_size, classes = K > 1 ? K : 2, L = (size_t)net->affine_count;
+    gfi_case *c = (gfi_case *)gfi_take(arena, 1, sizeof *c), made;
+    size_t units = 0;
+    for (int l = 1; l <= net->affine_count; l++) units += (size_t)gfi_affine(net, l)->out.channels;
+    memset(&made, 0, sizeof made);
+    made.net = net;
+    made.snapshot = snapshot;
+    made.part = (gfi_part *)gfi_take(arena, L, sizeof *made.part);
+    made.probe = (gf_layer_probe *)gfi_take(arena, L, sizeof *made.probe);
+    made.alive = (unsigned char *)gfi_take(arena, units, 1);
+    made.label = (double *)gfi_take(arena, 3 * classes + 2 * K, sizeof(double));
+    made.classes = (int)classes;
+    if (!c) return NULL;
+    made.guess = made.label + classes;
+    made.group = made.guess + classes;
+    made.t_sum = made.group + classes;
+    made.t_square = made.t_sum + K;
+    *c = made;
+    return c;
+}
+
+// Share of the mean square of x[B,n] that differs between the samples: 0 where all are alike.
+static double gfi_difference(const gf_real *x, size_t B, size_t n) {
+    double squares = 0, differs = 0;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0, square = 0;
+        const double first = (double)x[i];
+        for (size_t b = 0; b < B; b++) {
+            const double d = (double)x[b * n + i] - first;
+            sum += d;
+            square += d * d;
+        }
+        differs += square - sum * sum / (double)B;
+        squares += square + 2 * first * sum + (double)B * first * first;
+    }
+    return squares > 0 ? differs / squares : 0;
+}
+
+static int gfi_rows_equal(const gf_tensor *t, const gf_real *at, size_t rows) {
+    const size_t n = t->size / rows;
+    for (size_t r = 1; r < rows; r++)
+        if (memcmp(at, at + r * n, n * sizeof *at) != 0) return 0;
+    return 1;
+}
+
+static int gfi_is_relu(const gfi_layer *act) {
+    return act && (act->act.kind == GF_ACT_RELU || act->act.kind == GF_ACT_RELU6);
+}
+
+// Running statistics against those of the batch: |difference of means| in σ, or |ln| of the variances' ratio.
+static double gfi_norm_drift(const gfi_layer *norm) {
+    const size_t C = norm->running_mean->size;
+    double means = 0, variances = 0;
+    for (size_t k = 0; k < C; k++) {
+        const double inverse_std = norm->stats[C + k];
+        means += fabs((double)norm->running_mean->value[k] - norm->stats[k]) * inverse_std / (double)C;
+        variances += fabs(log(((double)norm->running_var->value[k] + GFI_NORM_EPS) * inverse_std * inverse_std)) /
+                     (double)C;
+    }
+    return fmax(means, variances);
+}
+
+static void gfi_look_at_layer(gfi_case *c, int l, const unsigned char *alive) {
+    gf_net *net = c->net;
+    gfi_layer *layer = gfi_affine(net, l), *act = gfi_activation_behind(net, l), *last = act ? act : layer;
+    gfi_part *part = &c->part[l - 1];
+    const gf_layer_probe *probe = &c->probe[l - 1];
+    const size_t rows = (size_t)layer->w->dims[0], units = (size_t)layer->out.channels;
+    const double squares = gfi_sum_squares(&net->engine, layer->w->value, layer->w->size);
+    part->weight = sqrt(squares / (double)layer->w->size);
+    part->variance = squares / (double)rows;
+    part->relative = probe->dw.rms / part->weight;
+    part->alike = net->batch > 1 ? gfi_difference(last->y, (size_t)net->batch, last->out_size) : NAN;
+    part->equal = l < net->affine_count && rows > 1 && gfi_rows_equal(layer->w, layer->w->value, rows) &&
+                  (part->weight > 0 || gfi_rows_equal(layer->w, layer->w->grad, rows)) &&
+                  (!layer->b || gfi_rows_equal(layer->b, layer->b->value, rows));
+    if (c->alive_samples >= (c->snapshot ? 8 : 16)) {
+        size_t dead = 0;
+        for (size_t u = 0; u < units; u++) dead += !alive[u];
+        part->dead = gfi_is_relu(act) ? (double)dead / (double)units : NAN;
+        if (part->dead_first != part->dead_first) part->dead_first = part->dead;
+    }
+    if (c->looks == 0) {
+        part->flat_first = probe->flat_share;
+        part->variance_first = part->variance;
+    }
+    part->drift = 0;
+    for (gfi_layer *norm = layer + 1, *end = gfi_affine(net, l + 1); norm < end; norm++)
+        if (norm->running_mean && norm->normalised) part->drift = gfi_norm_drift(norm);
+}
+
+// The target that a loss must have had, given the output y and ∂L/∂y that it left.
+static double gfi_target(const gf_net *net, double y, double dy, double n) {
+    return gfi_kind_of(net) == (int)GF_LOSS_BCE ? 1 / (1 + exp(-y)) - dy * n : y - dy * n / 2;
+}
+
+static void gfi_see_class(gfi_case *c, int label, int guess) {
+    if (!c->labels_known) c->label[label]++;
+    c->group[label]++;
+    c->guess[guess]++;
+}
+
+static void gfi_see_target(gfi_case *c, size_t output, double t) {
+    if (c->targets_known) return;
+    c->t_sum[output] += t;
+    c->t_square[output] += t * t;
+    c->t_low = fmin(c->t_low, t);
+    c->t_high = fmax(c->t_high, t);
+    if (!(fabs(t) <= DBL_MAX)) c->t_nonfinite++;
+    for (int i = 0; i < c->value_count; i++)
+        if (fabs(t - c->t_values[i]) < 1e-4) return;
+    if (c->value_count < 3) c->t_values[c->value_count++] = t;
+}
+
+// A group of batches with 4·K samples or more is complete: do its classes come as chance would have them?
+static void gfi_see_group(gfi_case *c) {
+    double total = 0, in_group = 0, chi = 0;
+    int kinds = -1;
+    for (int k = 0; k < c->classes; k++) {
+        total += c->label[k];
+        in_group += c->group[k];
+    }
+    if (in_group < 4 * c->classes) return;
+    for (int k = 0; k < c->classes; k++) {
+        const double expected = in_group * c->label[k] / total;
+        kinds += expected > 0;
+        if (expected > 0) chi += (c->group[k] - expected) * (c->group[k] - expected) / expected;
+        c->group[k] = 0;
+    }
+    if (kinds > 0) c->chi_square += chi / kinds;
+    c->groups++;
+}
+
+// What the loss left in the output's dy says of the labels or targets.
+static void gfi_see_targets(gfi_case *c) {
+    const gf_net *net = c->net;
+    const gfi_layer *out = &net->layers[net->layer_count - 1];
+    const size_t B = (size_t)net->batch, K = out->out_size;
+    const int kind = gfi_kind_of(net), by_class = kind == (int)GF_LOSS_CROSS_ENTROPY;
+    if (kind > (int)GF_LOSS_MSE) return;
+    for (size_t b = 0; b < B; b++) {
+        const gf_real *y = out->y + b * K, *dy = out->dy + b * K;
+        size_t label = gfi_argmax(y, K), guess = label;
+        for (size_t k = 0; k < K && by_class; k++)
+            if (dy[k] < 0) label = k;
+        if (by_class) gfi_see_class(c, (int)label, (int)guess);
+        for (size_t k = 0; k < K && !by_class && fabs((double)y[k]) < GFI_LIMIT_TELLS; k++)
+            gfi_see_target(c, k, gfi_target(net, (double)y[k], (double)dy[k], (double)(B * K)));
+        if (kind == (int)GF_LOSS_BCE && K == 1)
+            gfi_see_class(c, gfi_target(net, (double)y[0], (double)dy[0], (double)B) >= 0.5, y[0] >= 0);
+    }
+    c->samples += c->targets_known ? 0 : (double)B;
+    c->seen += (double)B;
+    if (by_class || (kind == (int)GF_LOSS_BCE && K == 1)) gfi_see_group(c);
+}
+
+// Loss of the best constant output: the labels' entropy, or the targets' variance, or their entropy as probabilities.
+static double gfi_best_constant(const gfi_case *c) {
+    const int kind = gfi_kind_of(c->net);
+    const size_t K = gfi_output(c->net)->out_size;
+    double sum = 0;
+    if (kind == (int)GF_LOSS_CROSS_ENTROPY) return gfi_entropy(c->label, c->classes);
+    if (kind > (int)GF_LOSS_MSE || c->samples < 1) return NAN;
+    for (size_t k = 0; k < K; k++) {
+        const double mean = c->t_sum[k] / c->samples, p[2] = {mean, 1 - mean};
+        sum += kind == (int)GF_LOSS_BCE ? gfi_entropy(p, 2) : c->t_square[k] / c->samples - mean * mean;
+    }
+    return sum / (double)K;
+}
+
+static double gfi_target_rms(const gfi_case *c) {
+    const size_t K = gfi_output(c->net)->out_size;
+    double sum = 0;
+    for (size_t k = 0; k < K; k++) sum += c->t_square[k];
+    return c->samples > 0 && gfi_kind_of(c->net) == (int)GF_LOSS_MSE ? sqrt(sum / c->samples / (double)K) : NAN;
+}
+
+static void gfi_see_inputs(gfi_case *c, const gf_real *x, size_t rows, size_t n) {
+    const gf_stats s = gfi_stats_by(&c->net->engine, x, rows * n);
+    c->x_rows += (double)rows;
+    c->x_count += (double)(rows * n);
+    c->x_squares += s.l2 * s.l2;
+    c->x_max = fmax(c->x_max, s.max_abs);
+    c->x_nonfinite += s.nonfinite;
+    c->x_alike = fmax(c->x_alike, rows > 1 ? gfi_difference(x, rows, n) : 1);
+}
+
+// Which units had z > 0? Over 64 samples or more: in several batches where one is smaller.
+static void gfi_see_alive(gfi_case *c, int anew) {
+    gf_net *net = c->net;
+    unsigned char *const kept = net->alive;
+    if (anew) {
+        memset(c->alive, 0, net->unit_count);
+        c->alive_samples = 0;
+    }
+    net->alive = c->alive;
+    gfi_dead_count(net);
+    net->alive = kept;
+    c->alive_samples += (size_t)net->batch;
+}
+
+// What the initialisers made of ‖W‖, or would have.
+static double gfi_initial_norm(const gf_net *net) {
+    double squares = 0;
+    for (int l = 1; l <= net->affine_count; l++) {
+        const gfi_tensor *w = &net->tensors[gfi_affine(net, l)->first_tensor];
+        const int *dims = w->view.dims, pixels = w->view.rank > 2 ? dims[2] * dims[3] : 1;
+        const double std = gfi_init_std(w->init, dims[1] * pixels, dims[0] * pixels);
+        squares += std * std * (double)w->view.size;
+    }
+    return sqrt(squares);
+}
+
+// Weight decay's pull on the weights against the gradient's.
+static double gfi_decay_pull(const gfi_case *c, const gf_optim_config *o, double against) {
+    return o->weight_decay > 0 ? o->weight_decay * c->weights / against : 0;
+}
+
+// Everything that one measured backward shows; gf_net_measure calls it last.
+static void gfi_case_look(gf_net *net, gfi_case *c) {
+    const gfi_layer *first = net->layers, *out = gfi_output(net), *top = gfi_affine(net, net->affine_count);
+    const size_t B = (size_t)net->batch;
+    const gf_layer_probe *last = &net->probes[net->affine_count - 1];
+    if (c->snapshot) {
+        gfi_case_begin(c);
+        c->backwards = net->backwards;
+        c->steps = net->step;
+        c->config = net->config;
+        c->first_loss = net->loss_value;
+        memcpy(c->probe, net->probes, (size_t)net->affine_count * sizeof *c->probe);
+    }
+    c->loss = net->loss_value;
+    const gf_stats dy = gfi_stats_by(&net->engine, out->dy, B * out->out_size);
+    c->dy = dy.rms;
+    if (c->looks == 0) {
+        c->dy_sum = dy.mean_abs * (double)dy.n;
+        c->dy_squares = dy.l2 * dy.l2;
+        c->batch_first = net->batch;
+    }
+    if (!c->data) gfi_see_inputs(c, first->x, B, first->in_size);
+    if (c->snapshot || B >= 64) gfi_see_alive(c, 1);
+    if (c->snapshot) gfi_see_targets(c);
+    double squares = 0;
+    const unsigned char *alive = c->alive;
+    for (int l = 1; l <= net->affine_count; l++) {
+        gfi_look_at_layer(c, l, alive);
+        alive += gfi_affine(net, l)->out.channels;
+        squares += c->part[l - 1].weight * c->part[l - 1].weight * (double)gfi_affine(net, l)->w->size;
+    }
+    c->weights = sqrt(squares);
+    if (c->looks == 0) c->weights_first = c->snapshot ? gfi_initial_norm(net) : c->weights;
+    if (c->alive_samples >= 16 && !c->snapshot) gfi_see_alive(c, 1);  // the next look has its own
+    if (c->snapshot && c->config.kind != GF_ADAMW) c->decay = gfi_decay_pull(c, &c->config, gf_net_grad_norm(net));
+    c->reach = 1 + (double)top->in_size * gfi_stats_by(&net->engine, top->x, B * top->in_size).mean_abs;
+    if (last->noise_trace == last->noise_trace) {
+        const double keep = c->looks == 0 ? 0 : 0.8, total = last->dw.l2 * last->dw.l2;
+        c->noise = keep * c->noise + (1 - keep) * last->noise_trace / (double)B;
+        c->signal = keep * c->signal + (1 - keep) * total;
+    }
+    c->looks++;
+}
+
+// What is to be known of the whole course before the rules are asked.
+static void gfi_case_weigh(gfi_case *c) {
+    double change;
+    const int few = c->losses.count / 8 > 1 ? c->losses.count / 8 : 1, custom = gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM;
+    const double t = gfi_curve_trend(&c->losses, &change);
+    c->now = c->snapshot ? c->loss : gfi_curve_last(&c->losses, few);
+    c->accuracy = c->snapshot ? NAN : gfi_curve_last(&c->hits, few);
+    c->best = custom ? c->first_loss : gfi_best_constant(c);
+    c->falling = t < -2.5 && change < -0.01 * c->now;
+    c->rising = t > 2.5 && change > 0.01 * c->now;
+    c->well = c->backwards >= 10 && (c->now < 0.5 * c->best || (c->now < 0.85 * c->best && c->falling));
+    c->stuck = c->backwards >= 60 && !c->falling && c->now > 0.9 * c->best;
+    if (!c->snapshot) return;
+    c->well = c->steps > 0 && c->now < 0.5 * c->best;
+    c->stuck = 0;
+}
 
 // --- the rules: is this finding true now? ---
+
+static void gfi_names(gf_finding *f, const char *layer) { gfi_print(f->layer, sizeof f->layer, "%s", layer); }
 
 // The words and numbers of a finding that is true.
 GFI_PRINTF(6, 7) static int gfi_says(gf_finding *f, double sure, double measured, double limit, const char *remedy,
@@ -6543,113 +6857,957 @@ GFI_PRINTF(6, 7) static int gfi_says(gf_finding *f, double sure, double measured
     return 1;
 }
 
-static int gfi_rule_no_step(const gf_doctor *d, gf_finding *f) {
-    if (d->steps > 0 || d->backwards < 3) return 0;
-    return gfi_says(f, 1, 0, (double)d->backwards, "gf_optim_step(&optim, net);  // after gf_net_backward",
-                    "%ld backward passes and no step of an optimiser: no weight moves", d->backwards);
+static int gfi_rule_data_nonfinite(const gfi_case *c, gf_finding *f) {
+    const gf_nonfinite *at = &c->net->nonfinite;
+    const int input = c->x_nonfinite > 0 || (at->found && strcmp(at->layer, "input") == 0);
+    const int custom = gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM;
+    const int target = c->t_nonfinite > 0 || (at->found && !at->backward && !custom && strcmp(at->layer, "loss") == 0);
+    if (input || target)
+        return gfi_says(f, 1, NAN, NAN, "", "the %s hold NaN or infinity: clean the data; no learning rate mends it",
+                        input ? "inputs" : "targets");
+    if (!(c->x_max > GFI_LIMIT_HUGE)) return 0;
+    return gfi_says(f, 1, c->x_max, GFI_LIMIT_HUGE, "", "an input is as large as %.3g, and its products leave the range "
+                    "of floating point: clean the data; no learning rate mends it", c->x_max);
 }
 
-static int gfi_rule_nonfinite(const gf_doctor *d, gf_finding *f) {
-    const gf_nonfinite *at = &d->net->nonfinite;
+static const char *gfi_scale_remedy(const gfi_case *c) {
+    if (c->net->input.height * c->net->input.width == 1 && !(c->data && c->data->pixels))
+        return "gf_data_standardize(&train, &test);  // each column to mean 0, deviation 1";
+    return "gf_data_normalize(&train, &mean, &std, 1);  // pixels of mean 0, deviation 1; the same for the test set";
+}
+
+// Norms excuse the layer before them.
+static int gfi_is_normed(const gf_net *net, int l) {
+    const gfi_layer *behind = gfi_affine(net, l) + 1, *end = net->layers + net->layer_count;
+    return behind < end && (behind->kind == &gfi_batch_norm || behind->kind == &gfi_layer_norm);
+}
+
+static int gfi_rule_data_unscaled(const gfi_case *c, gf_finding *f) {
+    const double rms = sqrt(c->x_squares / c->x_count);
+    const gfi_layer *first = c->net->layers;
+    if (c->x_nonfinite > 0 || c->x_max > GFI_LIMIT_HUGE || first->kind == &gfi_batch_norm ||
+        first->kind == &gfi_layer_norm || (!c->snapshot && c->now < 0.05 * c->best))
+        return 0;
+    if (rms > GFI_LIMIT_INPUT && !gfi_is_normed(c->net, 1))
+        return gfi_says(f, 1, rms, GFI_LIMIT_INPUT, gfi_scale_remedy(c), "the inputs are not scaled: their root mean "
+                        "square is %.3g, and a net is initialised for 1", rms);
+    if (!(rms < GFI_LIMIT_FAINT && rms > 0)) return 0;
+    return gfi_says(f, 0.8, rms, GFI_LIMIT_FAINT, gfi_scale_remedy(c), "the inputs are almost nothing: their root mean "
+                    "square is %.3g, and a net is initialised for 1", rms);
+}
+
+static int gfi_rule_data_constant(const gfi_case *c, gf_finding *f) {
+    if (c->x_rows < 8 || c->x_alike > 1e-12 || c->x_nonfinite > 0) return 0;
+    return gfi_says(f, 1, c->x_alike, 0, "", "all samples are the same%s: there is nothing to tell them apart by",
+                    c->x_squares > 0 ? "" : ", all zeros");
+}
+
+static int gfi_seen_classes(const gfi_case *c, double *largest, double *total) {
+    int kinds = 0;
+    *largest = *total = 0;
+    for (int k = 0; k < c->classes; k++) {
+        kinds += c->label[k] > 0;
+        *total += c->label[k];
+        *largest = fmax(*largest, c->label[k]);
+    }
+    return kinds;
+}
+
+static int gfi_rule_one_class(const gfi_case *c, gf_finding *f) {
+    double largest, total;
+    const int kinds = gfi_seen_classes(c, &largest, &total);
+    if (total >= 16 && kinds == 1)
+        return gfi_says(f, c->labels_known ? 1 : 0.8, 1, 2, "", "all %.0f labels%s are of one class: nothing is to be "
+                        "learned, and an accuracy of 1 means nothing", total, c->labels_known ? "" : " so far");
+    if (gfi_kind_of(c->net) != (int)GF_LOSS_MSE || c->samples < 16 || c->best > 1e-12 * gfi_target_rms(c)) return 0;
+    return gfi_says(f, 0.8, c->best, 0, "", "all targets are alike: nothing is to be learned");
+}
+
+static int gfi_rule_unequal_classes(const gfi_case *c, gf_finding *f) {
+    double largest, total;
+    const int kinds = gfi_seen_classes(c, &largest, &total);
+    const double share = gfi_entropy(c->label, c->classes) / log((double)c->classes);
+    if (kinds < 2 || total < 20.0 * c->classes) return 0;
+    if (kinds < c->classes && c->labels_known)
+        return gfi_says(f, 0.6, kinds, c->classes, "", "the net has %d classes, the labels only %d of them", c->classes,
+                        kinds);
+    if (!(share < GFI_LIMIT_ENTROPY)) return 0;
+    return gfi_says(f, 0.9, share, GFI_LIMIT_ENTROPY, "", "the classes are very unequal: %.0f %% of the labels are of "
+                    "one, and their entropy is %.2f of ln %d; repeat the rare ones or look at each class's own accuracy",
+                    100 * largest / total, share, c->classes);
+}
+
+static int gfi_rule_sorted(const gfi_case *c, gf_finding *f) {
+    const double chi = c->chi_square / c->groups;
+    if (c->groups < 3 || !(chi > GFI_LIMIT_SORTED)) return 0;
+    return gfi_says(f, 1, chi, GFI_LIMIT_SORTED, "gf_batches_init(&batches, &train, size, seed, GF_SHUFFLE);",
+                    "the batches are sorted by class: their classes vary %.0f times as much as chance would have it",
+                    chi);
+}
+
+static int gfi_rule_counts_rows(const gfi_case *c, gf_finding *f) {
+    if (!c->counts_rows) return 0;
+    return gfi_says(f, 0.9, c->counts_rows, NAN, "", "column %d counts the rows: drop it, or the net learns the order of "
+                    "the file", c->counts_rows);
+}
+
+// The activation behind the last affine layer, if it is the net's last layer and bends; else NULL.
+static const gfi_layer *gfi_output_activation(const gf_net *net) {
+    const gfi_layer *last = &net->layers[net->layer_count - 1];
+    return last->kind == &gfi_activation && last->act.kind != GF_ACT_IDENTITY ? last : NULL;
+}
+
+static int gfi_rule_target_range(const gfi_case *c, gf_finding *f) {
+    const gfi_layer *last = gfi_output_activation(c->net);
+    if (!last || gfi_kind_of(c->net) != (int)GF_LOSS_MSE || c->samples < 1) return 0;
+    const double low = last->act_info.lower, high = last->act_info.upper, room = 1e-3 * (1 + fabs(c->t_high));
+    const int above = c->t_high > high + room;
+    if (!above && !(c->t_low < low - room)) return 0;
+    gfi_names(f, last->name);
+    return gfi_says(f, 1, above ? c->t_high : c->t_low, above ? high : low,
+                    "// no gf_net_act behind the last layer, or targets scaled into its range", "targets go from %.3g to "
+                    "%.3g, but the output's %s gives only %.3g to %.3g", c->t_low, c->t_high, gfi_act_label(last->act),
+                    low, high);
+}
+
+static int gfi_is_adaptive(const gf_optim_config *o) { return o->kind != GF_SGD; }
+
+static int gfi_rule_target_unscaled(const gfi_case *c, gf_finding *f) {
+    const double rms = gfi_target_rms(c), lr = c->config.lr, steps = rms / (lr * c->reach);
+    const char *remedy = "// targets: (t - mean)/std; undo it for a prediction";
+    if ((c->well && !(rms < GFI_LIMIT_LOST)) || !(rms < INFINITY)) return 0;
+    if (lr > 0 && gfi_is_adaptive(&c->config) && steps > GFI_LIMIT_REACH)
+        return gfi_says(f, 0.9, steps, GFI_LIMIT_REACH, remedy, "the targets are not scaled: root mean square %.3g. %s "
+                        "moves the output by about %.2g a step and would need %.0g steps to get there", rms,
+                        gfi_optim_name(c->config.kind), lr * c->reach, steps);
+    if (rms > GFI_LIMIT_TARGET && !(lr > 0 && gfi_is_adaptive(&c->config)))
+        return gfi_says(f, 0.8, rms, GFI_LIMIT_TARGET, remedy, "the targets are not scaled: their root mean square is "
+                        "%.3g, a new net's output near 1", rms);
+    if (!(rms < 1 / GFI_LIMIT_TARGET && rms > 0)) return 0;
+    return gfi_says(f, 0.7, rms, 1 / GFI_LIMIT_TARGET, remedy, "the targets are almost nothing: their root mean square "
+                    "is %.3g, so loss and gradients are, too", rms);
+}
+
+// Is there something that bends between affine layers l and l + 1?
+static int gfi_bends(const gf_net *net, int l) {
+    const gfi_layer *end = gfi_affine(net, l + 1);
+    for (const gfi_layer *layer = gfi_affine(net, l) + 1; layer < end; layer++)
+        if (layer->kind == &gfi_max_pool || layer->kind == &gfi_layer_norm ||
+            (layer->kind == &gfi_activation && layer->act.kind != GF_ACT_IDENTITY))
+            return 1;
+    return 0;
+}
+
+static int gfi_branches(const gf_net *net, int l) {  // there a skip begins or ends: one layer, seen from two places
+    const gfi_layer *end = gfi_affine(net, l + 1);
+    for (const gfi_layer *layer = gfi_affine(net, l) + 1; layer < end; layer++)
+        if (layer->kind == &gfi_mark || layer->kind == &gfi_add || layer->kind == &gfi_add_projection) return 1;
+    return 0;
+}
+
+static int gfi_rule_no_activation(const gfi_case *c, gf_finding *f) {
+    const int L = c->net->affine_count;
+    int linear = 0, at = 0;
+    for (int l = L - 1; l >= 1; l--) {
+        const gfi_layer *here = gfi_affine(c->net, l), *next = gfi_affine(c->net, l + 1);
+        const int in = l == 1 ? (int)here->in_size : here->in.channels, middle = here->out.channels;
+        if (gfi_bends(c->net, l)) continue;
+        linear++;
+        if (!gfi_branches(c->net, l) && (middle >= in || middle >= next->out.channels)) at = l;  // else on purpose
+    }
+    const int all = L > 1 && linear == L - 1;
+    if (!all && (at == 0 || c->well)) return 0;
+    gfi_names(f, gfi_affine(c->net, at ? at : 1)->name);
+    return gfi_says(f, all ? 1 : 0.6, linear, 0, "gf_net_act(net, GF_ACT_RELU);  // between them",
+                    all ? "no activation stands between the %d layers: together they are one linear layer"
+                        : "%d layers have no activation between them and the next: both together are one linear layer",
+                    all ? L : linear);
+}
+
+static int gfi_rule_output_activation(const gfi_case *c, gf_finding *f) {
+    const gfi_layer *last = gfi_output_activation(c->net);
+    const int kind = gfi_kind_of(c->net), K = (int)gfi_output(c->net)->out_size;
+    double floor_at = K > 1 ? log(1 + (K - 1) * exp(-1.0)) : NAN;
+    if (kind == (int)GF_LOSS_CUSTOM) {  // one's own: a new net's cross entropy is ln K, and Σ|dy| of a sample 2(1 - 1/K)/B
+        const double share = c->dy_sum / (2 * (1 - 1.0 / K));
+        if (!c->labels_known || K < 2 || fabs(c->first_loss - log((double)K)) > 0.05 * log((double)K) || share > 0.5 ||
+            share < 0.5 / K)
+            return 0;
+        return gfi_says(f, 0.7, share, 1, "// one softmax: the loss's", "the loss begins at ln %d like a cross entropy, "
+                        "but its gradient is %.2g of one: is softmax taken twice? Then it cannot fall below %.4g", K,
+                        share, floor_at);
+    }
+    if (!last || kind == (int)GF_LOSS_MSE || kind < 0) return 0;
+    const double range = last->act_info.upper - last->act_info.lower;
+    floor_at = kind == (int)GF_LOSS_BCE ? log(1 + exp(-last->act_info.upper)) : log(1 + (K - 1) * exp(-range));
+    gfi_names(f, last->name);
+    return gfi_says(f, 1, c->now, floor_at, "// no gf_net_act behind the last layer: the loss has it", "%s stands before "
+                    "a loss that contains %s: squashed twice, the loss cannot fall below %.4g", gfi_act_label(last->act),
+                    kind == (int)GF_LOSS_BCE ? "sigmoid" : "softmax", floor_at);
+}
+
+static int gfi_rule_output_stuck(const gfi_case *c, gf_finding *f) {
+    const gfi_layer *last = gfi_output_activation(c->net);
+    const gf_layer_probe *top = &c->probe[c->net->affine_count - 1];
+    if (c->well || c->net->nonfinite.found) return 0;
+    gfi_names(f, last ? last->name : gfi_affine(c->net, c->net->affine_count)->name);
+    if (c->dy == 0 && (c->steps < 10 || c->loss > 1e-9))
+        return gfi_says(f, 1, c->loss, 0, "", "no gradient: the loss sends none into layer %d; it is %.4g whatever the "
+                        "net gives out", c->net->affine_count, c->loss);
+    if (!last || !(top->delta.rms == 0)) return 0;
+    return gfi_says(f, 1, 0, c->dy, "// no gf_net_act behind the last layer", "no gradient: the output's %s is flat for "
+                    "every sample, so none passes into layer %d", gfi_act_label(last->act), c->net->affine_count);
+}
+
+static int gfi_rule_one_output(const gfi_case *c, gf_finding *f) {
+    const int K = (int)gfi_output(c->net)->out_size, kinds = c->data && c->data->labels ? c->data->classes : 0;
+    if (K != 1 || gfi_kind_of(c->net) == (int)GF_LOSS_MSE || gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM) return 0;
+    if (kinds < 3 && !(gfi_kind_of(c->net) == (int)GF_LOSS_BCE && c->value_count > 2 && c->samples > 30)) return 0;
+    return gfi_says(f, 0.9, 1, kinds, "gf_net_dense(net, classes);  // and gf_loss_cross_entropy", "one output for %s: "
+                    "it can tell two classes apart, no more", kinds ? "several classes" : "more than two kinds of target");
+}
+
+static int gfi_rule_derivative(const gfi_case *c, gf_finding *f) {
+    for (int i = 0; i < c->net->layer_count; i++) {
+        const gfi_layer *layer = &c->net->layers[i];
+        if (layer->kind != &gfi_activation || layer->act.kind != GF_ACT_CUSTOM) continue;
+        int wrong = 0;
+        for (int k = 0; k < 8; k++) {
+            const double z = 0.61 * k - 2.3, h = 1e-5, slope = gf_act_derivative(layer->act, z);
+            const double true_slope = (gf_act_value(layer->act, z + h) - gf_act_value(layer->act, z - h)) / (2 * h);
+            if (fabs(slope - true_slope) <= 1e-3 * (1 + fabs(true_slope))) continue;
+            f->measured = slope;
+            f->limit = true_slope;
+            wrong++;
+        }
+        if (wrong < 3) continue;
+        gfi_names(f, layer->name);
+        return gfi_says(f, 1, f->measured, f->limit, "// of the input z, not of the output h", "the derivative of %s is "
+                        "not that of its value: %.3g for %.3g", gfi_act_label(layer->act), f->measured, f->limit);
+    }
+    return 0;
+}
+
+static int gfi_rule_bottleneck(const gfi_case *c, gf_finding *f) {
+    const int K = (int)gfi_output(c->net)->out_size;
+    size_t widest = 0;
+    for (int l = 1; l < c->net->affine_count; l++) widest = gfi_max_size(widest, gfi_affine(c->net, l)->out_size);
+    if (widest > 0 && widest <= GFI_LIMIT_NARROW && c->backwards >= 200 && !c->well && c->now < 0.98 * c->best)
+        return gfi_says(f, 0.5, (double)widest, GFI_LIMIT_NARROW, "gf_net_dense(net, 24);  // more units", "the net is too "
+                        "small: no hidden layer has more than %zu units", widest);
+    if (gfi_kind_of(c->net) != (int)GF_LOSS_CROSS_ENTROPY) return 0;
+    for (int l = 1; l < c->net->affine_count; l++) {
+        const gfi_layer *layer = gfi_affine(c->net, l);
+        if (layer->out_size >= layer->in_size || (double)layer->out_size >= log((double)K) / log(2.0)) continue;
+        gfi_names(f, layer->name);
+        return gfi_says(f, 0.8, (double)layer->out_size, log((double)K) / log(2.0), "", "a bottleneck: all that layer %d "
+                        "passes on is %zu number%s, for %d classes", l, layer->out_size, layer->out_size > 1 ? "s" : "",
+                        K);
+    }
+    return 0;
+}
+
+static int gfi_rule_equal_weights(const gfi_case *c, gf_finding *f) {
+    for (int l = 1; l < c->net->affine_count; l++) {
+        if (!c->part[l - 1].equal) continue;
+        gfi_names(f, gfi_affine(c->net, l)->name);
+        const int zero = !(c->part[l - 1].weight > 0);
+        return gfi_says(f, 1, 1, gfi_affine(c->net, l)->out.channels, "gf_net_set_init(net, gf_init_kaiming(), "
+                        "gf_init_zero());  // before the layers", zero ? "the weights of layer %d are all zero: its units "
+                        "are copies and stay so, and " GFI_WT " passes no gradient down" : "all units of layer %d have "
+                        "the same weights: they get the same gradient and stay copies of one", l);
+    }
+    return 0;
+}
+
+static int gfi_rule_weights_large(const gfi_case *c, gf_finding *f) {
+    const int bounded = gfi_kind_of(c->net) <= (int)GF_LOSS_BCE;
+    const double x = sqrt(c->x_squares / c->x_count);
+    double flat = 0, variance = 0;
+    int l = 1;
+    for (int i = 1; i <= c->net->affine_count; i++) {
+        if (gfi_is_normed(c->net, i) || !(c->part[i - 1].variance_first > variance)) continue;
+        variance = c->part[i - 1].variance_first;
+        l = i;
+    }
+    for (int i = 1; i < c->net->affine_count; i++) {
+        const gfi_layer *act = gfi_activation_behind(c->net, i);
+        if (act && act->act_info.saturates_right) flat = fmax(flat, c->part[i - 1].flat_first);
+    }
+    const int loud = bounded ? c->first_loss > GFI_LIMIT_FIRST_LOSS * c->best
+                             : gfi_kind_of(c->net) == (int)GF_LOSS_MSE &&
+                                   c->first_loss > 10 * (c->best + gfi_target_rms(c) * gfi_target_rms(c));
+    if (c->well || !(variance > GFI_LIMIT_VARIANCE) || x > GFI_LIMIT_INPUT) return 0;
+    if (!(loud || flat > GFI_LIMIT_FLAT)) return 0;
+    gfi_names(f, gfi_affine(c->net, l)->name);
+    return gfi_says(f, 0.9, variance, GFI_LIMIT_VARIANCE, "gf_net_set_init(net, gf_init_kaiming(), gf_init_zero());  // "
+                    "before the layers", "the weights are too large: in layer %d fan_in times their variance is %.3g; "
+                    "the first loss is %.4g, a constant's %.4g", l, variance, c->first_loss, c->best);
+}
+
+static int gfi_rule_weights_small(const gfi_case *c, gf_finding *f) {
+    double all = 1, least = INFINITY;
+    int at = 1;
+    for (int l = 1; l < c->net->affine_count; l++) {
+        const double variance = c->part[l - 1].variance_first;
+        if (gfi_is_normed(c->net, l)) continue;
+        all *= fmin(1, 3 * variance);  // against PyTorch's default of 1/3
+        if (variance < least) at = l;
+        least = fmin(least, variance);
+    }
+    if (c->well || !(all < GFI_LIMIT_SMALL && least < 0.2 && least > 0)) return 0;
+    if (c->snapshot ? c->steps > 0 : !c->stuck) return 0;
+    gfi_names(f, gfi_affine(c->net, at)->name);
+    return gfi_says(f, 0.8, all, GFI_LIMIT_SMALL, "gf_net_set_init(net, gf_init_kaiming(), gf_init_zero());  // before "
+                    "the layers", "the weights are too small: in layer %d fan_in times their variance is %.2g, and all "
+                    "layers together leave %.1g of a signal's and of a gradient's square", at, least, all);
+}
+
+static int gfi_worst_dead(const gfi_case *c) {
+    int at = 0;
+    for (int l = 1; l < c->net->affine_count; l++)  // the output has a rule of its own
+        if (c->part[l - 1].dead >= GFI_LIMIT_DEAD && (!at || c->part[l - 1].dead > c->part[at - 1].dead)) at = l;
+    return at;
+}
+
+static int gfi_rule_dead(const gfi_case *c, gf_finding *f) {
+    const int l = gfi_worst_dead(c);
+    if (!l || c->well || !(c->part[l - 1].dead_first >= GFI_LIMIT_DEAD)) return 0;
+    gfi_names(f, gfi_affine(c->net, l)->name);
+    return gfi_says(f, 0.9, c->part[l - 1].dead, GFI_LIMIT_DEAD, "gf_net_set_init(net, gf_init_kaiming(), "
+                    "gf_init_zero());  // before the layers", "dead: %d %% of layer %d's %s units are off for every "
+                    "sample, and what is off gets no gradient", gfi_percent(c->part[l - 1].dead), l, gfi_phi(c->net, l));
+}
+
+static int gfi_rule_dying(const gfi_case *c, gf_finding *f) {
+    const int l = gfi_worst_dead(c);
+    if (!l || c->well || c->part[l - 1].dead_first >= GFI_LIMIT_DEAD) return 0;
+    gfi_names(f, gfi_affine(c->net, l)->name);
+    return gfi_says(f, 0.9, c->part[l - 1].dead, GFI_LIMIT_DEAD, "optim.config.lr /= 10;", "units died in training: %d "
+                    "%% of layer %d's %s units are off for every sample, %d %% were at the start: a step too long threw "
+                    "them there", gfi_percent(c->part[l - 1].dead), l, gfi_phi(c->net, l),
+                    gfi_percent(c->part[l - 1].dead_first));
+}
+
+// What changed the gradient's norm between the last layer and layer 1: φ' of which layer, Wᵀ, or the rest?
+static void gfi_cause(const gfi_case *c, char *text, size_t size) {
+    double weight = 0, slope = 0, others = 0, most = -1;
+    int at = 0;
+    char rest[48] = "";
+    for (int l = 1; l <= c->net->affine_count; l++) {
+        const gf_layer_probe *probe = &c->probe[l - 1];
+        const double part = l < c->net->affine_count ? probe->decay_slope : 0;  // behind the last φ has only a name
+        if (l < c->net->affine_count) {
+            weight += probe->decay_weight;
+            slope += probe->decay_slope;
+            others += probe->decay_rest;
+        }
+        if (!gfi_activation_behind(c->net, l) || fabs(part) <= most) continue;
+        most = fabs(part);
+        at = l;
+    }
+    const double sum = weight + slope + others;
+    const int percent = gfi_percent(others / sum);
+    if (weight / sum >= 0 && slope / sum >= 0 && others / sum >= -1e-6) {
+        if (percent > 0) gfi_print(rest, sizeof rest, ", %d %% norms and skips", percent);
+        gfi_print(text, size, "%d %% of the %s (in log) is " GFI_PHI " (%s), %d %% " GFI_WT "%s",
+                  gfi_percent(slope / sum), sum < 0 ? "decay" : "growth", gfi_phi(c->net, at),
+                  gfi_percent(weight / sum), rest);
+        return;
+    }
+    if (fabs(others) > 1e-6) gfi_print(rest, sizeof rest, ", norms and skips %.2g", exp(others));
+    gfi_print(text, size, GFI_PHI " (%s) alone makes it %.2g, " GFI_WT " %.2g%s", gfi_phi(c->net, at), exp(slope),
+              exp(weight), rest);
+}
+
+static int gfi_rule_saturated(const gfi_case *c, gf_finding *f) {
+    if (c->well || c->backwards < (c->snapshot ? 1 : 30)) return 0;
+    for (int l = 1; l < c->net->affine_count; l++) {
+        const gfi_layer *act = gfi_activation_behind(c->net, l);
+        const double flat = c->probe[l - 1].flat_share;
+        if (!act || !act->act_info.saturates_left || !act->act_info.saturates_right || !(flat > GFI_LIMIT_FLAT)) continue;
+        gfi_names(f, act->name);
+        return gfi_says(f, 0.8, flat, GFI_LIMIT_FLAT, "", "saturated: %d %% of layer %d's %s inputs lie where its slope "
+                        "is below 1 %% of the largest", gfi_percent(flat), l, gfi_phi(c->net, l));
+    }
+    return 0;
+}
+
+static int gfi_rule_vanishing(const gfi_case *c, gf_finding *f) {
+    const int L = c->net->affine_count;
+    const double ratio = c->probe[0].delta.rms / c->probe[L - 1].delta.rms;
+    double most = 0;
+    for (int l = 1; l <= L; l++) most = fmax(most, c->part[l - 1].relative);
+    const double relative = c->part[0].relative / most;
+    if (gfi_rule_saturated(c, f)) return 0;  // says more
+    if (L < 2 || c->well || !(ratio < GFI_LIMIT_DECAY && ratio > 0)) return 0;
+    if (c->snapshot) {
+        if (!(relative < GFI_LIMIT_DECAY || ratio < 1e-6)) return 0;
+    } else if (c->backwards < 30 || !(c->part[0].update * (double)c->steps < GFI_LIMIT_MOVED)) return 0;
+    char cause[200];
+    gfi_cause(c, cause, sizeof cause);
+    gfi_names(f, gfi_affine(c->net, 1)->name);
+    return gfi_says(f, 0.9, ratio, GFI_LIMIT_DECAY, "gf_net_batch_norm(net);  // behind each layer; or another "
+                    "activation, or weights as its theory wants them", "vanishing: layer 1 receives %.2g of what layer %d receives; %s", ratio, L,
+                    cause);
+}
+
+static int gfi_rule_exploding(const gfi_case *c, gf_finding *f) {
+    const int L = c->net->affine_count;
+    const double ratio = c->probe[0].delta.rms / c->probe[L - 1].delta.rms;
+    if (L < 2 || c->well || !(ratio > 1 / GFI_LIMIT_DECAY)) return 0;
+    char cause[200];
+    gfi_cause(c, cause, sizeof cause);
+    gfi_names(f, gfi_affine(c->net, 1)->name);
+    return gfi_says(f, 0.9, ratio, 1 / GFI_LIMIT_DECAY, "gf_net_clip_grad_norm(net, 1);  // or smaller weights",
+                    "exploding: layer 1 receives %.2g of what layer %d receives; %s", ratio, L, cause);
+}
+
+static int gfi_rule_samples_alike(const gfi_case *c, gf_finding *f) {
+    const int L = c->net->affine_count;
+    if (L < 2 || !c->stuck || c->x_alike < 10 * GFI_LIMIT_ALIKE) return 0;
+    for (int l = 1; l < L; l++) {
+        if (!(c->part[l - 1].alike < GFI_LIMIT_ALIKE)) continue;
+        gfi_names(f, gfi_affine(c->net, l)->name);
+        return gfi_says(f, 0.8, c->part[l - 1].alike, GFI_LIMIT_ALIKE, "gf_net_batch_norm(net);  // behind each layer",
+                        "all samples look alike from layer %d on: only %.1g of its signal differs between them", l,
+                        c->part[l - 1].alike);
+    }
+    return 0;
+}
+
+static int gfi_rule_no_step(const gfi_case *c, gf_finding *f) {
+    if (c->steps > 0 || c->backwards < (c->snapshot ? 20 : 3) || c->net->joined) return 0;
+    return gfi_says(f, 1, 0, (double)c->backwards, "gf_optim_step(&optim, net);  // after gf_net_backward",
+                    "%ld backward passes and no step of an optimiser: no weight moves", c->backwards);
+}
+
+// The net refuses a second step and a measurement that comes too late; its message says so.
+static int gfi_refused(const gfi_case *c, gf_finding *f, gf_status status, const char *function, const char *remedy) {
+    if (c->net->status != status || strncmp(c->net->message, function, strlen(function)) != 0) return 0;
+    return GFI_CERTAIN * gfi_says(f, 1, NAN, NAN, remedy, "%.200s", c->net->message);
+}
+
+static int gfi_rule_step_twice(const gfi_case *c, gf_finding *f) {
+    return gfi_refused(c, f, GF_ERROR_ORDER, "gf_optim_step", "// one gf_optim_step behind each gf_net_backward");
+}
+
+static int gfi_rule_measured_late(const gfi_case *c, gf_finding *f) {
+    return gfi_refused(c, f, GF_ERROR_ORDER, "gf_net_measure",
+                       "// gf_net_backward, gf_net_measure, gf_net_clip_grad_norm, gf_optim_step");
+}
+
+static int gfi_rule_eval_mode(const gfi_case *c, gf_finding *f) {
+    if (c->net->mode != GF_EVAL || (c->steps == 0 && !c->snapshot)) return 0;
+    for (int i = 0; i < c->net->layer_count; i++) {
+        const gfi_layer *layer = &c->net->layers[i];
+        if (layer->kind != &gfi_dropout && layer->kind != &gfi_batch_norm) continue;
+        gfi_names(f, layer->name);
+        return gfi_says(f, 0.9, NAN, NAN, "gf_net_forward(net, x, n, GF_TRAIN);", "it trains in GF_EVAL: %s works as in "
+                        "a test", layer->name);
+    }
+    return 0;
+}
+
+static int gfi_rule_gradient_changed(const gfi_case *c, gf_finding *f) {
+    const double scale = c->gradient_scale, B = (double)c->net->batch;
+    if (scale < 0)
+        return gfi_says(f, 1, scale, 1, "", "the gradients were turned round between backward and step (times %.3g): "
+                        "each step climbs", scale);
+    if (scale < 1.01 || fabs(scale - B) < 0.01 * B || c->well) return 0;
+    return gfi_says(f, 0.7, scale, 1, "", "the gradients were multiplied by %.3g between backward and step", scale);
+}
+
+// How many times too large is one's own loss? For squares c·Σ(y - t)²: Σ dy² = 4·c·L tells c, which is 1/n for a mean.
+// For classes |dy| summed over a sample is at most 2/B where the loss is the mean of a cross entropy.
+static double gfi_custom_scale(const gfi_case *c) {
+    const double B = (double)c->batch_first, n = B * (double)gfi_output(c->net)->out_size;
+    const double square = c->dy_squares * n / (4 * c->first_loss);
+    if (c->labels_known) return c->dy_sum > fmax(3, 0.25 * B) ? B : 1;
+    return fabs(square - B) < 0.02 * B || fabs(square - n) < 0.02 * n ? B : 1;
+}
+
+static int gfi_rule_summed_loss(const gfi_case *c, gf_finding *f) {
+    const int custom = gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM, B = custom ? c->batch_first : c->net->batch;
+    const double times = custom ? gfi_custom_scale(c) : c->gradient_scale;
+    if (B < 2 || !(fabs(times - B) < 0.01 * B)) return 0;
+    if (c->well && (gfi_is_adaptive(&c->config) || c->now < 0.2 * c->best)) return 0;
+    return gfi_says(f, 0.9, times, 1, "// the mean over the batch, or lr/B", "the loss is summed over the batch of %d, "
+                    "not averaged: gradients and steps are %d times as large and change with the batch", B, B);
+}
+
+static int gfi_rule_clipped(const gfi_case *c, gf_finding *f) {
+    if (c->well || gfi_is_adaptive(&c->config) || !(c->gradient_scale < 0.1 && c->gradient_scale >= 0)) return 0;
+    return gfi_says(f, 0.8, c->gradient_scale, 0.1, "gf_net_clip_grad_norm(net, larger);", "clipping leaves %.2g of the "
+                    "gradient in every step", c->gradient_scale);
+}
+
+// RMS ΔW/RMS W: the median of the layers.
+static double gfi_typical_update(const gfi_case *c) {
+    double typical = NAN;
+    for (int l = 0; l < c->net->affine_count; l++) {
+        int below = 0;
+        for (int k = 0; k < c->net->affine_count; k++) below += c->part[k].update <= c->part[l].update;
+        if (2 * below >= c->net->affine_count && !(typical <= c->part[l].update)) typical = c->part[l].update;
+    }
+    return typical;
+}
+
+static int gfi_rule_rate_high(const gfi_case *c, gf_finding *f) {
+    const gf_nonfinite *at = &c->net->nonfinite;
+    const double lr = c->config.lr, momentum = c->config.momentum, update = gfi_typical_update(c);
+    const double edge = c->lambda > 0 && !gfi_is_adaptive(&c->config) ? 2 * (1 + momentum) / c->lambda : INFINITY;
+    char remedy[80], edge_text[80] = "";
+    gfi_print(remedy, sizeof remedy, "optim.config.lr = %.2g;", edge < INFINITY && lr > edge ? edge / 2 : lr / 10);
+    if (edge < INFINITY) gfi_print(edge_text, sizeof edge_text, "; 2/" GFI_LAMBDA " was %.3g at the start", edge);
+    if (lr > edge && c->net->affine_count == 1 && gfi_kind_of(c->net) == (int)GF_LOSS_MSE)
+        return gfi_says(f, 1, lr, edge, remedy, "the rate %.3g is above 2/" GFI_LAMBDA " = %.4g: the error grows by %.4g "
+                        "a step", lr, edge, fabs(1 - lr * c->lambda));
+    if (c->steps == 0 || c->snapshot) return 0;
+    if (at->found && c->steps > 0)
+        return GFI_CERTAIN * gfi_says(f, 0.8, lr, edge, remedy, "the loss left the range of numbers at step %ld: the rate %.3g is too "
+                        "high%s", at->step, lr, edge_text);
+    if (c->backwards < 10) return 0;
+    const double growth = pow(c->now / c->first_loss, 0.5 / (double)c->backwards);  // |1 - lr·λ|: the loss is its square
+    if (c->now > 2 * c->first_loss && c->now > 2 * c->best && c->best > 1e-12)
+        return gfi_says(f, 0.9, growth, 1, remedy, "the loss grew from %.3g to %.3g: the rate %.3g is too high%s",
+                        c->first_loss, c->now, lr, edge_text);
+    if (c->well || c->backwards < 30) return 0;
+    if (update > GFI_LIMIT_UPDATE)
+        return gfi_says(f, 0.9, update, GFI_LIMIT_UPDATE, remedy, "each step changes the weights by %.2g of their size, "
+                        "and the loss does not fall: the rate %.3g is too high%s", update, lr, edge_text);
+    if (c->stuck && c->now > 1.1 * c->best && c->best > 1e-12)
+        return gfi_says(f, 0.7, c->now, c->best, remedy, "the loss stays at %.3g; a constant output gives %.3g: the rate "
+                        "%.3g is too high%s", c->now, c->best, lr, edge_text);
+    const int dead = gfi_worst_dead(c);
+    if (!dead || c->part[dead - 1].dead_first >= GFI_LIMIT_DEAD) return 0;
+    return gfi_says(f, 0.8, lr, edge, remedy, "layer %d died on the way: the rate %.3g is too high%s", dead, lr,
+                    edge_text);
+}
+
+static int gfi_rule_rate_low(const gfi_case *c, gf_finding *f) {
+    const double lr = c->config.lr, moved = gfi_typical_update(c) * (double)c->steps;
+    char remedy[60];
+    gfi_print(remedy, sizeof remedy, "optim.config.lr = %.2g;", 10 * lr);
+    if (c->backwards < 60 || c->steps == 0 || !(c->dy > 0) || c->rising) return 0;
+    if (!c->well && c->now > 0.9 * c->first_loss && moved < GFI_LIMIT_MOVED)
+        return gfi_says(f, 0.8, moved, GFI_LIMIT_MOVED, remedy, "the rate %.2g is too low: %ld steps moved the weights by "
+                        "%.1g of their size", lr, c->steps, moved);
+    if (!c->falling || c->backwards < 200 || !(c->now > 0.5 * c->first_loss && c->now < 0.97 * c->best)) return 0;
+    if (!(gfi_typical_update(c) < GFI_LIMIT_CRAWL)) return 0;
+    if (1 - c->noise / c->signal < GFI_LIMIT_NOISE) return 0;  // it learns by heart
+    return gfi_says(f, 0.5, c->now / c->first_loss, 0.7, remedy, "it learns, but slowly: %ld steps brought the loss from "
+                    "%.3g to %.3g, and it falls on", c->steps, c->first_loss, c->now);
+}
+
+static int gfi_rule_decay(const gfi_case *c, gf_finding *f) {
+    const double left = c->weights / c->weights_first;
+    if (c->well || !(c->config.weight_decay > 0) || !(c->decay > 1 || left < GFI_LIMIT_LEFT)) return 0;
+    if (c->backwards < 10 && !c->snapshot) return 0;
+    return gfi_says(f, 0.9, c->decay, 1, "optim.config.weight_decay = 1e-4;", "weight decay %.3g is stronger than the "
+                    "data: it pulls %.2g times as hard as the gradient, and the weights went to %.2g of their size",
+                    c->config.weight_decay, c->decay, left);
+}
+
+static int gfi_rule_dropout(const gfi_case *c, gf_finding *f) {
+    for (int i = 0; i < c->net->layer_count; i++) {
+        const gfi_layer *layer = &c->net->layers[i];
+        const double p = layer->rate, wiped = pow(p, (double)layer->out_size);
+        if (layer->kind != &gfi_dropout) continue;
+        gfi_names(f, layer->name);
+        if (i == c->net->layer_count - 1 && p > 0)
+            return gfi_says(f, 1, p, 0, "// no gf_net_dropout behind the last layer", "dropout stands behind the last "
+                            "layer: it deletes outputs");
+        if (p > GFI_LIMIT_DROPOUT || wiped > GFI_LIMIT_WIPED)
+            return gfi_says(f, 0.9, p > GFI_LIMIT_DROPOUT ? p : wiped, p > GFI_LIMIT_DROPOUT ? GFI_LIMIT_DROPOUT
+                            : GFI_LIMIT_WIPED, "gf_net_dropout(net, 0.2);", "dropout %.3g is too strong: of %zu units it "
+                            "keeps %.3g, and of %.2g %% of the samples none", p, layer->out_size,
+                            (1 - p) * (double)layer->out_size, 100 * wiped);
+    }
+    return 0;
+}
+
+static int gfi_rule_starved(const gfi_case *c, gf_finding *f) {
+    if (c->well || c->steps < 1 || !(c->starved > 0.5) || c->loss < 0.01 * c->best) return 0;
+    return gfi_says(f, 0.8, c->starved, 0.5, "optim.config.eps = 1e-12;", "starved: for %d %% of the weights the root of Adam's "
+                    "second moment lies below its eps %.2g: it no longer adapts, and its steps shrink with the gradient", gfi_percent(c->starved), c->config.eps);
+}
+
+static int gfi_has_norm(const gf_net *net) {
+    for (int i = 0; i < net->layer_count; i++)
+        if (net->layers[i].running_mean) return 1;
+    return 0;
+}
+
+static int gfi_rule_norm_statistics(const gfi_case *c, gf_finding *f) {
+    const int bad_test = c->test.count > 0 && c->test.loss > 1.5 * c->now;
+    if (c->net->status == GF_ERROR_SHAPE) return gfi_refused(c, f, GF_ERROR_SHAPE, "batch_norm", "");
+    for (int l = 1; l <= c->net->affine_count; l++) {
+        const double drift = c->part[l - 1].drift;
+        if (!(drift > (bad_test ? 0.7 : 1.4)) || (c->backwards < 60 && !bad_test)) continue;
+        gfi_names(f, gfi_affine(c->net, l)->name);
+        return gfi_says(f, 0.8, drift, 1.4, "", "batch norm behind layer %d: its running statistics are %.2g (in "
+                        "deviations, or ln of the variance) away from the batches' after %ld steps, and a test uses "
+                        "them: more steps, larger batches or a lower rate", l, drift, c->steps);
+    }
+    return 0;
+}
+
+static int gfi_rule_gap(const gfi_case *c, gf_finding *f) {
+    if (c->test.count == 0 || c->backwards < 30) return 0;
+    const double train = c->train.count > 0 ? c->train.accuracy : c->accuracy_then;
+    const double chance = 2 * sqrt(0.25 / (double)c->test.count);
+    if (!(train - c->test.accuracy > GFI_LIMIT_GAP + chance)) return 0;
+    return gfi_says(f, 0.7, train - c->test.accuracy, GFI_LIMIT_GAP, "", "it knows the training set (%.3g) and not the "
+                    "test set (%.3g): too few samples for this net, or the two differ", train, c->test.accuracy);
+}
+
+static int gfi_rule_collapse(const gfi_case *c, gf_finding *f) {
+    double largest = 0, total = 0, label, labels;
+    if (c->backwards < 60 || c->well || gfi_seen_classes(c, &label, &labels) < 2) return 0;
+    for (int k = 0; k < c->classes; k++) {
+        largest = fmax(largest, c->guess[k]);
+        total += c->guess[k];
+    }
+    if (!(largest > 0.98 * total) || label > 0.95 * labels) return 0;
+    return gfi_says(f, 0.8, largest / total, 0.98, "", "it predicts one class for %d %% of the samples",
+                    gfi_percent(largest / total));
+}
+
+static int gfi_rule_plateau(const gfi_case *c, gf_finding *f) {
+    const double rms = gfi_target_rms(c);
+    if (!c->stuck || gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM) return 0;
+    if (fabs(c->now - rms * rms) < 0.03 * c->now && c->best < 0.9 * c->now)
+        return gfi_says(f, 0.8, c->now, rms * rms, "", "the loss stays at %.5g, the mean square of the targets: the "
+                        "output is 0", c->now);
+    if (!(fabs(c->now - c->best) < 0.1 * c->best)) return 0;
+    return gfi_says(f, 0.8, c->now, c->best, "", "the loss stays at %.5g; the best constant output gives %.5g: the net "
+                    "makes nothing of its input", c->now, c->best);
+}
+
+static int gfi_rule_shuffled_labels(const gfi_case *c, gf_finding *f) {
+    const uint64_t others = ~(GFI_BIT(PLATEAU) | GFI_BIT(COLLAPSE) | GFI_BIT(GAP) | GFI_BIT(DATA_SHUFFLED_LABELS));
+    const double left = 1 - c->noise / c->signal;
+    if (c->test.count > 0 && c->now < 0.7 * c->best && c->test.loss > 1.1 * c->best && !gfi_has_norm(c->net) &&
+        gfi_kind_of(c->net) == (int)GF_LOSS_CROSS_ENTROPY)
+        return gfi_says(f, 0.7, c->test.loss, c->best, "", "it learns the training set by heart (loss %.3g) and is worse "
+                        "than a constant on the test set (%.3g): the labels do not belong to the samples", c->now,
+                        c->test.loss);
+    if (c->backwards < 150 || c->looks < 10 || (c->raised & others) || (c->data && c->data->count < 100)) return 0;
+    if (!(left < GFI_LIMIT_NOISE) || !(c->now > 0.9 * c->best && c->now < 1.1 * c->best)) return 0;
+    return gfi_says(f, 0.6, left, GFI_LIMIT_NOISE, "", "the inputs say nothing about the labels: the net works, but its "
+                    "gradients are noise (%.1g of their square is common) and the loss stays at a constant's, %.4g",
+                    fmax(0, left), c->best);
+}
+
+static int gfi_rule_nonfinite(const gfi_case *c, gf_finding *f) {
+    const gf_nonfinite *at = &c->net->nonfinite;
     if (!at->found) return 0;
-    f->layer = at->layer;
-    return gfi_says(f, 1, (double)at->step, NAN, "", "the first NaN or infinity came at step %ld in %s, %s", at->step,
-                    at->layer, at->backward ? "backward" : "forward");
+    gfi_names(f, at->layer);
+    return GFI_CERTAIN * gfi_says(f, 1, (double)at->step, NAN, "", "non-finite: the first NaN or infinity came at step %ld in %s, %s",
+                    at->step, at->layer, at->backward ? "backward" : "forward");
 }
 
 typedef struct gfi_rule {
     const char *name, *family;
-    int (*test)(const gf_doctor *doctor, gf_finding *finding);  // NULL: said where nothing else is
-    int needed;        // observations in a row that must agree
-    uint64_t causes;   // codes that it may follow from, as bits
+    int (*test)(const gfi_case *c, gf_finding *finding);  // NULL: said where nothing else is
+    int needed;       // looks in a row that must agree before it is said, or taken back
+    int one_look;     // gf_net_verdict asks it, too
+    uint64_t causes;  // findings that it may follow from
 } gfi_rule;
 
-// In the order of gf_finding_code, which is also the order of the report.
+#define GFI_BLOWN (GFI_BIT(DATA_NONFINITE) | GFI_BIT(WEIGHTS_LARGE) | GFI_BIT(GRADIENT_CHANGED) | \
+                   GFI_BIT(SUMMED_LOSS) | GFI_BIT(DERIVATIVE))
+#define GFI_START (GFI_BIT(DERIVATIVE) | GFI_BIT(EQUAL_WEIGHTS) | GFI_BIT(WEIGHTS_LARGE) | GFI_BIT(WEIGHTS_SMALL) | GFI_BIT(DATA_NONFINITE))
+#define GFI_BROKEN (GFI_BLOWN | GFI_START | GFI_BIT(DATA_UNSCALED) | GFI_BIT(DATA_CONSTANT) | \
+                    GFI_BIT(DATA_SHUFFLED_LABELS) | GFI_BIT(DATA_ONE_CLASS) | GFI_BIT(DATA_SORTED) | \
+                    GFI_BIT(TARGET_RANGE) | GFI_BIT(TARGET_UNSCALED) | GFI_BIT(NO_ACTIVATION) | \
+                    GFI_BIT(OUTPUT_ACTIVATION) | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(ONE_OUTPUT) | GFI_BIT(BOTTLENECK) | \
+                    GFI_BIT(DEAD) | GFI_BIT(VANISHING) | GFI_BIT(EXPLODING) | GFI_BIT(SAMPLES_ALIKE) | \
+                    GFI_BIT(NO_STEP) | GFI_BIT(EVAL_MODE) | GFI_BIT(CLIPPED) | GFI_BIT(RATE_HIGH) | \
+                    GFI_BIT(RATE_LOW) | GFI_BIT(DECAY) | GFI_BIT(DROPOUT) | GFI_BIT(STARVED) | GFI_BIT(DYING) | \
+                    GFI_BIT(SATURATED) | GFI_BIT(DATA_UNEQUAL_CLASSES))
+
+// In the order of gf_finding_code, in which they are also asked and reported.
 static const gfi_rule gfi_rules[GF_FINDING_COUNT] = {
-    {"healthy", "", NULL, 0, 0}, {"done", "", NULL, 0, 0}, {"early", "", NULL, 0, 0},
-    {"data_nonfinite", "data", NULL, 1, 0}, {"data_unscaled", "scaling", NULL, 1, 0},
-    {"data_constant", "data", NULL, 1, 0}, {"data_shuffled_labels", "data", NULL, 3, 0},
-    {"data_one_class", "data", NULL, 1, 0}, {"data_unequal_classes", "data", NULL, 1, 0},
-    {"data_sorted", "data", NULL, 1, 0}, {"data_counts_rows", "data", NULL, 1, 0},
-    {"target_range", "loss", NULL, 1, 0}, {"target_unscaled", "scaling", NULL, 1, 0},
-    {"no_activation", "model", NULL, 1, 0}, {"output_activation", "loss", NULL, 1, 0},
-    {"output_stuck", "loss", NULL, 3, 0}, {"one_output", "loss", NULL, 1, 0}, {"derivative", "model", NULL, 1, 0},
-    {"bottleneck", "model", NULL, 1, 0}, {"equal_weights", "initialisation", NULL, 1, 0},
-    {"weights_large", "initialisation", NULL, 1, 0}, {"weights_small", "initialisation", NULL, 3, 0},
-    {"dead", "model", NULL, 3, 0}, {"vanishing", "model", NULL, 3, 0}, {"exploding", "model", NULL, 3, 0},
-    {"samples_alike", "model", NULL, 3, 0}, {"no_step", "protocol", gfi_rule_no_step, 1, 0},
-    {"step_twice", "protocol", NULL, 3, 0}, {"measured_late", "protocol", NULL, 3, 0},
-    {"eval_mode", "protocol", NULL, 3, 0}, {"gradient_changed", "protocol", NULL, 3, 0},
-    {"summed_loss", "loss", NULL, 3, 0}, {"clipped", "optimiser", NULL, 3, 0}, {"rate_high", "optimiser", NULL, 3, 0},
-    {"rate_low", "optimiser", NULL, 3, 0}, {"decay", "regularisation", NULL, 3, 0},
-    {"dropout", "regularisation", NULL, 1, 0}, {"starved", "optimiser", NULL, 3, 0}, {"dying", "optimiser", NULL, 3, 0},
-    {"saturated", "model", NULL, 3, 0}, {"norm_statistics", "protocol", NULL, 3, 0}, {"gap", "data", NULL, 1, 0},
-    {"collapse", "model", NULL, 3, 0}, {"plateau", "model", NULL, 3, 0},
-    {"nonfinite", "optimiser", gfi_rule_nonfinite, 1, 0}};
+    {"healthy", "", NULL, 0, 0, 0},
+    {"done", "", NULL, 0, 0, 0},
+    {"early", "", NULL, 0, 0, 0},
+    {"data_nonfinite", "data", gfi_rule_data_nonfinite, 1, 1, 0},
+    {"data_constant", "data", gfi_rule_data_constant, 1, 1, 0},
+    {"data_one_class", "data", gfi_rule_one_class, 1, 1, 0},
+    {"data_unscaled", "scaling", gfi_rule_data_unscaled, 1, 1, 0},
+    {"data_counts_rows", "data", gfi_rule_counts_rows, 1, 0, 0},
+    {"data_sorted", "data", gfi_rule_sorted, 1, 0, 0},
+    {"data_unequal_classes", "data", gfi_rule_unequal_classes, 1, 0, 0},
+    {"data_shuffled_labels", "data", gfi_rule_shuffled_labels, 2, 0, 0},
+    {"target_range", "loss", gfi_rule_target_range, 1, 1, 0},
+    {"target_unscaled", "scaling", gfi_rule_target_unscaled, 2, 1, 0},
+    {"no_activation", "model", gfi_rule_no_activation, 1, 1, 0},
+    {"output_activation", "loss", gfi_rule_output_activation, 1, 1, 0},
+    {"output_stuck", "loss", gfi_rule_output_stuck, 2, 1, GFI_BIT(TARGET_RANGE)},
+    {"one_output", "loss", gfi_rule_one_output, 1, 1, 0},
+    {"derivative", "model", gfi_rule_derivative, 1, 1, 0},
+    {"bottleneck", "model", gfi_rule_bottleneck, 1, 1, 0},
+    {"equal_weights", "initialisation", gfi_rule_equal_weights, 2, 1, 0},
+    {"weights_large", "initialisation", gfi_rule_weights_large, 2, 1, 0},
+    {"weights_small", "initialisation", gfi_rule_weights_small, 3, 1, 0},
+    {"dead", "model", gfi_rule_dead, 2, 1, GFI_START},
+    {"vanishing", "model", gfi_rule_vanishing, 3, 1, GFI_START | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(DEAD)},
+    {"exploding", "model", gfi_rule_exploding, 3, 1, GFI_BLOWN},
+    {"samples_alike", "model", gfi_rule_samples_alike, 3, 0, GFI_START | GFI_BIT(DEAD) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(VANISHING) | GFI_BIT(RATE_HIGH) | GFI_BIT(DECAY) |
+         GFI_BIT(DYING)},
+    {"no_step", "protocol", gfi_rule_no_step, 1, 1, 0},
+    {"step_twice", "protocol", gfi_rule_step_twice, 1, 1, 0},
+    {"measured_late", "protocol", gfi_rule_measured_late, 1, 1, 0},
+    {"eval_mode", "protocol", gfi_rule_eval_mode, 2, 1, 0},
+    {"gradient_changed", "protocol", gfi_rule_gradient_changed, 3, 0, 0},
+    {"summed_loss", "loss", gfi_rule_summed_loss, 2, 0, 0},
+    {"clipped", "optimiser", gfi_rule_clipped, 3, 0, 0},
+    {"rate_high", "optimiser", gfi_rule_rate_high, 2, 0,
+     GFI_BLOWN | GFI_BIT(TARGET_RANGE) | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(DATA_ONE_CLASS) | GFI_BIT(DECAY)},
+    {"rate_low", "optimiser", gfi_rule_rate_low, 3, 0,
+     GFI_BIT(VANISHING) | GFI_BIT(DEAD) | GFI_BIT(STARVED) | GFI_BIT(WEIGHTS_SMALL) | GFI_BIT(OUTPUT_STUCK) |
+         GFI_BIT(TARGET_UNSCALED) | GFI_BIT(CLIPPED) | GFI_BIT(NO_STEP) | GFI_BIT(BOTTLENECK)},
+    {"decay", "regularisation", gfi_rule_decay, 3, 1, GFI_BIT(DATA_NONFINITE)},
+    {"dropout", "regularisation", gfi_rule_dropout, 1, 1, 0},
+    {"starved", "optimiser", gfi_rule_starved, 3, 1, GFI_START | GFI_BIT(VANISHING) | GFI_BIT(TARGET_UNSCALED)},
+    {"dying", "model", gfi_rule_dying, 2, 1, GFI_BLOWN | GFI_BIT(RATE_HIGH) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(DECAY)},
+    {"saturated", "model", gfi_rule_saturated, 3, 1,
+     GFI_BLOWN | GFI_BIT(RATE_HIGH) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(TARGET_RANGE)},
+    {"norm_statistics", "protocol", gfi_rule_norm_statistics, 2, 0, GFI_BIT(EVAL_MODE) | GFI_BIT(RATE_HIGH)},
+    {"gap", "data", gfi_rule_gap, 1, 0, GFI_BIT(DATA_SHUFFLED_LABELS) | GFI_BIT(NORM_STATISTICS)},
+    {"collapse", "model", gfi_rule_collapse, 2, 0, GFI_BROKEN},
+    {"plateau", "model", gfi_rule_plateau, 2, 0, GFI_BROKEN | GFI_BIT(COLLAPSE)},
+    {"nonfinite", "optimiser", gfi_rule_nonfinite, 1, 1, GFI_BLOWN | GFI_BIT(RATE_HIGH) | GFI_BIT(EXPLODING) |
+                                                              GFI_BIT(DATA_UNSCALED) | GFI_BIT(TARGET_UNSCALED)}};
 
-// --- the observer ---
+// --- the judge and the observer ---
 
-// One observation is complete: every rule says what it thinks. Hysteresis: `needed` observations in a row raise a
-// finding, and as many take it back.
-static void gfi_doctor_judge(gf_doctor *d) {
+typedef struct gfi_evidence {
+    gf_finding finding;  // as it was when last true
+    int agreed;          // looks in a row that found it true; negative: that did not
+} gfi_evidence;
+
+struct gf_doctor {
+    gf_net *net;    // NULL once it is freed
+    gfi_case *c;    // in the net's memory; NULL before gf_net_build
+    const gf_dataset *data;
+    gf_real *before;  // [param_count] the weights before an observed step
+    gf_real grad[GFI_GRAD_SAMPLES];  // a few gradients as backward left them
+    long next;        // the step of the next look
+    int pending;      // a look that is not yet judged
+    gfi_evidence evidence[GF_FINDING_COUNT];
+    gf_finding list[GF_FINDING_COUNT];
+};
+
+// A look is complete: every rule says what it thinks. `needed` looks in a row raise a finding (before training
+// one), as many take it back.
+static void gfi_doctor_judge(gf_doctor *d, int once) {
+    gfi_case *c = d->c;
     d->pending = 0;
-    for (int code = GF_FINDING_DATA_NONFINITE; code < GF_FINDING_COUNT; code++) {
+    gfi_case_weigh(c);
+    for (int code = 0; code < GF_FINDING_COUNT; code++) {
         const gfi_rule *rule = &gfi_rules[code];
+        const uint64_t bit = UINT64_C(1) << code;
         gfi_evidence *e = &d->evidence[code];
         gf_finding f;
         memset(&f, 0, sizeof f);
-        f.layer = "";
-        const int is_true = rule->test && rule->test(d, &f);
-        e->agreed = is_true ? (e->agreed > 0 ? e->agreed : 0) + 1 : (e->agreed < 0 ? e->agreed : 0) - 1;
-        if (e->agreed >= rule->needed) e->raised = 1;
-        if (-e->agreed >= rule->needed) e->raised = 0;
-        if (!is_true) continue;
-        f.code = (gf_finding_code)code;
-        f.first = e->agreed == 1 && !e->raised ? d->net->step : e->finding.first;
-        if (e->finding.sentence[0] == '\0') f.first = d->net->step;
-        f.last = d->net->step;
-        f.cause = -1;
-        e->finding = f;
+        const int is_true = rule->test ? rule->test(c, &f) : 0;
+        e->agreed = is_true ? (e->agreed > 0 ? e->agreed : 0) + is_true : (e->agreed < 0 ? e->agreed : 0) - 1;
+        if (is_true) {
+            f.code = (gf_finding_code)code;
+            f.first = e->agreed == is_true && !(c->raised & bit) ? d->net->step : e->finding.first;
+            f.last = d->net->step;
+            f.cause = -1;
+            e->finding = f;
+        }
+        if (is_true && (e->agreed >= rule->needed || (once && rule->one_look))) c->raised |= bit;
+        if (-e->agreed >= rule->needed) c->raised &= ~bit;
     }
 }
 
 static gf_doctor *gfi_doctor_of(const gf_net *net) { return (gf_doctor *)net->watcher; }
 
 static void gfi_doctor_lay_out(gf_net *net, struct gfi_arena *arena) {
-    (void)net;
-    (void)arena;
+    gf_doctor *d = gfi_doctor_of(net);
+    net->probe |= GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS;
+    d->c = gfi_case_take(net, arena, 0);
+    d->before = gfi_take_reals(arena, 1, net->param_count);
+    if (d->c) d->c->data = d->data;
+}
+
+// Does column k of the values rise by the same amount from row to row or, in few rows, fill such a ladder in any order?
+static int gfi_column_counts(const gf_dataset *data, size_t k, size_t columns) {
+    double sorted[GFI_LADDER];
+    const int n = data->count < GFI_LADDER ? (int)data->count : GFI_LADDER;
+    const double step = (double)data->values[columns + k] - (double)data->values[k];
+    int ladder = step != 0;
+    for (int i = 0; i < n; i++) {
+        const double value = (double)data->values[(size_t)i * columns + k];
+        ladder = ladder && fabs(value - (double)data->values[k] - i * step) < 0.01 * fabs(step);
+        int at = i;
+        for (; at > 0 && sorted[at - 1] > value; at--) sorted[at] = sorted[at - 1];
+        sorted[at] = value;
+    }
+    if (ladder || data->count > GFI_LADDER) return ladder;
+    double gap = INFINITY;
+    for (int i = 1; i < n; i++) gap = fmin(gap, sorted[i] - sorted[i - 1]);
+    int whole = gap > 0 && (sorted[n - 1] - sorted[0]) / gap < 2.0 * n;
+    for (int i = 1; i < n && whole; i++) {
+        const double rungs = (sorted[i] - sorted[i - 1]) / gap;
+        whole = fabs(rungs - floor(rungs + 0.5)) < 0.02 * rungs;
+    }
+    return whole;
+}
+
+// The data set, once: its scale and classes, over at most 1024 samples; NaN, over all.
+static void gfi_case_scan(gfi_case *c) {
+    gf_real lookup[4 * 256];
+    const gf_dataset *data = c->data;
+    gf_net *net = c->net;
+    const size_t size = gfi_shape_size(net->input), most = (size_t)net->max_batch;
+    if (gfi_data_check("gf_doctor", data) != GF_OK || gfi_shape_size(data->shape) != size) {
+        c->data = NULL;
+        return;
+    }
+    gfi_data_lookup(data, lookup);
+    const size_t stride = data->count / 1024 + 1;
+    for (size_t i = 0, n = 0; i < data->count; i += stride) {
+        gfi_data_read(data, lookup, i, net->sample + n++ * size);
+        if (n < most && i + stride < data->count) continue;
+        gfi_see_inputs(c, net->sample, n, size);
+        n = 0;
+    }
+    if (data->values) {
+        const gf_stats all = gfi_stats_by(&net->engine, data->values, data->count * size);
+        c->x_nonfinite = all.nonfinite;
+        c->x_max = fmax(c->x_max, all.max_abs);
+    }
+    const size_t outputs = (size_t)data->outputs;
+    if (data->targets && outputs == gfi_output(net)->out_size && gfi_kind_of(net) != (int)GF_LOSS_CROSS_ENTROPY) {
+        for (size_t i = 0; i < data->count * outputs; i++) gfi_see_target(c, i % outputs, (double)data->targets[i]);
+        c->samples = (double)data->count;
+        c->targets_known = 1;
+    }
+    for (size_t i = 0; i < data->count && data->labels && data->classes <= c->classes; i++) {
+        if (data->labels[i] >= 0 && data->labels[i] < c->classes) c->label[data->labels[i]]++;
+        c->labels_known = 1;
+    }
+    if (!data->values || data->count < 16 || size < 2 || size > 512) return;
+    for (size_t k = size; k > 0; k--)
+        if (gfi_column_counts(data, k - 1, size)) c->counts_rows = (int)k;
+}
+
+// A few gradients, evenly spread: as backward leaves them, or Σ now·then/Σ then² against those it left.
+static double gfi_gradient_sample(gf_doctor *d, int compare) {
+    const size_t n = d->net->param_count, stride = n / GFI_GRAD_SAMPLES + 1;
+    double product = 0, square = 0;
+    for (size_t i = stride / 2, k = 0; i < n; i += stride, k++) {
+        if (!compare) d->grad[k] = d->net->grads[i];
+        product += (double)d->grad[k] * (double)d->net->grads[i];
+        square += (double)d->grad[k] * (double)d->grad[k];
+    }
+    return square > 0 ? product / square : 1;
+}
+
+// Look with the instruments, into the doctor's own case; the caller's probes stay as they are.
+static void gfi_doctor_look(gf_doctor *d) {
+    gf_net *net = d->net;
+    gfi_case *const seen = net->seen;
+    gf_layer_probe *const probes = net->probes;
+    const unsigned probe = net->probe;
+    void (*const around)(gf_net *, gf_optim *) = net->around_update;
+    net->seen = d->c;
+    net->probes = d->c->probe;
+    net->probe = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS | GF_PROBE_NOISE;
+    gf_net_measure(net);
+    net->seen = seen;
+    net->probes = probes;
+    net->probe = probe;
+    net->around_update = around;
 }
 
 static void gfi_doctor_backward(gf_net *net) {
     gf_doctor *d = gfi_doctor_of(net);
-    if (d->pending) gfi_doctor_judge(d);
-    if (d->backwards == 0) d->first_loss = net->loss_value;
-    d->steps_here = 0;
-    gfi_curve_add(&d->curve, net->loss_value);
-    if (d->backwards++ < d->next) return;
+    gfi_case *c = d->c;
+    const gfi_layer *out = gfi_output(net);
+    const double rows = (double)net->batch * (gfi_kind_of(net) == (int)GF_LOSS_BCE ? (double)out->out_size : 1);
+    if (d->pending) gfi_doctor_judge(d, 0);
+    if (!c->begun) gfi_case_begin(c);
+    if (c->backwards == 0 && c->data && c->x_count < 1) gfi_case_scan(c);
+    if (c->backwards == 0) c->first_loss = net->loss_value;
+    const int looks = c->backwards >= d->next;
+    gfi_curve_add(&c->losses, net->loss_value);
+    gfi_curve_add(&c->hits, net->correct / rows);
+    if (c->seen < 4096 || looks) gfi_see_targets(c);
+    if (net->batch < 64 && c->alive_samples < 128) gfi_see_alive(c, 0);
+    gfi_gradient_sample(d, 0);
+    c->backwards++;
+    if (!looks) return;
+    gfi_doctor_look(d);
     d->pending = 1;
-    d->next = d->next < 64 ? 2 * d->next + (d->next == 0) : d->next + 50;  // 0, 1, 2, 4, … 64, 114, …
+    // 0, 1, 2, 3, 5, 8, 12, … 65, 112, 159, …: the distance is prime, so that a small set's batches all have their turn.
+    d->next += d->next < 64 ? d->next / 2 + 1 : 47;
+}
+
+// RMS ΔW/RMS W of each layer, the pull of the decay against the gradient's, and Adam's starved share.
+static void gfi_doctor_after(gf_doctor *d, const gf_optim *optim) {
+    gf_net *net = d->net;
+    gfi_case *c = d->c;
+    const gf_optim_config *o = &optim->config;
+    double below = 0, starving = 0, moved = 0;
+    for (int l = 1; l <= net->affine_count; l++) {
+        const gf_tensor *w = gfi_affine(net, l)->w;
+        gfi_part *part = &c->part[l - 1];
+        double squares = 0;
+        for (size_t i = 0; i < w->size; i++) {
+            const double step = (double)w->value[i] - (double)d->before[w->offset + i];
+            squares += step * step;
+        }
+        moved += squares;
+        const double update = sqrt(squares / (double)w->size) / fmax(part->weight, 1e-30);
+        part->update = part->update == part->update ? 0.5 * (part->update + update) : update;
+        if (o->kind != GF_ADAM && o->kind != GF_ADAMW) continue;
+        const double limit = o->eps * o->eps * (1 - gfi_power(o->beta2, optim->step));
+        for (size_t i = 0; i < w->size; i++) {
+            const double v = (double)optim->v[w->offset + i];
+            starving += v > 0 && v < limit;
+            below += v > 0;
+        }
+    }
+    const double pull = gfi_decay_pull(c, o, o->kind == GF_ADAMW ? sqrt(moved) / o->lr : gf_net_grad_norm(net));
+    c->decay = c->looks == 1 ? pull : 0.5 * (c->decay + pull);
+    c->starved = below > 0 ? starving / below : 0;
 }
 
 static void gfi_doctor_update(gf_net *net, const gf_optim *optim, int is_done) {
     gf_doctor *d = gfi_doctor_of(net);
-    (void)optim;
-    if (!is_done) return;
-    d->steps++;
-    d->steps_here++;
-    if (d->pending) gfi_doctor_judge(d);
+    if (!is_done) {
+        d->c->gradient_scale = gfi_gradient_sample(d, 1);
+        if (d->pending) memcpy(d->before, net->params, net->param_count * sizeof *d->before);
+        return;
+    }
+    d->c->steps++;
+    d->c->config = optim->config;
+    if (!d->pending) return;
+    gfi_doctor_after(d, optim);
+    gfi_doctor_judge(d, 0);
 }
 
-static void gfi_doctor_scored(gf_net *net, const gf_dataset *data, gf_score score) {
-    gf_doctor *d = gfi_doctor_of(net);
-    if (data == d->data) d->train = score;
-    else d->test = score;
+static void gfi_doctor_evaluated(gf_net *net, const gf_dataset *data, gf_score score) {
+    gfi_case *c = gfi_doctor_of(net)->c;
+    if (data == c->data) c->train = score;
+    else gf_doctor_evaluated(gfi_doctor_of(net), c->train, score);
 }
 
-static void gfi_doctor_freed(gf_net *net) { gfi_doctor_of(net)->net = NULL; }
+static void gfi_doctor_freed(gf_net *net) {
+    gfi_doctor_of(net)->net = NULL;
+    gfi_doctor_of(net)->c = NULL;
+}
 
 static const gfi_watch gfi_doctor_watch = {gfi_doctor_lay_out, gfi_doctor_backward, gfi_doctor_update,
-                                           gfi_doctor_scored, gfi_doctor_freed};
+                                           gfi_doctor_evaluated, gfi_doctor_freed};
 
 // --- the calls ---
 
@@ -6662,7 +7820,6 @@ GFDEF gf_doctor *gf_doctor_create(gf_net *net, const gf_dataset *train) {
     memset(d, 0, sizeof *d);
     d->net = net;
     d->data = train;
-    d->curve.steps = 1;
     net->watch = &gfi_doctor_watch;
     net->watcher = d;
     return d;
@@ -6674,50 +7831,165 @@ GFDEF void gf_doctor_free(gf_doctor *d) {
     GF_FREE(d);
 }
 
+// A batch of the data set and what preflight works in; all of it is given back.
+typedef struct gfi_preflight {
+    gf_net *net;
+    gf_loss_kind loss;
+    int n;
+    gf_real *x, *targets, *params, *grads, *base, *way;  // [n,I], [n,O], then [param_count] each
+    int *labels;
+} gfi_preflight;
+
+static double gfi_preflight_loss(const gfi_preflight *p) {
+    if (!gf_net_forward(p->net, p->x, p->n, GF_TRAIN)) return NAN;
+    return gfi_loss_of_kind(p->net, p->loss, p->labels ? (const void *)p->labels : p->targets);
+}
+
+static int gfi_preflight_begin(gfi_preflight *p, const gf_dataset *data) {
+    gf_real lookup[4 * 256];
+    const size_t I = gfi_shape_size(p->net->input), O = gfi_output(p->net)->out_size, P = p->net->param_count;
+    const size_t n = data->count < (size_t)p->net->max_batch ? data->count : (size_t)p->net->max_batch;
+    p->n = (int)n;
+    p->x = (gf_real *)gfi_alloc(n * (I + O) + 4 * P, sizeof(gf_real));
+    p->labels = p->loss == GF_LOSS_CROSS_ENTROPY ? (int *)gfi_alloc(n, sizeof(int)) : NULL;
+    if (!p->x || (!p->labels && p->loss == GF_LOSS_CROSS_ENTROPY)) return 0;
+    p->targets = p->x + n * I;
+    p->params = p->targets + n * O;
+    p->grads = p->params + P;
+    p->base = p->grads + P;
+    p->way = p->base + P;
+    gfi_data_lookup(data, lookup);
+    for (size_t i = 0; i < n; i++) {
+        const size_t from = i * data->count / n;  // evenly spread
+        gfi_data_read(data, lookup, from, p->x + i * I);
+        if (p->labels) p->labels[i] = data->labels[from];
+        else memcpy(p->targets + i * O, data->targets + from * O, O * sizeof(gf_real));
+    }
+    memcpy(p->params, p->net->params, P * sizeof(gf_real));
+    memcpy(p->grads, p->net->grads, P * sizeof(gf_real));
+    return 1;
+}
+
+// The largest curvature by power iteration: H·v is what a small step along v does to the gradient.
+static double gfi_preflight_curvature(const gfi_preflight *p) {
+    gf_net *net = p->net;
+    const gfi_engine *engine = &net->engine;
+    const size_t P = net->param_count;
+    const double step = 1e-2 * (1 + sqrt(gfi_sum_squares(engine, p->params, P)));
+    double lambda = 0, before = -1;
+    memcpy(p->base, net->grads, P * sizeof(gf_real));
+    memcpy(p->way, net->grads, P * sizeof(gf_real));
+    for (int i = 0; i < 30 && fabs(lambda - before) > 1e-4 * fabs(lambda); i++) {
+        const double length = sqrt(gfi_sum_squares(engine, p->way, P));
+        if (!(length > 0 && length <= DBL_MAX)) break;
+        gfi_scale(p->way, 1 / length, P);
+        gfi_add_scaled(net->params, step, p->way, P);
+        gfi_preflight_loss(p);
+        gf_net_backward(net);
+        memcpy(net->params, p->params, P * sizeof(gf_real));
+        double along = 0;
+        for (size_t k = 0; k < P; k++) {
+            const double curved = ((double)net->grads[k] - (double)p->base[k]) / step;
+            along += curved * (double)p->way[k];
+            p->way[k] = (gf_real)curved;
+        }
+        before = lambda;
+        lambda = along;
+    }
+    return lambda > 0 && lambda <= DBL_MAX ? lambda : 0;
+}
+
 GFDEF gf_status gf_doctor_preflight(gf_doctor *d, const gf_optim *optim, gf_loss_kind loss) {
-    if (!d || !d->net) return gfi_fail(GF_ERROR_ARGUMENT, "gf_doctor_preflight: the doctor or its net is gone");
-    if (!gfi_ready(d->net, GFI_BUILT, "gf_doctor_preflight")) return d->net->status;
-    (void)optim;
-    (void)loss;
-    return GF_OK;
+    const char *const me = "gf_doctor_preflight";
+    if (!d || !d->net) return gfi_fail(GF_ERROR_ARGUMENT, "%s: the doctor or its net is gone; create it first", me);
+    gf_net *net = d->net;
+    if (!gfi_ready(net, GFI_BUILT, me)) return net->status;
+    if (!gfi_require(net, optim && d->data, GF_ERROR_ARGUMENT, "%s: %s is NULL; it needs both an optimiser and the data "
+                     "set that gf_doctor_create was given", me, optim ? "the data set" : "optim") ||
+        !gfi_can_evaluate(net, d->data, loss, me))
+        return net->status;
+    gfi_preflight p;
+    memset(&p, 0, sizeof p);
+    p.net = net;
+    p.loss = loss;
+    const gf_nonfinite nonfinite = net->nonfinite;
+    const int kind = net->loss, joined = (int)net->joined_samples;
+    gf_real *const join = net->joined;
+    if (gfi_preflight_begin(&p, d->data)) {
+        gfi_case *c = d->c;
+        net->frozen = 1;
+        net->joined = NULL;
+        gfi_case_begin(c);
+        c->config = optim->config;
+        c->first_loss = gfi_preflight_loss(&p);
+        gfi_case_scan(c);
+        gf_net_backward(net);
+        gfi_see_targets(c);
+        gfi_doctor_look(d);
+        c->lambda = gfi_preflight_curvature(&p);
+        c->snapshot = 1;
+        gfi_doctor_judge(d, 1);
+        c->snapshot = 0;
+        memcpy(net->grads, p.grads, net->param_count * sizeof(gf_real));
+        gfi_forget_squares(net);
+        net->frozen = 0;
+        net->joined = join;
+        net->joined_samples = (size_t)joined;
+        net->loss = kind;
+        net->correct = 0;
+        net->nonfinite = nonfinite;
+        net->phase = GFI_BUILT;
+    } else gfi_net_fail(net, GF_ERROR_MEMORY, "%s: out of memory for a batch and three copies of the gradients", me);
+    GF_FREE(p.x);
+    GF_FREE(p.labels);
+    return net->status;
 }
 
 GFDEF void gf_doctor_evaluated(gf_doctor *d, gf_score train, gf_score test) {
-    if (d && train.count > 0) d->train = train;
-    if (d && test.count > 0) d->test = test;
+    if (d && d->c && train.count > 0) d->c->train = train;
+    if (!d || !d->c || test.count == 0) return;
+    d->c->test = test;
+    d->c->accuracy_then = gfi_curve_last(&d->c->hits, d->c->hits.count / 8);
 }
 
 // Nothing was found: is it done, healthy, or too early to say?
-static void gfi_doctor_prognosis(const gf_doctor *d, gf_finding *f) {
+static void gfi_doctor_prognosis(const gfi_case *c, gf_finding *f) {
     memset(f, 0, sizeof *f);
-    f->layer = "";
     f->cause = -1;
-    f->first = f->last = d->net ? d->net->step : 0;
-    const gfi_curve *c = &d->curve;
-    const double last = c->count > 0 ? c->mean[c->count - 1] : NAN;
-    f->code = d->steps < 20 ? GF_FINDING_EARLY : last < 0.7 * d->first_loss ? GF_FINDING_HEALTHY : GF_FINDING_EARLY;
-    gfi_says(f, 0.5, last, d->first_loss, "", "%s: the loss went from %.3g to %.3g in %ld steps",
-             f->code == GF_FINDING_HEALTHY ? "healthy" : "too early to say", d->first_loss, last, d->steps);
+    f->code = GF_FINDING_EARLY;
+    if (!c || c->backwards == 0) {
+        gfi_says(f, 1, 0, NAN, "", "too early to say: nothing was seen yet");
+        return;
+    }
+    f->first = f->last = c->steps;
+    const int done = c->steps > 0 && (c->now < 0.01 * c->best || c->accuracy > 0.995);
+    if (done || c->well) f->code = done ? GF_FINDING_DONE : GF_FINDING_HEALTHY;
+    gfi_says(f, done || c->well ? 0.9 : 0.5, c->now, c->best, "", "%s: the loss went from %.4g to %.4g in %ld steps; a "
+             "constant output has %.4g", done ? "done" : c->well ? "healthy" : "too early to say", c->first_loss, c->now,
+             c->steps, c->best);
 }
 
 GFDEF int gf_doctor_findings(gf_doctor *d, gf_finding *found, int max) {
     int count = 0, place[GF_FINDING_COUNT];
     if (!d) return 0;
-    if (d->net && (d->pending || d->net->nonfinite.found)) gfi_doctor_judge(d);
-    for (int code = 0; code < GF_FINDING_COUNT; code++) {
-        place[code] = -1;
-        if (!d->evidence[code].raised) continue;
-        place[code] = count;
-        if (found && count < max) {
-            found[count] = d->evidence[code].finding;
-            for (int cause = 0; cause < code && found[count].cause < 0; cause++)
-                if ((gfi_rules[code].causes >> cause & 1) && place[cause] >= 0) found[count].cause = place[cause];
+    if (d->c && d->net->phase >= GFI_BUILT && !d->c->begun) gfi_case_begin(d->c);
+    if (d->c && d->c->begun && (d->pending || d->net->status != GF_OK || d->net->nonfinite.found)) gfi_doctor_judge(d, 0);
+    else if (d->c && d->c->looks > 0) gfi_case_weigh(d->c);
+    for (int symptoms = 0; symptoms < 2; symptoms++) {  // first the roots, then what follows from them
+        for (int code = 0; code < GF_FINDING_COUNT && d->c; code++) {
+            const uint64_t causes = gfi_rules[code].causes & d->c->raised;
+            if (symptoms == 0) place[code] = -1;
+            if (!(d->c->raised >> code & 1) || (causes != 0) != symptoms) continue;
+            place[code] = count;
+            d->list[count] = d->evidence[code].finding;
+            for (int cause = GF_FINDING_COUNT - 1; cause >= 0; cause--)
+                if (causes >> cause & 1 && place[cause] >= 0) d->list[count].cause = place[cause];
+            count++;
         }
-        count++;
     }
-    if (count > 0) return count < max || !found ? count : max;
-    if (found && max > 0) gfi_doctor_prognosis(d, &found[0]);
-    return 1;
+    if (count == 0) gfi_doctor_prognosis(d->c, &d->list[count++]);
+    for (int i = 0; i < count && i < max && found; i++) found[i] = d->list[i];
+    return found && max < count ? max : count;
 }
 
 GFDEF const char *gf_finding_name(gf_finding_code code) {
@@ -6730,14 +8002,71 @@ GFDEF const char *gf_finding_family(gf_finding_code code) {
 
 #ifndef GF_NO_STDIO
 GFDEF void gf_doctor_report(gf_doctor *d) {
-    static gf_finding found[GF_FINDING_COUNT];
-    const int count = gf_doctor_findings(d, found, GF_FINDING_COUNT);
+    const int count = gf_doctor_findings(d, NULL, 0);
     for (int i = 0; i < count; i++) {
-        printf("%s%s: %s\n", found[i].cause >= 0 ? "  so " : "", gf_finding_name(found[i].code), found[i].sentence);
-        if (found[i].remedy[0] != '\0') printf("    %s\n", found[i].remedy);
+        const gf_finding *f = &d->list[i];
+        printf("%s%s\n", f->cause >= 0 ? "  which is why: " : "", f->sentence);
+        if (f->code > GF_FINDING_EARLY) printf("    (steps %ld to %ld, %.0f %% sure)\n", f->first, f->last, 100 * f->sure);
+        if (f->remedy[0] != '\0') printf("    try: %s\n", f->remedy);
     }
 }
 #endif
+
+// Where did the first NaN come from? With or without a look at the net.
+static void gfi_verdict_nonfinite(const gf_net *net, const gfi_case *c, char *text, size_t size) {
+    const gf_nonfinite *at = &net->nonfinite;
+    gf_finding f;
+    memset(&f, 0, sizeof f);
+    if (!(c && c->looks > 0 && gfi_rule_data_nonfinite(c, &f)))
+        gfi_print(f.sentence, sizeof f.sentence, "%s",
+                  strcmp(at->layer, "input") == 0 ? "clean the data"
+                  : at->step > 0                  ? "the steps were too long: lower the learning rate, or clip"
+                                                  : "no step was made yet: the weights or the inputs are too large");
+    gfi_print(text, size, "non-finite: the first NaN or infinity came at step %ld in %s, %s; %s", at->step, at->layer,
+              at->backward ? "backward" : "forward", f.sentence);
+}
+
+// The first rule that is true, of those that need no history.
+static void gfi_verdict_one_look(gfi_case *c, char *text, size_t size) {
+    const int L = c->net->affine_count;
+    for (int l = 0; l < L; l++)  // the step behind the look has measured it
+        if (c->net->probes[l].adam_starved > c->starved) c->starved = c->net->probes[l].adam_starved;
+    c->steps = c->net->step;
+    c->config = c->net->config;
+    gfi_case_weigh(c);
+    for (int code = 0; code < GF_FINDING_COUNT; code++) {
+        gf_finding f;
+        memset(&f, 0, sizeof f);
+        if (!gfi_rules[code].one_look || !gfi_rules[code].test(c, &f)) continue;
+        gfi_print(text, size, "%s", f.sentence);
+        return;
+    }
+    if (c->steps > 0 && c->now < 0.01 * c->best)
+        gfi_print(text, size, "done: the loss is %.2g, a constant output's would be %.2g", c->now, c->best);
+    else if (L > 1)
+        gfi_print(text, size, "healthy: layer 1 receives %.2g of what layer %d receives",
+                  c->probe[0].delta.rms / c->probe[L - 1].delta.rms, L);
+    else gfi_print(text, size, "healthy: the one layer's gradient is %.2g of its weights", c->part[0].relative);
+}
+
+GFDEF gf_status gf_net_verdict(gf_net *net, char *text, size_t size) {
+    if (!text || size == 0)
+        return gfi_net_fail(net, GF_ERROR_ARGUMENT, "gf_net_verdict: text is %s, size %zu; needs room, 200 bytes serve",
+                            text ? "given" : "NULL", size);
+    const unsigned needed = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS;
+    gfi_case *c = net ? net->seen : NULL;
+    text[0] = '\0';
+    const int looked = c && c->looks > 0 && net->affine_count > 0 && (net->probe & needed) == needed;
+    if (net && net->status == GF_OK && !looked && !net->nonfinite.found)
+        gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_verdict: needs gf_net_measure with GF_PROBE_GRADIENTS and _SIGNALS");
+    if (!net || (net->status != GF_OK && !net->nonfinite.found)) {
+        gfi_print(text, size, "%s", gf_net_error(net));
+        return gf_net_status(net);
+    }
+    if (net->nonfinite.found) gfi_verdict_nonfinite(net, c, text, size);
+    else gfi_verdict_one_look(c, text, size);
+    return gf_net_status(net);
+}
 
 // [GF:CURVE] Curvature ------------------------------------------------------------------------------------------------
 // gfi_curve_enter keeps what a net is, gfi_curve_leave puts it back. Between the two, gfi_curve_pass goes over the data

@@ -41,7 +41,7 @@ static const record *record_at(int row, int twin, int seed) {
 static gf_finding record_finding(const char *code, const char *layer) {
     gf_finding f;
     memset(&f, 0, sizeof f);
-    f.code = GF_FINDING_EARLY, f.layer = layer;
+    f.code = GF_FINDING_EARLY, snprintf(f.layer, sizeof f.layer, "%s", layer);
     for (int c = 0; c < GF_FINDING_COUNT; c++)
         if (!strcmp(gf_finding_name((gf_finding_code)c), code)) f.code = (gf_finding_code)c;
     return f;
