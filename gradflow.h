@@ -631,10 +631,24 @@ GFDEF gf_status gf_data_from_pixels(gf_dataset *data, gf_shape shape, size_t cou
 // Points uniform in [-1,1]², class 1 where x1·x2 < 0, then Gaussian noise on x; relabel: label after the noise.
 // The class stands in labels (2 classes) and in targets (1 output), so that either loss fits.
 GFDEF gf_status gf_data_xor(gf_dataset *data, size_t count, double noise, int relabel, uint64_t seed);
+// More sets to draw a boundary in, as gf_data_xor gives them, with Gaussian noise; sample i is of class i mod classes.
+// circles: radius 1 (class 0) and ½. moons: the upper half of a circle, and the lower half of another around (1, ½).
+// spirals: arms from the centre to radius 1, 4 radians long. blobs: Gaussians of deviation `noise` around points on the
+// unit circle. targets only for 2 classes.
+GFDEF gf_status gf_data_circles(gf_dataset *data, size_t count, double noise, uint64_t seed);
+GFDEF gf_status gf_data_moons(gf_dataset *data, size_t count, double noise, uint64_t seed);
+GFDEF gf_status gf_data_spirals(gf_dataset *data, size_t count, int classes, double noise, uint64_t seed);
+GFDEF gf_status gf_data_blobs(gf_dataset *data, size_t count, int classes, double noise, uint64_t seed);
 #ifndef GF_NO_STDIO
-GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);  // the format of MNIST
-GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);    // folder/{train,t10k}-…-ubyte
+// The format of MNIST, whatever the files are called. EMNIST's pictures are transposed; its letters count from 1.
+GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *labels);
+// folder/{train,t10k}-{images,labels}-idx{3,1}-ubyte, also with '.' for the second '-', or in folder/MNIST/raw.
+GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test);
 GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);  // data_batch_{1..5}, test_batch .bin
+// Two arrays that numpy.save wrote (C order; floats of 4 or 8 bytes, integers, bools). x[N,I] or x[N] are vectors,
+// x[N,H,W] and x[N,C,H,W] images, of bytes then pixels. y[N] or y[N,1] holds classes 0..classes-1, y[N,classes] is
+// one-hot; where classes is 0, y[N] or y[N,O] are numbers to predict.
+GFDEF gf_status gf_data_npy(gf_dataset *data, const char *x_path, const char *y_path, int classes);
 // A table of text, a row for each sample: a vector of numbers and a class (classes > 0) or a number to predict (0). Found
 // out by itself: separator (, ; | tab blanks), decimal mark, quotes, comments (#), header and units, columns that number
 // or name the rows (left out), a column called label, class, target … (else the last is the answer, or `classes` one-hot
@@ -4570,6 +4584,56 @@ GFDEF gf_status gf_data_summary(const gf_dataset *data, char *text, size_t size)
     return GF_OK;
 }
 
+// Sample i of class k, before noise, from u uniform in [0,1).
+static void gfi_data_point(char kind, int k, int classes, double u, double *x) {
+    const double pi = 3.14159265358979323846, turn = 2 * pi * k / classes;
+    const double angle = kind == 'c' ? 2 * pi * u : kind == 'm' ? pi * u : kind == 's' ? turn + 4 * u : turn;
+    const double radius = kind == 's' ? u : kind == 'c' && k == 1 ? 0.5 : 1;
+    x[0] = radius * cos(angle);
+    x[1] = radius * sin(angle);
+    if (kind != 'm' || k == 0) return;
+    x[0] = 1 - x[0];
+    x[1] = 0.5 - x[1];
+}
+
+static gf_status gfi_data_draw(const char *me, char kind, gf_dataset *data, size_t count, int classes, double noise,
+                               uint64_t seed) {
+    gf_status status = gfi_data_begin(me, data, "data", data);
+    if (status != GF_OK) return status;
+    if (!(noise >= 0) || !(noise <= 1e30))
+        return gfi_fail(GF_ERROR_ARGUMENT, "%s: noise is %g; expected a standard deviation of 0 or more, at most 1e30",
+                        me, noise);
+    if (classes < 2) return gfi_fail(GF_ERROR_ARGUMENT, "%s: classes is %d; expected 2 or more", me, classes);
+    status = gfi_data_alloc(data, gf_vector(2), count, GFI_HAS_LABELS, classes == 2);
+    if (status != GF_OK) return status;
+    data->classes = classes;
+    data->synthetic = 1;
+    const uint64_t key = gfi_random_key(seed, GFI_STREAM_DATA);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t point = gfi_random_at(key, i);
+        double x[2];
+        data->labels[i] = (int)(i % (size_t)classes);
+        gfi_data_point(kind, data->labels[i], classes, gfi_random_unit(gfi_random_at(point, 0)), x);
+        for (uint64_t k = 0; k < 2; k++)
+            data->values[2 * i + k] = (gf_real)(x[k] + noise * gfi_random_gauss(gfi_random_at(point, 2 + k)));
+        if (data->targets) data->targets[i] = (gf_real)data->labels[i];
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_circles(gf_dataset *data, size_t count, double noise, uint64_t seed) {
+    return gfi_data_draw("gf_data_circles", 'c', data, count, 2, noise, seed);
+}
+GFDEF gf_status gf_data_moons(gf_dataset *data, size_t count, double noise, uint64_t seed) {
+    return gfi_data_draw("gf_data_moons", 'm', data, count, 2, noise, seed);
+}
+GFDEF gf_status gf_data_spirals(gf_dataset *data, size_t count, int classes, double noise, uint64_t seed) {
+    return gfi_data_draw("gf_data_spirals", 's', data, count, classes, noise, seed);
+}
+GFDEF gf_status gf_data_blobs(gf_dataset *data, size_t count, int classes, double noise, uint64_t seed) {
+    return gfi_data_draw("gf_data_blobs", 'b', data, count, classes, noise, seed);
+}
+
 // --- Preparing a set -------------------------------------------------------------------------------------------------
 
 GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels) {
@@ -4917,6 +4981,19 @@ static gf_status gfi_file_whole(const char *path, const char *hint, unsigned cha
     return status;
 }
 
+enum { GFI_NOTES_SIZE = sizeof(((gf_dataset *)NULL)->notes) };
+
+// "; " and a note for gf_data_summary; cut off where there is no room.
+GFI_PRINTF(2, 3) static void gfi_note(char *notes, const char *format, ...) {
+    const size_t used = strlen(notes);
+    va_list args;
+    if (used + 4 > GFI_NOTES_SIZE) return;
+    if (used) memcpy(notes + used, "; ", 3);
+    va_start(args, format);
+    GF_VSNPRINTF(notes + strlen(notes), GFI_NOTES_SIZE - strlen(notes), format, args);
+    va_end(args);
+}
+
 // Is this a file of another kind that is often met in this one's place? The message says which and what to do. 4 zeros
 // follow the bytes.
 static gf_status gfi_foreign(const char *path, const unsigned char *bytes) {
@@ -4955,9 +5032,22 @@ static gf_status gfi_foreign(const char *path, const unsigned char *bytes) {
 
 // --- IDX, the format of MNIST: a magic number, each side as 4 bytes, highest first, then the bytes themselves ---
 
+static const char *gfi_idx_kind(uint32_t magic) {
+    const uint32_t type = magic >> 8;
+    if (magic == 0x801 || magic == 0x803) return "are images and labels swapped?";
+    if (magic == 0x802) return "flat rows instead of images; numpy.save them as x[N,28,28] for gf_data_npy";
+    if (magic == 0x804) return "colour images of 4 sides; numpy.save them as x[N,C,H,W] for gf_data_npy";
+    if ((magic & 0xFFFF) == 0 && (magic >> 16 & 0xFF) == 8)
+        return "it was written with the lowest byte first; take the original file, or numpy.save it for gf_data_npy";
+    if (type == 9 || (type >= 0xB && type <= 0xE))
+        return type < 0xD ? "numbers of another type than bytes (signed or int); numpy.save them for gf_data_npy"
+                          : "numbers of another type than bytes (float or double); numpy.save them for gf_data_npy";
+    return "this is another kind of file";
+}
+
 // head[0] = 0x800 + sides, then the sides; 1 for those that are not there. The file's length must follow from them.
 static gf_status gfi_idx_header(gfi_file *file, unsigned sides, uint32_t head[4]) {
-    uint8_t bytes[16] = {0};
+    uint8_t bytes[16 + 4] = {0};
     size_t length = 4 + 4 * (size_t)sides;
     gf_status status = gfi_file_read(file, bytes, file->size < length ? file->size : length);
     if (status != GF_OK) return status;
@@ -4965,12 +5055,12 @@ static gf_status gfi_idx_header(gfi_file *file, unsigned sides, uint32_t head[4]
         const uint8_t *b = bytes + 4 * i;
         head[i] = i > sides ? 1 : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
     }
-    if (head[0] != 0x800 + sides)
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%x (%s), found 0x%x; %s", file->path,
-                        0x800 + sides, sides == 3 ? "images" : "labels", (unsigned)head[0],
-                        head[0] >> 16 == 0x1f8b                ? "unpack it with gunzip"
-                        : head[0] == 0x801 || head[0] == 0x803 ? "are images and labels swapped?"
-                                                               : "this is another kind of file");
+    if (head[0] != 0x800 + sides) {
+        if ((head[0] == 0x801 || head[0] == 0x803) || gfi_foreign(file->path, bytes) == GF_OK)
+            gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%x (%s), found 0x%x; %s", file->path, 0x800 + sides,
+                     sides == 3 ? "images" : "labels", (unsigned)head[0], gfi_idx_kind(head[0]));
+        return GF_ERROR_FORMAT;
+    }
     if (head[1] == 0 || head[2] - 1 >= 32768 || head[3] - 1 >= 32768)
         return gfi_fail(GF_ERROR_FORMAT,
                         "%.200s: header counts %u items of %ux%u; expected 1 or more, sides 1..32768; %s", file->path,
@@ -4990,13 +5080,16 @@ static gf_status gfi_idx_load(gf_dataset *data, gfi_file *images, gfi_file *labe
         return gfi_fail(GF_ERROR_FORMAT, "%.120s has %u images, %.120s %u labels; take files of one set", images->path,
                         (unsigned)head[1], labels->path, (unsigned)label_head[1]);
     status = gfi_data_alloc(data, gf_image(1, (int)head[2], (int)head[3]), head[1], GFI_HAS_PIXELS | GFI_HAS_LABELS, 0);
+    size_t zeros = 0;
     if (status == GF_OK) status = gfi_file_read(images, data->pixels, images->size - 16);
     for (size_t i = 0; i < data->count && status == GF_OK; i++) {
         uint8_t label = 0;
         status = gfi_file_read(labels, &label, 1);
         data->labels[i] = label;
         if (label >= data->classes) data->classes = label + 1;
+        zeros += label == 0;
     }
+    if (zeros == 0) gfi_note(data->notes, "no label is 0: do they count from 1, as EMNIST's letters do?");
     return status;
 }
 
@@ -5021,21 +5114,67 @@ GFDEF gf_status gf_data_idx(gf_dataset *data, const char *images, const char *la
     return status == GF_OK ? gfi_idx_files(data, images, labels, 256, "check its name and copy it again") : status;
 }
 
-// folder/name into path[GFI_PATH_SIZE]
 enum { GFI_PATH_SIZE = 1024 };
-static gf_status gfi_join(char *path, const char *folder, const char *name) {
-    int length = gfi_print(path, GFI_PATH_SIZE, "%s/%s", folder, name);
+
+// folder/place/name (place may be "") into path[GFI_PATH_SIZE]
+static gf_status gfi_join(char *path, const char *folder, const char *place, const char *name) {
+    const int length = gfi_print(path, GFI_PATH_SIZE, "%s/%s%s%s", folder, place, *place ? "/" : "", name);
     if (length > 0 && length < GFI_PATH_SIZE) return GF_OK;
     return gfi_fail(GF_ERROR_ARGUMENT, "%.200s…: the folder's name is longer than %d bytes; move it", folder,
                     (int)GFI_PATH_SIZE);
 }
 
+// Is there a file, not empty, no folder, of the joined name?
+static int gfi_found(char *path, const char *folder, const char *place, const char *name) {
+    FILE *const file = gfi_join(path, folder, place, name) == GF_OK ? fopen(path, "rb") : NULL;
+    const int found = file && getc(file) != EOF;
+    if (file) fclose(file);
+    return found;
+}
+
+typedef struct gfi_other {
+    const char *name, *what;  // a file that may stand in the folder instead, and what to do about it
+} gfi_other;
+
+// None of the files wanted is there: is one of these n? Then the message names it.
+static gf_status gfi_other_found(const char *folder, const gfi_other *others, int n) {
+    char path[GFI_PATH_SIZE];
+    for (int i = 0; i < n; i++)
+        if (gfi_found(path, folder, "", others[i].name))
+            return gfi_fail(GF_ERROR_IO, "%.250s %s", path, others[i].what);
+    return GF_OK;
+}
+
+static gf_status gfi_mnist_find(char *path, const char *folder, const char *set, const char *part, int sides) {
+    char name[3][64], emnist[64];
+    gfi_print(name[0], sizeof name[0], "%s-%s-idx%d-ubyte", set, part, sides);
+    gfi_print(name[1], sizeof name[1], "%s-%s.idx%d-ubyte", set, part, sides);
+    gfi_print(name[2], sizeof name[2], "%s.gz", name[0]);
+    const char *const places[] = {"", "MNIST/raw", "raw", name[0], name[1]};
+    for (size_t i = 0; i < 2 * (sizeof places / sizeof *places); i++)
+        if (gfi_found(path, folder, places[i / 2], name[i % 2])) return GF_OK;
+    for (size_t i = 0; i < 3; i++)
+        if (gfi_found(path, folder, places[i], name[2]))
+            return gfi_fail(GF_ERROR_IO, "%.250s is packed; run gunzip on it and on its siblings", path);
+    static const char *const emnists[] = {"letters", "balanced", "byclass", "bymerge", "digits", "mnist"};
+    for (size_t i = 0; i < sizeof emnists / sizeof *emnists; i++) {
+        gfi_print(emnist, sizeof emnist, "emnist-%s-train-images-idx3-ubyte", emnists[i]);
+        if (gfi_found(path, folder, "", emnist))
+            return gfi_fail(GF_ERROR_IO, "%.250s is EMNIST: read it by gf_data_idx(&data, images, labels)", path);
+    }
+    static const gfi_other others[] = {
+        {"mnist.npz", "is Keras' file: unzip it, then gf_data_npy(&data, \"x_train.npy\", \"y_train.npy\", 10)"},
+        {"mnist_train.csv", "is a table: gf_data_csv_as with how.label = \"1\" reads it"},
+        {"train.csv", "is a table: gf_data_csv(&data, path, 10) reads it"}};
+    const gf_status status = gfi_other_found(folder, others, 3);
+    return status == GF_OK ? gfi_join(path, folder, "", name[0]) : status;
+}
+
 GFDEF gf_status gf_data_mnist(gf_dataset *data, const char *folder, int test) {
     char images[GFI_PATH_SIZE], labels[GFI_PATH_SIZE];
     gf_status status = gfi_data_begin("gf_data_mnist", data, "folder", folder);
-    if (status != GF_OK) return status;
-    status = gfi_join(images, folder, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte");
-    if (status == GF_OK) status = gfi_join(labels, folder, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte");
+    if (status == GF_OK) status = gfi_mnist_find(images, folder, test ? "t10k" : "train", "images", 3);
+    if (status == GF_OK) status = gfi_mnist_find(labels, folder, test ? "t10k" : "train", "labels", 1);
     if (status == GF_OK) status = gfi_idx_files(data, images, labels, 10, "run ./data_fetch.sh mnist");
     if (status == GF_OK) data->classes = 10;
     return status;
@@ -5051,11 +5190,23 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
     char path[6][GFI_PATH_SIZE];
     gfi_file file[6];
     size_t count = 0;
+    static const gfi_other others[] = {
+        {"data_batch_1", "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"},
+        {"cifar-10-batches-py/data_batch_1", "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"},
+        {"train.bin", "is CIFAR-100, which is not read; ./data_fetch.sh cifar10 fetches CIFAR-10"},
+        {"cifar-100-binary/train.bin", "is CIFAR-100, which is not read; ./data_fetch.sh cifar10 fetches CIFAR-10"},
+        {"cifar-10-binary.tar.gz", "is not unpacked: tar xzf it there"},
+        {"cifar-10-python.tar.gz", "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"}};
     gf_status status = gfi_data_begin("gf_data_cifar10", data, "folder", folder);
     if (status != GF_OK) return status;
     memset(file, 0, sizeof file);
+    const char *const inside = "cifar-10-batches-bin", *const place =
+        !gfi_found(path[0], folder, "", names[test ? 5 : 0]) && gfi_found(path[0], folder, inside, names[test ? 5 : 0])
+            ? inside : "";
+    if (!gfi_found(path[0], folder, place, names[0]) && !gfi_found(path[0], folder, place, names[5]))
+        status = gfi_other_found(folder, others, (int)(sizeof others / sizeof *others));
     for (int i = test ? 5 : 0; i < (test ? 6 : 5) && status == GF_OK; i++) {
-        status = gfi_join(path[i], folder, names[i]);
+        status = gfi_join(path[i], folder, place, names[i]);
         if (status == GF_OK) status = gfi_file_open(&file[i], path[i], "run ./data_fetch.sh cifar10");
         if (status == GF_OK && (file[i].size == 0 || file[i].size % GFI_CIFAR_RECORD != 0))
             status = gfi_fail(GF_ERROR_FORMAT, "%.200s: expected records of %d bytes, found %zu bytes in all; %s",
@@ -5080,6 +5231,142 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
     return status;
 }
 
+// --- .npy: "\x93NUMPY", a version, the length of a text such as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), },
+// that text, then the numbers ---
+
+typedef struct gfi_npy {
+    unsigned char *file;         // to be freed
+    const unsigned char *first;  // number
+    int rank, big_end;
+    size_t dims[4], width;       // missing sides are 1; bytes of a number
+    char kind;                   // f, i, u, b
+} gfi_npy;
+
+static double gfi_npy_at(const gfi_npy *npy, size_t i) {
+    uint64_t bits = 0;
+    for (size_t b = 0; b < npy->width; b++)
+        bits |= (uint64_t)npy->first[i * npy->width + (npy->big_end ? npy->width - 1 - b : b)] << 8 * b;
+    if (npy->kind == 'f' && npy->width == 4) {
+        const uint32_t half = (uint32_t)bits;
+        float value;
+        memcpy(&value, &half, 4);
+        return (double)value;
+    }
+    if (npy->kind == 'f') {
+        double value;
+        memcpy(&value, &bits, 8);
+        return value;
+    }
+    const uint64_t sign = UINT64_C(1) << (8 * npy->width - 1);
+    return npy->kind == 'i' && (bits & sign) ? -(double)(sign - (bits & (sign - 1))) : (double)bits;
+}
+
+// Why this header's array cannot be read, or NULL. Sets all but the file.
+static const char *gfi_npy_parse(gfi_npy *npy, const char *text, size_t bytes) {
+    const char *type = strstr(text, "'descr': '"), *shape = strstr(text, "'shape': (");
+    size_t count = 1;
+    if (!type) return "holds records; save one plain array";
+    if (!shape || !strstr(text, "'fortran_order': ")) return "its header is damaged; save it again";
+    type += 10;
+    npy->big_end = *type == '>';
+    npy->kind = type[1];
+    npy->width = (size_t)(type[2] - '0');
+    if (npy->kind == 'O') return "holds Python objects; save x.astype('float32')";
+    if (npy->kind == 'U' || npy->kind == 'S') return "holds text; save numpy.unique(y, return_inverse=True)[1]";
+    if (!npy->kind || !strchr("fiub", npy->kind) || type[3] != '\'' || !(npy->width == 4 || npy->width == 8 || (npy->kind != 'f' &&
+        (npy->width == 1 || npy->width == 2)))) return "holds numbers of a type that is not read; save x.astype('float32')";
+    for (shape += 10, npy->rank = 0; *shape >= '0' && *shape <= '9'; npy->rank++) {
+        uint64_t side = 0;
+        for (; *shape >= '0' && *shape <= '9'; shape++) side = side < 1u << 30 ? 10 * side + (uint64_t)(*shape - '0') : side;
+        if (npy->rank == 4) return "has more than 4 sides; reshape it";
+        if (side == 0 || side >= 1u << 30 || count > SIZE_MAX / 8 / side) return "has a side of 0 or beyond 2^30";
+        npy->dims[npy->rank] = (size_t)side;
+        count *= (size_t)side;
+        shape += strspn(shape, ", ");
+    }
+    for (int i = npy->rank; i < 4; i++) npy->dims[i] = 1;
+    if (npy->rank == 0) return "is a single number, no array";
+    if (npy->rank > 1 && !strstr(text, "'fortran_order': False")) return "is in Fortran's order; save numpy.ascontiguousarray(x)";
+    return count * npy->width == bytes ? NULL : "has not the length that its header says; save it again";
+}
+
+static gf_status gfi_npy_read(gfi_npy *npy, const char *path) {
+    size_t size = 0;
+    gf_status status = gfi_file_whole(path, "check its name", &npy->file, &size);
+    if (status != GF_OK) return status;
+    unsigned char *const bytes = npy->file;
+    const char *why = "is no .npy file; numpy.save writes them";
+    if (size >= 12 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
+        const size_t start = bytes[6] == 1 ? 10 : 12;
+        size_t length = bytes[8] + 256u * bytes[9];
+        if (start == 12) length += 65536u * bytes[10] + 16777216u * bytes[11];
+        why = "its header is damaged; save it again";
+        if (length > 0 && length <= size - start) {
+            bytes[start + length - 1] = '\0';  // a line end
+            npy->first = bytes + start + length;
+            why = gfi_npy_parse(npy, (const char *)bytes + start, size - start - length);
+        }
+    } else if (gfi_foreign(path, bytes) != GF_OK) {
+        return GF_ERROR_FORMAT;
+    }
+    return why ? gfi_fail(GF_ERROR_FORMAT, "%.200s: %s", path, why) : GF_OK;
+}
+
+// The numbers of both arrays into the data set, each looked at.
+static gf_status gfi_npy_fill(gf_dataset *data, const gfi_npy *x, const gfi_npy *y, const char *const paths[2]) {
+    const size_t size = gfi_shape_size(data->shape), count = data->count, K = y->dims[1];
+    for (size_t i = 0; i < count * size; i++) {
+        const double value = gfi_npy_at(x, i);
+        if (!isfinite((gf_real)value))
+            return gfi_fail(GF_ERROR_FORMAT, "%.120s: number %zu of sample %zu is not finite", paths[0], i % size, i / size);
+        if (data->pixels) data->pixels[i] = (uint8_t)value;
+        else data->values[i] = (gf_real)value;
+    }
+    for (size_t i = 0; i < count * K; i++) {
+        const double value = gfi_npy_at(y, i);
+        int *const label = data->labels ? &data->labels[i / K] : NULL;
+        if (label && i % K == 0) *label = K > 1 ? -1 : (int)(value >= 0 && value < data->classes ? value : -1);
+        if (label && K > 1 && value == 1 && *label < 0) *label = (int)(i % K);
+        else if (label && K > 1 && value != 0) *label = -1;
+        else if (data->targets) data->targets[i] = (gf_real)value;
+        if (data->targets ? !isfinite((gf_real)value) : i % K == K - 1 && (*label < 0 || (K == 1 && value != *label)))
+            return gfi_fail(GF_ERROR_FORMAT, "%.120s: sample %zu has %g; expected %s, classes 0 to %d", paths[1], i / K, value,
+                            data->targets ? "a finite number" : K > 1 ? "a single 1 in its row" : "a whole number",
+                            data->classes - 1);
+    }
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_npy(gf_dataset *data, const char *x_path, const char *y_path, int classes) {
+    const char *const paths[2] = {x_path, y_path};
+    gfi_npy x, y;
+    gf_status status = gfi_data_begin("gf_data_npy", data, x_path ? "y_path" : "x_path", x_path ? y_path : NULL);
+    if (status != GF_OK) return status;
+    if (classes < 0 || classes == 1)
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_npy: classes is %d; expected 2 or more, or 0 for regression", classes);
+    memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
+    status = gfi_npy_read(&x, x_path);
+    if (status == GF_OK) status = gfi_npy_read(&y, y_path);
+    if (status == GF_OK && x.rank == 4 && x.dims[1] > 4 && x.dims[3] <= 4)
+        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: [%zu,%zu,%zu,%zu] has its channels last; save x.transpose(0, 3, 1, 2)",
+                          x_path, x.dims[0], x.dims[1], x.dims[2], x.dims[3]);
+    if (status == GF_OK && (y.rank > 2 || y.dims[0] != x.dims[0] || (classes && y.dims[1] > 1 && y.dims[1] != (size_t)classes)))
+        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: %d sides, [%zu,%zu,…]; expected [%zu] or [%zu,%s]", y_path, y.rank, y.dims[0],
+                          y.dims[1], x.dims[0], x.dims[0], classes ? "classes" : "outputs");
+    if (status == GF_OK) {
+        const int C = (int)x.dims[1], H = (int)x.dims[2], W = (int)x.dims[3], pixels = x.rank > 2 && x.kind == 'u' && x.width == 1;
+        status = gfi_data_alloc(data, x.rank == 3 ? gf_image(1, C, H) : gf_image(C, H, W), x.dims[0],
+                                (pixels ? GFI_HAS_PIXELS : 0) | (classes ? GFI_HAS_LABELS : 0), classes ? 0 : (int)y.dims[1]);
+    }
+    data->classes = classes;
+    if (status == GF_OK) status = gfi_npy_fill(data, &x, &y, paths);
+    GF_FREE(x.file);
+    GF_FREE(y.file);
+    if (status != GF_OK) gf_data_free(data);
+    return status;
+}
+
 // --- CSV as spreadsheets, pandas, R, NumPy and UCI write it ---
 // gfi_csv_look finds the separator in the first lines. gfi_csv_tidy rewrites the text in place into cells that end with
 // 0, row after row. gfi_csv_survey counts what each column holds, gfi_csv_roles says what each is for, gfi_csv_collect
@@ -5087,7 +5374,7 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
 
 enum { GFI_WORD, GFI_MISSING, GFI_WHOLE, GFI_POINT, GFI_COMMA };         // kinds of a cell; from GFI_WHOLE on: numbers
 enum { GFI_INPUT, GFI_DROPPED, GFI_CATEGORIES, GFI_LABEL, GFI_TARGET };  // what a column is for
-enum { GFI_CSV_LOOK = 500, GFI_MAX_WORDS = 1000, GFI_NOTES_SIZE = sizeof(((gf_dataset *)NULL)->notes), GFI_PREDICT = -1000000 };
+enum { GFI_CSV_LOOK = 500, GFI_MAX_WORDS = 1000, GFI_PREDICT = -1000000 };
 
 typedef struct gfi_column {
     const char *name;                      // its cell in the header, or ""
@@ -5119,17 +5406,6 @@ typedef struct gfi_table {
     double class_shift;               // class = number - shift; NaN: its place among the words
     char notes[GFI_NOTES_SIZE];
 } gfi_table;
-
-// "; " and a note for gf_data_summary; cut off where there is no room.
-GFI_PRINTF(2, 3) static void gfi_note(char *notes, const char *format, ...) {
-    const size_t used = strlen(notes);
-    va_list args;
-    if (used + 4 > GFI_NOTES_SIZE) return;
-    if (used) memcpy(notes + used, "; ", 3);
-    va_start(args, format);
-    GF_VSNPRINTF(notes + strlen(notes), GFI_NOTES_SIZE - strlen(notes), format, args);
-    va_end(args);
-}
 
 // Read the cell at table->at; 1: another follows on the same line, 0: table->at is at the line's end.
 static int gfi_csv_cell(gfi_table *table) {

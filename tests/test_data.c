@@ -367,9 +367,15 @@ static void test_idx_broken(void) {
     TEST("idx: wrong magic numbers");
     test_idx_broken_file(1, 0, 0x801, -1, "expected 0x803 (images), found 0x801", "swapped");
     test_idx_broken_file(0, 0, 0x803, -1, "expected 0x801 (labels), found 0x803", "swapped");
-    test_idx_broken_file(1, 0, 0x1f8b0808, -1, "found 0x1f8b0808", "gunzip");
-    test_idx_broken_file(1, 0, 0x03080000, -1, "found 0x3080000", "another kind of file");
-    test_idx_broken_file(1, 0, 0x3c21444f, -1, "found 0x3c21444f", "another kind of file");
+    test_idx_broken_file(1, 0, 0x1f8b0808, -1, "is packed", "gunzip");
+    test_idx_broken_file(1, 0, 0x03080000, -1, "found 0x3080000", "lowest byte first");
+    test_idx_broken_file(1, 0, 0x3c21444f, -1, "a web page", "raw file");
+    test_idx_broken_file(1, 0, 0x802, -1, "found 0x802", "flat rows");
+    test_idx_broken_file(1, 0, 0x804, -1, "found 0x804", "colour");
+    test_idx_broken_file(1, 0, 0x903, -1, "found 0x903", "signed or int");
+    test_idx_broken_file(1, 0, 0xc03, -1, "found 0xc03", "signed or int");
+    test_idx_broken_file(1, 0, 0xd03, -1, "found 0xd03", "float or double");
+    test_idx_broken_file(0, 0, 0x12345678, -1, "found 0x12345678", "another kind of file");
     TEST("idx: lying headers are refused before anything is allocated");
     alloc_count = 0;
     test_idx_broken_file(1, 4, 0, -1, "header counts 0", "");

@@ -261,12 +261,252 @@ static void test_options(void) {
     }
 }
 
+
+// --- .npy ---
+
+// Write an array as numpy.save does (or not), `bytes` long.
+static void write_npy(const char *name, int version, const char *header, const void *bytes, size_t size) {
+    unsigned char file[4096] = {0};
+    const size_t start = version == 1 ? 10 : 12, length = strlen(header) + 1;
+    memcpy(file, "\x93NUMPY", 6);
+    file[6] = (unsigned char)version;
+    file[8] = (unsigned char)(length & 255), file[9] = (unsigned char)(length >> 8);
+    memcpy(file + start, header, length - 1);
+    file[start + length - 1] = '\n';
+    memcpy(file + start + length, bytes, size);
+    write_file(name, file, start + length + size);
+}
+
+static gf_status read_npy(gf_dataset *data, int classes) {
+    char x[320], y[320];
+    snprintf(x, sizeof x, "%s/x.npy", folder), snprintf(y, sizeof y, "%s/y.npy", folder);
+    return gf_data_npy(data, x, y, classes);
+}
+
+#define HEADER(type, shape) "{'descr': '" type "', 'fortran_order': False, 'shape': (" shape "), }"
+
+static void test_npy(void) {
+    // the numbers 1, -2, 3, 4 as each type writes them
+    static const struct {
+        const char *name, *header, *bytes;
+        size_t size;
+        const char *expected;
+    } types[] = {
+        {"npy: float32", HEADER("<f4", "2, 2"), "\0\0\200\77\0\0\0\300\0\0\100\100\0\0\200\100", 16, "1 -2; 3 4 | 0 1"},
+        {"npy: float32, highest byte first", HEADER(">f4", "2, 2"), "\77\200\0\0\300\0\0\0\100\100\0\0\100\200\0\0", 16, "1 -2; 3 4 | 0 1"},
+        {"npy: float64", HEADER("<f8", "2, 1"), "\0\0\0\0\0\0\360\77\0\0\0\0\0\0\0\300", 16, "1; -2 | 0 1"},
+        {"npy: int8", HEADER("|i1", "2, 2"), "\1\376\3\4", 4, "1 -2; 3 4 | 0 1"},
+        {"npy: int16", HEADER("<i2", "2, 2"), "\1\0\376\377\3\0\4\0", 8, "1 -2; 3 4 | 0 1"},
+        {"npy: int32, highest byte first", HEADER(">i4", "2,"), "\0\0\0\1\377\377\377\376", 8, "1; -2 | 0 1"},
+        {"npy: int64", HEADER("<i8", "2,"), "\1\0\0\0\0\0\0\0\376\377\377\377\377\377\377\377", 16, "1; -2 | 0 1"},
+        {"npy: uint16", HEADER("<u2", "2,"), "\1\0\376\377", 4, "1; 65534 | 0 1"},
+        {"npy: uint8 in rows are numbers", HEADER("|u1", "2, 2"), "\1\376\3\4", 4, "1 254; 3 4 | 0 1"},
+        {"npy: uint8 in images are pixels", HEADER("|u1", "2, 1, 2"), "\1\376\3\4", 4, "1 254; 3 4 | 0 1"},
+        {"npy: bool", HEADER("|b1", "2, 2"), "\1\0\0\1", 4, "1 0; 0 1 | 0 1"},
+        {"npy: one row in Fortran's order is a row", "{'descr': '|u1', 'fortran_order': True, 'shape': (2,), }", "\1\3", 2, "1; 3 | 0 1"},
+        {"npy: NaN", HEADER("<f4", "2,"), "\0\0\200\77\0\0\300\177", 8, "!number 0 of sample 1 is not finite"},
+        {"npy: Fortran's order", "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2), }", "\1\2\3\4", 4, "!numpy.ascontiguousarray"},
+        {"npy: float16", HEADER("<f2", "2,"), "\1\2\3\4", 4, "!x.astype('float32')"},
+        {"npy: complex", HEADER("<c8", "2,"), "\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4", 16, "!x.astype('float32')"},
+        {"npy: objects", HEADER("|O", "2,"), "\1\2", 2, "!Python objects"},
+        {"npy: text", HEADER("<U1", "2,"), "\1\0\0\0\1\0\0\0", 8, "!numpy.unique"},
+        {"npy: records", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", "\1\2\3\4\1\2\3\4", 8, "!records"},
+        {"npy: too short", HEADER("|u1", "2, 2"), "\1\2\3", 3, "!has not the length"},
+        {"npy: too long", HEADER("|u1", "2,"), "\1\2\3", 3, "!has not the length"},
+        {"npy: sides that overflow", HEADER("|u1", "2, 1073741823, 1073741823"), "\1\2", 2, "!has"},
+        {"npy: a side of ten digits", HEADER("|u1", "2, 9999999999"), "\1\2", 2, "!beyond 2^30"},
+        {"npy: no side", HEADER("|u1", ""), "\1", 1, "!single number"},
+        {"npy: an empty array", HEADER("|u1", "0, 2"), "", 0, "!a side of 0"},
+        {"npy: five sides", HEADER("|u1", "2, 1, 1, 1, 1"), "\1\2", 2, "!4 sides"},
+        {"npy: channels last", HEADER("|u1", "2, 5, 1, 1"), "\1\2\3\4\5\6\7\10\11\12", 10, "!x.transpose(0, 3, 1, 2)"},
+        {"npy: more samples than classes", HEADER("|u1", "3,"), "\1\2\3", 3, "![2,1,…]; expected [3]"},
+        {"npy: no shape", "{'descr': '|u1', 'fortran_order': False}", "\1\2", 2, "!damaged"},
+    };
+    static const struct {
+        const char *name, *header, *bytes;
+        size_t size;
+        int classes;
+        const char *expected;
+    } answers[] = {
+        {"npy: classes in a column", HEADER("<i8", "2, 1"), "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, 2, "5; 6 | 1 0"},
+        {"npy: one-hot classes", HEADER("|b1", "2, 3"), "\0\0\1\1\0\0", 6, 3, "5; 6 | 2 0"},
+        {"npy: targets", HEADER("<f4", "2, 1"), "\0\0\200\77\0\0\0\300", 8, 0, "5; 6 | 1 -2"},
+        {"npy: two targets", HEADER("|i1", "2, 2"), "\1\2\3\4", 4, 0, "5; 6 | 1 2 3 4"},
+        {"npy: a class too large", HEADER("|u1", "2,"), "\1\2", 2, 2, "!sample 1 has 2; expected a whole number, classes 0 to 1"},
+        {"npy: a negative class", HEADER("|i1", "2,"), "\1\377", 2, 2, "!sample 1 has -1"},
+        {"npy: half a class", HEADER("<f4", "2,"), "\0\0\200\77\0\0\0\77", 8, 2, "!sample 1 has 0.5"},
+        {"npy: not one-hot", HEADER("|u1", "2, 3"), "\0\0\1\1\1\0", 6, 3, "!a single 1"},
+        {"npy: no one in a row", HEADER("|u1", "2, 3"), "\0\0\1\0\0\0", 6, 3, "!a single 1"},
+        {"npy: one-hot of other classes", HEADER("|u1", "2, 3"), "\0\0\1\0\1\0", 6, 2, "!expected [2] or [2,classes]"},
+        {"npy: an infinite target", HEADER("<f4", "2,"), "\0\0\200\77\0\0\200\177", 8, 0, "!sample 1 has inf"},
+    };
+    gf_dataset data;
+    write_npy("y.npy", 1, HEADER("|u1", "2,"), "\0\1", 2);
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        write_npy("x.npy", 1 + (int)(i % 3), types[i].header, types[i].bytes, types[i].size);
+        gf_status status = read_npy(&data, 2);
+        check(types[i].name, status, &data, types[i].expected, NULL);
+    }
+    write_npy("x.npy", 1, HEADER("|u1", "2,"), "\5\6", 2);
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        write_npy("y.npy", 1, answers[i].header, answers[i].bytes, answers[i].size);
+        gf_status status = read_npy(&data, answers[i].classes);
+        check(answers[i].name, status, &data, answers[i].expected, NULL);
+    }
+    write_npy("y.npy", 1, HEADER("|u1", "2,"), "\0\1", 2);
+    write_file("x.npy", "PK\3\4", 4);
+    check("npy: an archive", read_npy(&data, 2), &data, "!unzip", "x.npy");
+    write_file("x.npy", "1,2,3\n", 6);
+    check("npy: a table", read_npy(&data, 2), &data, "!is no .npy file", NULL);
+    write_file("x.npy", "\x93NUMPY\1\0\xFF\xFF{'descr': '|u1'", 26);
+    check("npy: a header beyond the file", read_npy(&data, 2), &data, "!damaged", NULL);
+    TEST("npy: images, every allocation failing, wrong arguments");
+    write_npy("x.npy", 1, HEADER("|u1", "2, 3, 1, 2"), "\1\2\3\4\5\6\7\10\11\12\13\14", 12);
+    CHECK(read_npy(&data, 2) == GF_OK && data.shape.channels == 3 && data.shape.height == 1 && data.shape.width == 2);
+    CHECK(data.pixels && data.pixels[11] == 12);
+    gf_data_free(&data);
+    for (long fail = 0; fail < 4; fail++) {
+        alloc_count = 0, alloc_fail_at = fail;
+        CHECK(read_npy(&data, 2) == GF_ERROR_MEMORY && alloc_live == 0);
+    }
+    alloc_fail_at = -1;
+    CHECK(gf_data_npy(&data, NULL, "y", 2) == GF_ERROR_ARGUMENT && gf_data_npy(&data, "x", NULL, 2) == GF_ERROR_ARGUMENT);
+    CHECK(gf_data_npy(NULL, "x", "y", 2) == GF_ERROR_ARGUMENT && read_npy(&data, 1) == GF_ERROR_ARGUMENT);
+    remove(path);
+    snprintf(path, sizeof path, "%s/x.npy", folder), remove(path);
+    snprintf(path, sizeof path, "%s/y.npy", folder), remove(path);
+}
+
+// --- folders of MNIST and CIFAR-10 as they are found ---
+
+static void test_folders(void) {
+    static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6};
+    static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0}, letters[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 2};
+    static unsigned char record[3073];
+    static const struct {
+        const char *name, *folders[2], *images, *labels;  // expected: NULL for a set of two
+        const char *expected;
+    } mnist[] = {
+        {"mnist: usual names", {NULL, NULL}, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", NULL},
+        {"mnist: names with a dot", {NULL, NULL}, "train-images.idx3-ubyte", "train-labels.idx1-ubyte", NULL},
+        {"mnist: torchvision's folder", {"MNIST", "MNIST/raw"}, "MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte", NULL},
+        {"mnist: files in folders of their names", {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
+         "train-images-idx3-ubyte/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte", NULL},
+        {"mnist: packed", {NULL, NULL}, "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "run gunzip"},
+        {"mnist: Keras' archive", {NULL, NULL}, "mnist.npz", "other", "unzip it, then gf_data_npy"},
+        {"mnist: Kaggle's table", {NULL, NULL}, "train.csv", "test.csv", "gf_data_csv"},
+        {"mnist: EMNIST", {NULL, NULL}, "emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte", "gf_data_idx"},
+        {"mnist: nothing", {NULL, NULL}, "other", "another", "run ./data_fetch.sh mnist"},
+    };
+    static const struct {
+        const char *name, *folder, *file, *expected;
+    } cifar[] = {
+        {"cifar10: the folder above", "cifar-10-batches-bin", "cifar-10-batches-bin/test_batch.bin", NULL},
+        {"cifar10: the Python version", NULL, "data_batch_1", "Python version"},
+        {"cifar10: CIFAR-100", NULL, "train.bin", "is CIFAR-100"},
+        {"cifar10: the archive", NULL, "cifar-10-binary.tar.gz", "tar xzf"},
+        {"cifar10: nothing", NULL, "other", "run ./data_fetch.sh cifar10"},
+    };
+    gf_dataset data;
+    char name[700];
+    for (size_t i = 0; i < COUNT_OF(mnist); i++) {
+        for (int f = 0; f < 2 && mnist[i].folders[f]; f++)
+            snprintf(name, sizeof name, "%s/%s", folder, mnist[i].folders[f]), mkdir(name, 0700);
+        write_file(mnist[i].images, images, sizeof images);
+        write_file(mnist[i].labels, labels, sizeof labels);
+        TEST(mnist[i].name);
+        gf_status status = gf_data_mnist(&data, folder, 0);
+        CHECK((status == GF_OK) == (mnist[i].expected == NULL));
+        if (status == GF_OK) CHECK(data.count == 2 && data.pixels[3] == 6 && data.labels[0] == 1 && data.classes == 10);
+        else CHECK_TEXT(gf_last_error(), mnist[i].expected);
+        gf_data_free(&data);
+        remove(path);
+        snprintf(path, sizeof path, "%s/%s", folder, mnist[i].images), remove(path);
+        for (int f = 1; f >= 0; f--)
+            if (mnist[i].folders[f]) snprintf(name, sizeof name, "%s/%s", folder, mnist[i].folders[f]), rmdir(name);
+    }
+    TEST("idx: letters that count from 1");
+    write_file("images", images, sizeof images), write_file("labels", letters, sizeof letters);
+    snprintf(name, sizeof name, "%s/images", folder);
+    CHECK(gf_data_idx(&data, name, path) == GF_OK && data.classes == 3);
+    CHECK_TEXT(data.notes, "no label is 0");
+    gf_data_free(&data);
+    remove(path), remove(name);
+    for (size_t i = 0; i < COUNT_OF(cifar); i++) {
+        if (cifar[i].folder) snprintf(name, sizeof name, "%s/%s", folder, cifar[i].folder), mkdir(name, 0700);
+        write_file(cifar[i].file, record, sizeof record);
+        TEST(cifar[i].name);
+        gf_status status = gf_data_cifar10(&data, folder, 1);
+        CHECK((status == GF_OK) == (cifar[i].expected == NULL));
+        if (status != GF_OK) CHECK_TEXT(gf_last_error(), cifar[i].expected);
+        gf_data_free(&data);
+        remove(path);
+        if (cifar[i].folder) rmdir(name);
+    }
+}
+
+// --- sets to draw a boundary in: means and mean squares of each class, by integrals ---
+
+static void test_drawn_sets(void) {
+    enum { COUNT = 60000 };
+    gf_dataset data;
+    const double pi = 3.14159265358979323846, s = 0.1, tolerance = 0.012;
+    struct {
+        const char *name;
+        int classes;
+        double mean[3][2], square;  // E x, E y of each class; E x² + E y² of class 1
+    } sets[4] = {{"drawn: circles", 2, {{0, 0}, {0, 0}, {0, 0}}, 0.25 + 2 * s * s},
+                 {"drawn: moons", 2, {{0, 2 / pi}, {1, 0.5 - 2 / pi}, {0, 0}}, 2.25 - 2 / pi + 2 * s * s},
+                 {"drawn: spirals", 3, {{0, 0}, {0, 0}, {0, 0}}, 1.0 / 3 + 2 * s * s},
+                 {"drawn: blobs", 3, {{1, 0}, {-0.5, sqrt(0.75)}, {-0.5, -sqrt(0.75)}}, 1 + 2 * s * s}};
+    // ∫ u·e^{4iu} du over 0..1 = e^{4i}·(1/(4i) + 1/16) - 1/16, turned by 2πk/3
+    const double re = sin(4.0) / 4 + (cos(4.0) - 1) / 16, im = -cos(4.0) / 4 + sin(4.0) / 16;
+    for (int k = 0; k < 3; k++) {
+        sets[2].mean[k][0] = re * cos(2 * pi * k / 3) - im * sin(2 * pi * k / 3);
+        sets[2].mean[k][1] = re * sin(2 * pi * k / 3) + im * cos(2 * pi * k / 3);
+    }
+    for (int set = 0; set < 4; set++) {
+        double sum[3][3] = {{0}};
+        TEST(sets[set].name);
+        gf_status status = set == 0   ? gf_data_circles(&data, COUNT, s, 7)
+                           : set == 1 ? gf_data_moons(&data, COUNT, s, 7)
+                           : set == 2 ? gf_data_spirals(&data, COUNT, 3, s, 7)
+                                      : gf_data_blobs(&data, COUNT, 3, s, 7);
+        CHECK(status == GF_OK && data.count == COUNT && data.classes == sets[set].classes && data.synthetic);
+        CHECK((data.targets != NULL) == (data.classes == 2));
+        for (int i = 0; i < COUNT && status == GF_OK; i++) {
+            const double a = (double)data.values[2 * i], b = (double)data.values[2 * i + 1];
+            const int k = data.labels[i];
+            CHECK(k == i % data.classes && (!data.targets || (double)data.targets[i] == k));
+            sum[k][0] += a, sum[k][1] += b, sum[k][2] += a * a + b * b;
+        }
+        for (int k = 0; k < data.classes; k++)
+            for (int d = 0; d < 2; d++)
+                CHECK_NEAR(sum[k][d] * data.classes / COUNT, sets[set].mean[k][d], tolerance);
+        CHECK_NEAR(sum[1][2] * data.classes / COUNT, sets[set].square, 2 * tolerance);
+        gf_data_free(&data);
+    }
+    TEST("drawn: the seed and nothing else decides; wrong arguments");
+    gf_dataset longer;
+    CHECK(gf_data_spirals(&data, 10, 2, 0.1, 3) == GF_OK && gf_data_spirals(&longer, 20, 2, 0.1, 3) == GF_OK);
+    CHECK(!memcmp(data.values, longer.values, 20 * sizeof *data.values));
+    gf_data_free(&data), gf_data_free(&longer);
+    CHECK(gf_data_circles(&data, 10, -1, 3) == GF_ERROR_ARGUMENT && gf_data_moons(&data, 10, NAN, 3) == GF_ERROR_ARGUMENT);
+    CHECK(gf_data_blobs(&data, 10, 1, 0.1, 3) == GF_ERROR_ARGUMENT);
+    CHECK_TEXT(gf_last_error(), "classes is 1");
+    CHECK(gf_data_spirals(&data, 0, 2, 0.1, 3) == GF_ERROR_ARGUMENT && gf_data_blobs(NULL, 9, 2, 0.1, 3) == GF_ERROR_ARGUMENT);
+    CHECK(alloc_live == 0);
+}
+
 int main(void) {
     const char *parent = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%s/gradflow_files_XXXXXX", parent ? parent : "/tmp");
     if (!mkdtemp(folder)) return 1;
     test_tables();
     test_options();
+    test_npy();
+    test_folders();
+    test_drawn_sets();
     snprintf(path, sizeof path, "%s/t.csv", folder);
     remove(path);
     CHECK(rmdir(folder) == 0);

@@ -42,6 +42,24 @@ for name, first in (("by_name", b"\1"), ("by_order", b"\0")):
     write("safetensors", name, first + struct.pack("<Q", len(header)) + header + numbers)
 write("safetensors", "huge", b"\1" + b"\377" * 8 + header)
 
+write("csv", "pandas", b"\x03,a,b,k\n0,1.5,2,x\n1,NA,3,\"y, z\"\n2,4,5,z\n")
+write("csv", "decimal", b"\x02sep=;\r\n5,1;3,5;0\r\n4,9;1.000;1\r\n")
+write("csv", "r", b"\x02\"a\" \"b\"\n\"r1\" 1 yes\n\"r2\" 3 no\n")
+write("csv", "words", b"\xe1# x y ok\n1 red yes\n? blue no\n3 red yes\n")
+write("csv", "title", b"\xc1Iris,,\n,,\na,b,k\ncm,mm,-\n1,2,0\n3,4,1\n")
+
+
+def npy(kind, shape, data):
+    header = ("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n" % (kind, shape)).encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + data
+
+
+for name, classes, x, y in [
+        ("float", 2, npy("<f4", "(2, 3)", struct.pack("<6f", 1, 2, 3, 4, 5, 6)), npy("<i8", "(2,)", struct.pack("<2q", 0, 1))),
+        ("pixels", 3, npy("|u1", "(2, 2, 2)", bytes(range(8))), npy("|b1", "(2, 3)", bytes([0, 0, 1, 1, 0, 0]))),
+        ("targets", 0, npy(">f8", "(2,)", struct.pack(">2d", 1, -1)), npy(">i2", "(2, 1)", struct.pack(">2h", -5, 7)))]:
+    write("npy", name, bytes([classes]) + struct.pack("<H", len(x)) + x + y)
+
 write("options", "all", b"\n".join(
     [b"--epochs", b"3", b"--seed=7", b"--lr", b"1e-3", b"--activations", b"relu,leaky_relu_0.2", b"--init=xavier_0.5",
      b"--optim", b"momentum", b"--batch", b"32", b"--weight-decay", b"0.01", b"--dropout", b"0.5", b"--resume", b"--quick",

@@ -30,9 +30,12 @@ if ! $clang -c $flags tests/fuzz/library.c -o "$build/library.o" >"$build/librar
 fi
 # Inputs that a target tries in 0.6 seconds of an idle core.
 thousandth() {
-    case $1 in idx) echo 1260 ;; cifar) echo 180 ;; csv) echo 510 ;; checkpoint) echo 140 ;; safetensors) echo 140 ;; *) echo 10000 ;; esac
+    case $1 in
+        idx) echo 1260 ;; cifar) echo 180 ;; csv) echo 510 ;; npy) echo 500 ;; checkpoint | safetensors) echo 140 ;;
+        *) echo 10000 ;;
+    esac
 }
-[ $# -gt 0 ] || set -- idx cifar csv checkpoint safetensors options
+[ $# -gt 0 ] || set -- idx cifar csv npy checkpoint safetensors options
 failed=0
 for name in "$@"; do
     log=$build/$name.log
