@@ -858,12 +858,8 @@ GFDEF gf_status gf_net_load_safetensors(gf_net *net, const char *const *modules,
 
 #endif  // GRADFLOW_H
 
-// =====================================================================================================================
-// Stop here if you only use it. What follows is the implementation, in the order of the course.
-// =====================================================================================================================
-
+// Settings for compiling the implementation. Neither its users nor its readers need them.
 #if defined(GRADFLOW_IMPLEMENTATION) && !defined(GRADFLOW_IMPLEMENTATION_DONE)
-#define GRADFLOW_IMPLEMENTATION_DONE
 
 #include <float.h>
 #include <math.h>
@@ -928,6 +924,14 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #pragma GCC optimize("O3", "no-trapping-math")
 #endif
 #endif
+#endif
+
+// =====================================================================================================================
+// Stop here if you only use it. What follows is the implementation, in the order of the course.
+// =====================================================================================================================
+
+#if defined(GRADFLOW_IMPLEMENTATION) && !defined(GRADFLOW_IMPLEMENTATION_DONE)
+#define GRADFLOW_IMPLEMENTATION_DONE
 
 // [GF:BACKPROP] Backpropagation ---------------------------------------------------------------------------------------
 // A net is a chain of functions. Forward, layer l computes
