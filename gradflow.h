@@ -7522,7 +7522,7 @@ static int gfi_rule_vanishing(const gfi_case *c, gf_finding *f) {
     if (gfi_rule_saturated(c, f)) return 0;  // says more
     if (L < 2 || c->well || !(ratio < GFI_LIMIT_DECAY && ratio > 0)) return 0;
     if (c->snapshot) {
-        if (!(relative < GFI_LIMIT_DECAY || ratio < 1e-6)) return 0;
+        if (!(relative < GFI_LIMIT_DECAY || ratio < 0.1 * GFI_LIMIT_DECAY)) return 0;
     } else if (c->backwards < 30 || !(c->part[0].update * (double)c->steps < GFI_LIMIT_MOVED)) return 0;
     char cause[200];
     gfi_cause(c, cause, sizeof cause);
@@ -7641,17 +7641,18 @@ static int gfi_rule_rate_high(const gfi_case *c, gf_finding *f) {
     gfi_print(remedy, sizeof remedy, "optim.config.lr = %.2g;", edge < INFINITY && lr > edge ? edge / 2 : lr / 10);
     if (edge < INFINITY) gfi_print(edge_text, sizeof edge_text, "; 2/" GFI_LAMBDA " was %.3g at the start", edge);
     if (lr > edge && c->net->affine_count == 1 && gfi_kind_of(c->net) == (int)GF_LOSS_MSE)
-        return gfi_says(f, 1, lr, edge, remedy, "the rate %.3g is above 2/" GFI_LAMBDA " = %.4g: the error grows by %.4g "
+        return GFI_CERTAIN * gfi_says(f, 1, lr, edge, remedy, "the rate %.3g is above 2/" GFI_LAMBDA " = %.4g: the error grows by %.4g "
                         "a step", lr, edge, fabs(1 - lr * c->lambda));
     if (c->steps == 0 || c->snapshot) return 0;
     if (at->found && c->steps > 0)
         return GFI_CERTAIN * gfi_says(f, 0.8, lr, edge, remedy, "the loss left the range of numbers at step %ld: the rate %.3g is too "
                         "high%s", at->step, lr, edge_text);
     if (c->backwards < 10) return 0;
-    const double growth = pow(c->now / c->first_loss, 0.5 / (double)c->backwards);  // |1 - lr·λ|: the loss is its square
+    const int n = c->losses.count;  // a step multiplies the error by |1 - lr·λ|, the loss by its square
+    const double growth = n < 2 ? NAN : pow(c->losses.mean[n - 1] / c->losses.mean[n - 2], 0.5 / (double)c->losses.steps);
     if (c->now > 2 * c->first_loss && c->now > 2 * c->best && c->best > 1e-12)
-        return gfi_says(f, 0.9, growth, 1, remedy, "the loss grew from %.3g to %.3g: the rate %.3g is too high%s",
-                        c->first_loss, c->now, lr, edge_text);
+        return gfi_says(f, 0.9, growth, 1, remedy, "the loss grew from %.3g to %.3g, the error %.3g-fold a "
+                        "step: the rate %.3g is too high%s", c->first_loss, c->now, growth, lr, edge_text);
     if (c->well || c->backwards < 30) return 0;
     if (update > GFI_LIMIT_UPDATE)
         return gfi_says(f, 0.9, update, GFI_LIMIT_UPDATE, remedy, "each step changes the weights by %.2g of their size, "
@@ -7833,7 +7834,7 @@ static const gfi_rule gfi_rules[GF_FINDING_COUNT] = {
     {"weights_large", "initialisation", gfi_rule_weights_large, 2, 1, 0},
     {"weights_small", "initialisation", gfi_rule_weights_small, 3, 1, 0},
     {"dead", "model", gfi_rule_dead, 2, 1, GFI_START},
-    {"vanishing", "model", gfi_rule_vanishing, 3, 1, GFI_START | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(DEAD)},
+    {"vanishing", "model", gfi_rule_vanishing, 3, 1, GFI_START | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(DEAD) | GFI_BIT(DECAY)},
     {"exploding", "model", gfi_rule_exploding, 3, 1, GFI_BLOWN},
     {"samples_alike", "model", gfi_rule_samples_alike, 3, 0, GFI_START | GFI_BIT(DEAD) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(VANISHING) | GFI_BIT(RATE_HIGH) | GFI_BIT(DECAY) |
          GFI_BIT(DYING)},
@@ -8306,7 +8307,7 @@ static void gfi_verdict_nonfinite(const gf_net *net, const gfi_case *c, char *te
               at->backward ? "backward" : "forward", f.sentence);
 }
 
-// The first rule that is true, of those that need no history.
+// What is true of one look and follows from nothing else that is.
 static void gfi_verdict_one_look(gfi_case *c, char *text, size_t size) {
     const int L = c->net->affine_count;
     for (int l = 0; l < L; l++)  // the step behind the look has measured it
@@ -8314,12 +8315,17 @@ static void gfi_verdict_one_look(gfi_case *c, char *text, size_t size) {
     c->steps = c->net->step;
     c->config = c->net->config;
     gfi_case_weigh(c);
-    for (int code = 0; code < GF_FINDING_COUNT; code++) {
-        gf_finding f;
-        memset(&f, 0, sizeof f);
-        if (!gfi_rules[code].one_look || !gfi_rules[code].test(c, &f)) continue;
-        gfi_print(text, size, "%s", f.sentence);
-        return;
+    gf_finding f;
+    uint64_t true_ones = 0;
+    for (int pass = 0; pass < 2; pass++) {  // which are true, then the first that follows from none of these
+        for (int code = 0; code < GF_FINDING_COUNT; code++) {
+            memset(&f, 0, sizeof f);
+            if (!gfi_rules[code].one_look || !gfi_rules[code].test(c, &f)) continue;
+            true_ones |= UINT64_C(1) << code;
+            if (pass == 0 || (gfi_rules[code].causes & true_ones)) continue;
+            gfi_print(text, size, "%s", f.sentence);
+            return;
+        }
     }
     if (c->steps > 0 && c->now < 0.01 * c->best)
         gfi_print(text, size, "done: the loss is %.2g, a constant output's would be %.2g", c->now, c->best);
