@@ -818,8 +818,8 @@ typedef struct gf_eigen {
     gf_real *vector;  // in: room for x[n], or NULL
 } gf_eigen;
 // The largest eigenvalues, falling, then the smallest, rising, into found[largest + smallest]. Goes on until each
-// residual is at most accuracy·max|λ| or there is no more room: look at them. Called again for the same weights, it
-// begins where it ended.
+// residual is at most accuracy·max|λ| (and 0.1/√n·max|λ|, so that none is missed) or there is no more room: look at
+// them. Called again for the same weights, it begins where it ended.
 GFDEF gf_status gf_hessian_top(gf_curve *curve, int largest, int smallest, double accuracy, gf_eigen *found);
 // The sum of all eigenvalues: mean of vᵀHv over `samples` random v of ±1; *error is its standard error. NaN on error.
 GFDEF double gf_hessian_trace(gf_curve *curve, int samples, uint64_t seed, double *error);
@@ -8686,7 +8686,8 @@ static void gfi_lanczos_solve(const gf_curve *c, double *t, double *s) {
     }
 }
 
-// What T tells of H into found. 1: as accurately as wanted.
+// What T tells of H into found. 1: as accurately as wanted. Of a large eigenvector that ∇L knows nothing of, the start
+// has only about 1/√n: the residual of the next one must fall below that before the larger one shows.
 static int gfi_lanczos_read(gf_curve *c, int largest, int smallest, double accuracy, gf_eigen *found) {
     const int m = c->steps;
     double *t = c->t + 2 * c->most_steps, *s = t + m * m, widest = 0, worst = 0;
@@ -8704,7 +8705,7 @@ static int gfi_lanczos_read(gf_curve *c, int largest, int smallest, double accur
         for (int j = 0; j < m && eigen->vector; j++)
             gfi_add_scaled(eigen->vector, s[i * m + j], c->basis + (size_t)j * c->n, c->n);
     }
-    return worst <= accuracy * widest;
+    return worst <= fmin(accuracy, 0.1 / sqrt((double)c->n)) * widest;
 }
 
 static void gfi_lanczos(gf_curve *c, int largest, int smallest, double accuracy, gf_eigen *found) {

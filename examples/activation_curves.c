@@ -94,6 +94,7 @@ typedef struct properties {
     double mean_square_slope, gain;  // E[φ'²] and 1/√E[φ²] for z ~ N(0, 1)
     double relu_gap;                 // largest |φ - relu| on [-edge, edge]
     double forward_ns, backward_ns;  // nanoseconds an element
+    double line_gap, tail_slope, bend;  // largest |φ(z) - z| for z > 0; |φ'(-5)|; largest |φ''|, infinite at a kink
 } properties;
 
 // Nanoseconds an element of forward (backward = 0) or backward over normal z: the least of several rounds.
@@ -125,10 +126,15 @@ static properties examine(gf_act act, int quick) {
     p.info = gf_act_describe(act);
     p.lipschitz = 0;
     p.relu_gap = 0;
+    p.line_gap = 0;
+    p.bend = p.info.smooth ? 0 : INFINITY;
+    p.tail_slope = fabs(gf_act_derivative(act, -edge));
     for (int i = 1; i <= fine; i++) {
         double z = -2 * edge + width * i, h = gf_act_value(act, z);
         p.lipschitz = fmax(p.lipschitz, fabs(h - before) / width);
         if (fabs(z) <= edge) p.relu_gap = fmax(p.relu_gap, fabs(h - fmax(z, 0)));
+        if (z > 0) p.line_gap = fmax(p.line_gap, fabs(h - z));
+        p.bend = fmax(p.bend, fabs(gf_act_derivative(act, z) - gf_act_derivative(act, z - width)) / width);
         before = h;
     }
     p.mean_square_slope = gf_theory_chi(act, 1, 1);
@@ -141,13 +147,16 @@ static properties examine(gf_act act, int quick) {
 static void write_row(ex_csv *csv, ex_table *table, const char *name, const properties *p) {
     const gf_act_info *f = &p->info;
     const char *const yes[] = {"no", "yes"}, *const sides[] = {"no", "left", "right", "both"};
-    ex_csv_row(csv, "%s,%.9g,%.9g,%d,%d,%d,%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", name, f->lower, f->upper,
+    ex_csv_row(csv, "%s,%.9g,%.9g,%d,%d,%d,%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", name, f->lower,
+               f->upper,
                f->smooth, f->monotone, f->zero_centred, f->saturates_left, f->saturates_right, f->slope_max,
-               p->lipschitz, p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
-    ex_table_row(table, "%s|%.4g to %.4g|%s|%s|%s|%s|%.4f|%.4f|%.4f|%.4f|%.3f|%.2f|%.2f", name, f->lower, f->upper,
+               p->lipschitz, p->mean_square_slope, p->gain, p->relu_gap, p->forward_ns, p->backward_ns, p->line_gap,
+               p->tail_slope, p->bend);
+    ex_table_row(table, "%s|%.4g to %.4g|%s|%s|%s|%s|%.4f|%.4f|%.4f|%.4f|%.3f|%.2f|%.2f|%.3f|%.1e|%.3f", name, f->lower,
+                 f->upper,
                  yes[f->smooth], yes[f->monotone], yes[f->zero_centred],
                  sides[f->saturates_left + 2 * f->saturates_right], f->slope_max, p->lipschitz, p->mean_square_slope,
-                 p->gain, p->relu_gap, p->forward_ns, p->backward_ns);
+                 p->gain, p->relu_gap, p->forward_ns, p->backward_ns, p->line_gap, p->tail_slope, p->bend);
 }
 
 int main(int argc, char **argv) {
@@ -166,9 +175,9 @@ int main(int argc, char **argv) {
     ex_csv_open(
         &csv, &s, "properties.csv",
         "activation,lower,upper,smooth,monotone,zero_centred,saturates_left,saturates_right,slope_max,lipschitz,"
-        "mean_square_slope,gain,relu_gap,forward_ns,backward_ns");
+        "mean_square_slope,gain,relu_gap,forward_ns,backward_ns,line_gap,tail_slope,bend");
     ex_table_row(&table, "activation|range|smooth|monotone|zero-centred|saturates|max φ'|Lipschitz|E[φ'²]|gain|"
-                         "relu gap|fwd ns|bwd ns");
+                         "relu gap|fwd ns|bwd ns|line gap z > 0|φ'(-5)|max φ''");
     for (int k = 0; k < GF_ACT_COUNT && !ex_stop; k++) {
         static curve c;
         if (k == GF_ACT_CUSTOM) continue;

@@ -141,7 +141,8 @@ typedef struct bend {
     gf_mode mode;
 } bend;
 
-static const bend bends[] = {  // the cases of make_fixtures_curve.py
+static const bend bends[] = {
+    // the cases of make_fixtures_curve.py
     {"mlp", 4, 1, 20, "dense:6 tanh dense:5 gelu dense:3", GF_LOSS_CROSS_ENTROPY, GF_TRAIN},
     {"bce", 4, 1, 20, "dense:6 softplus dense:2", GF_LOSS_BCE, GF_EVAL},
     {"cnn", 2, 6, 12, "conv:3:3:1:0 silu avg:2:2 conv:4:2:1:0 tanh dense:3", GF_LOSS_CROSS_ENTROPY, GF_TRAIN},
@@ -150,7 +151,8 @@ static const bend bends[] = {  // the cases of make_fixtures_curve.py
     {"batch norm in evaluation", 4, 1, 24, "dense:6 batch_norm tanh dense:3", GF_LOSS_MSE, GF_EVAL},
     {"skip", 5, 1, 16, "dense:5 mark tanh dense:5 add:1 mish dense:2", GF_LOSS_CROSS_ENTROPY, GF_TRAIN},
     {"relu", 4, 1, 8, "dense:6 relu dense:5 relu dense:3", GF_LOSS_CROSS_ENTROPY, GF_TRAIN},
-    {"relu and max-pool", 2, 6, 10, "conv:4:3:1:0 relu max:2:2 dense:6 hard_tanh dense:3", GF_LOSS_CROSS_ENTROPY, GF_TRAIN},
+    {"relu and max-pool", 2, 6, 10, "conv:4:3:1:0 relu max:2:2 dense:6 hard_tanh dense:3", GF_LOSS_CROSS_ENTROPY,
+     GF_TRAIN},
 };
 
 // The net and data of case number i; with fewer samples a batch where that changes nothing.
@@ -178,9 +180,11 @@ static gf_net *bend_open(int i, int max_batch, gf_dataset *data) {
     for (int k = 0; k < b->samples * outputs && b->loss == GF_LOSS_BCE; k++) targets[k] = (targets[k] + 1) / 2;
     hash_labels(labels, (size_t)b->samples, number + 1, outputs);
     if (b->loss == GF_LOSS_CROSS_ENTROPY)
-        gf_data_from_arrays(data, gf_image(b->channels, b->side, b->side), (size_t)b->samples, x, labels, outputs, NULL, 0);
+        gf_data_from_arrays(data, gf_image(b->channels, b->side, b->side), (size_t)b->samples, x, labels, outputs, NULL,
+                            0);
     else
-        gf_data_from_arrays(data, gf_image(b->channels, b->side, b->side), (size_t)b->samples, x, NULL, 0, targets, outputs);
+        gf_data_from_arrays(data, gf_image(b->channels, b->side, b->side), (size_t)b->samples, x, NULL, 0, targets,
+                            outputs);
     return net;
 }
 
@@ -338,6 +342,30 @@ static void test_lanczos(void) {
     CHECK_NEAR(values[0], values[1], within(1e-9, 1e-3));
 }
 
+// Two points on axes of their own; the gradient knows only the second, whose eigenvalue is the smaller.
+static void test_missed(void) {
+    enum { WIDE = 3000 };
+    static gf_real x[2 * WIDE];
+    const gf_real targets[2] = {0, 1};
+    gf_dataset data;
+    gf_curve curve;
+    gf_eigen found = {0, 0, NULL};
+    x[0] = (gf_real)1.07;
+    x[WIDE + 1] = 1;
+    TEST("curve: the largest eigenvalue is found where the gradient has nothing of its vector");
+    gf_net *net = gf_net_create(gf_vector(WIDE), 2, 1);
+    gf_net_set_bias(net, 0);
+    gf_net_set_init(net, gf_init_zero(), gf_init_zero());
+    gf_net_dense(net, 1);
+    gf_net_build(net);
+    gf_data_from_arrays(&data, gf_vector(WIDE), 2, x, NULL, 0, targets, 1);
+    gf_curve_init(&curve, net, &data, GF_LOSS_MSE, GF_TRAIN, 20);
+    CHECK(gf_hessian_top(&curve, 1, 0, 0.01, &found) == GF_OK);
+    CHECK_RELATIVE(found.value, 1.07 * 1.07, 0.002);
+    CHECK(curve.steps < 10);
+    bend_close(net, &data, &curve);
+}
+
 // --- kinks ---
 
 static void test_kinks(void) {
@@ -439,14 +467,16 @@ static void test_restored(void) {
     double losses[40], error;
     gf_net *net = watched_open(&data, &adam), *twin = watched_open(&data_twin, &adam_twin);
     for (int mode = GF_TRAIN; mode <= GF_EVAL; mode++) {
-        TEST(mode == GF_TRAIN ? "curve: in training mode all is put back" : "curve: in evaluation mode all is put back");
+        TEST(mode == GF_TRAIN ? "curve: in training mode all is put back"
+                              : "curve: in evaluation mode all is put back");
         CHECK(gf_curve_init(&curve, net, &data, GF_LOSS_CROSS_ENTROPY, (gf_mode)mode, 12) == GF_OK);
         for (int step = 0; step < 4; step++) {
             CHECK_NEAR(watched_step(net, &data, &adam), watched_step(twin, &data_twin, &adam_twin), 0);
             const uint64_t before = everything(net);
             const long allocated = alloc_count;
             CHECK(gf_hessian_vector(&curve, NULL, hv) == GF_OK && everything(net) == before);
-            CHECK(gf_hessian_vector(&curve, NULL, hv_again) == GF_OK && memcmp(hv, hv_again, curve.n * sizeof *hv) == 0);
+            CHECK(gf_hessian_vector(&curve, NULL, hv_again) == GF_OK &&
+                  memcmp(hv, hv_again, curve.n * sizeof *hv) == 0);
             CHECK(gf_hessian_top(&curve, 1, 1, 1e-3, found) == GF_OK && everything(net) == before);
             CHECK(gf_hessian_trace(&curve, 3, 1, &error) > -100 && everything(net) == before);
             CHECK(alloc_count == allocated);
@@ -473,14 +503,14 @@ static void test_restored(void) {
 
 // --- what goes wrong ---
 
-#define REFUSED(call, code, text)              \
-    do {                                       \
-        CHECK((call) == (code));               \
-        CHECK_TEXT(gf_last_error(), text);     \
-        CHECK(gf_net_status(net) == (code));   \
-        CHECK_TEXT(gf_net_error(net), text);   \
-        gf_net_clear_error(net);               \
-        CHECK(everything(net) == before);      \
+#define REFUSED(call, code, text)            \
+    do {                                     \
+        CHECK((call) == (code));             \
+        CHECK_TEXT(gf_last_error(), text);   \
+        CHECK(gf_net_status(net) == (code)); \
+        CHECK_TEXT(gf_net_error(net), text); \
+        gf_net_clear_error(net);             \
+        CHECK(everything(net) == before);    \
     } while (0)
 
 static void test_errors(void) {
@@ -602,6 +632,7 @@ int main(void) {
     test_pytorch();
     test_differences();
     test_lanczos();
+    test_missed();
     test_kinks();
     test_restored();
     test_errors();

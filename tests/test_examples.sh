@@ -43,6 +43,12 @@ promises() {
         signal_propagation)
             echo "factors.png gain.png dead.png phase.png factors.csv:activation,init,layer,q_theory,q,delta_theory,delta,factor_theory,factor"
             echo "dead.csv:width,depth,one_input,formula,line,line_low,line_high trainability.csv:activation,weight_variance,bias_variance,depth" ;;
+        landscape)
+            echo "descent.png sharpness.png plateau.png smoothness.png surface.png"
+            echo "descent.csv:activation,seed,step,loss,grad_square,lambda,fall,promised"
+            echo "sharpness.csv:activation,loss_kind,rate,seed,step,loss,lambda plateau.csv:place,seed,loss,grad_norm,rank,eigenvalue"
+            echo "smoothness.csv:net,seed,step,loss_low,loss_high,gradient_low,gradient_high,beta"
+            echo "surface.csv:net,seed,loss,lowest,highest,share_within_one" ;;
         rescue) echo "rescue.png cells.csv:structure,activation,init,optim,seed,test_acc,diverged,rms_dw_first,delta_ratio" ;;
         mnist_deep) echo "loss.png grad_norm.png grad_by_layer.png epochs.csv:$epochs layers.csv:$layers" ;;
         xor_mlp) echo "runs.csv summary.csv final.csv" ;;
@@ -100,7 +106,7 @@ def table(path, columns):
                 if text == "": return "line %d: %s is empty" % (number, name)
                 continue
             nan_allowed = math.isnan(value) and (layers and name.startswith(may_be_nan) or name.startswith("epoch_of_"))  # never reached
-            inf_allowed = name in ("lower", "upper", "noise_scale")
+            inf_allowed = name in ("lower", "upper", "noise_scale", "bend")
             if not math.isfinite(value) and not nan_allowed and not inf_allowed: return "line %d: %s is %s" % (number, name, text)
             if name.endswith("_acc") and not 0 <= value <= 100: return "line %d: %s is %s" % (number, name, text)
 
