@@ -19,6 +19,10 @@ mnist_files="train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ub
 mnist_mirrors="https://ossci-datasets.s3.amazonaws.com/mnist
 https://storage.googleapis.com/cvdf-datasets/mnist
 https://raw.githubusercontent.com/fgnt/mnist/master"
+fashion_mirrors="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion
+http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+kmnist_mirrors="http://codh.rois.ac.jp/kmnist/dataset/kmnist"
+uci_mirror="https://archive.ics.uci.edu/ml/machine-learning-databases"
 cifar_archive=cifar-10-binary.tar.gz
 cifar_files="data_batch_1.bin data_batch_2.bin data_batch_3.bin data_batch_4.bin data_batch_5.bin test_batch.bin"
 cifar_mirrors="https://www.cs.toronto.edu/~kriz
@@ -29,8 +33,8 @@ stb_commit=8b5f1f37b5b75829fc72d38e7b5d4bcbf8a26d55 # stb_image_write.h v1.16
 stb_mirrors="https://raw.githubusercontent.com/nothings/stb/$stb_commit
 https://cdn.jsdelivr.net/gh/nothings/stb@$stb_commit"
 
-# SHA-256 of the unpacked MNIST files, of the CIFAR-10 archive and of stb_image_write.h; bytes of each CIFAR-10 batch
-# (10000 records of a label byte and 3 x 32 x 32 pixels).
+# SHA-256 of the unpacked MNIST files, of all others as they are fetched; bytes of each CIFAR-10 batch (10000 records of
+# a label byte and 3 x 32 x 32 pixels) and of each file in MNIST's format.
 checks() {
     if [ -n "${GRADFLOW_SHA256SUMS:-}" ]; then
         cat "$GRADFLOW_SHA256SUMS"
@@ -43,17 +47,33 @@ ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db  train-images-i
 ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2  t10k-labels-idx1-ubyte
 c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd  cifar-10-binary.tar.gz
 30730000  cifar-10-batch
+47040016  idx/train-images-idx3-ubyte
+60008  idx/train-labels-idx1-ubyte
+7840016  idx/t10k-images-idx3-ubyte
+10008  idx/t10k-labels-idx1-ubyte
+3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84  fashion_mnist/train-images-idx3-ubyte.gz
+a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845  fashion_mnist/train-labels-idx1-ubyte.gz
+346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073  fashion_mnist/t10k-images-idx3-ubyte.gz
+67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5  fashion_mnist/t10k-labels-idx1-ubyte.gz
+51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4  kmnist/train-images-idx3-ubyte.gz
+e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17  kmnist/train-labels-idx1-ubyte.gz
+edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5  kmnist/t10k-images-idx3-ubyte.gz
+20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c  kmnist/t10k-labels-idx1-ubyte.gz
+6f608b71a7317216319b4d27b4d9bc84e6abd734eda7872b71a458569e2656c0  iris.data
+6be6b1203f3d51df0b553a70e57b8a723cd405683958204f96d23d7cd6aea659  wine.data
 cbd5f0ad7a9cf4468affb36354a1d2338034f2c12473cf1a8e32053cb6914a05  stb_image_write.h
 END
 }
 
 usage() {
     cat <<'END'
-use: ./data_fetch.sh [stb] [mnist] [cifar10]      (no name: all three)
+use: ./data_fetch.sh [stb] [mnist] [cifar10] [fashion_mnist] [kmnist] [iris] [wine]      (no name: the first three)
 
   stb      stb_image_write.h v1.16, which writes the PNGs   third_party/stb_image_write.h, unless the system has it
   mnist    the four MNIST files, 11 MB                      DATA/mnist/
   cifar10  CIFAR-10, binary version, 162 MB                 DATA/cifar-10-batches-bin/
+  fashion_mnist, kmnist   clothes, Japanese letters, in MNIST's format, 30 and 20 MB    DATA/fashion_mnist/, DATA/kmnist/
+  iris, wine              tables of UCI for gf_data_csv (the class stands last, first)  DATA/iris/iris.data, DATA/wine/wine.data
 
 Everything is checked by SHA-256. What is there already is left alone; an interrupted download is continued.
 Exit status: 0 all there, 1 something could not be had, 2 wrong use.
@@ -62,7 +82,7 @@ Environment:
   GRADFLOW_DATA=DIR        the folder DATA; default data/ beside this script
   GRADFLOW_MIRROR=URL      tried first: http://, https://, file:// or a folder that holds the files under their own
                            names (train-images-idx3-ubyte.gz or unpacked, cifar-10-binary.tar.gz, stb_image_write.h),
-                           directly or in mnist/, cifar10/, stb/
+                           directly or in mnist/, cifar10/, stb/; those of the other sets in fashion_mnist/ and so on
   GRADFLOW_MIRROR_ONLY=1   nothing but GRADFLOW_MIRROR is tried
   GRADFLOW_TIMEOUT=10      seconds to wait for a connection; a transfer may stall three times as long
   GRADFLOW_STB_SYSTEM=no   do not look for the system's <stb/stb_image_write.h>
@@ -361,7 +381,7 @@ give_up() {
     for line in "$@"; do complain "  $line"; done
 }
 
-# ---- The three things to fetch -----------------------------------------------------------------------------------
+# ---- The things to fetch -----------------------------------------------------------------------------------
 
 mnist_missing() {
     for name in $mnist_files; do
@@ -392,6 +412,61 @@ fetch_mnist() {
     done
     close_work
 }
+
+# Set $1 in MNIST's format, from mirrors $2: its checksums are those of the packed files.
+fetch_packed() {
+    set_name=$1
+    set_mirrors=$2
+    fetched=
+    for file in $mnist_files; do
+        final=$data/$set_name/$file
+        [ "$(size_of "$final")" = "$(check_of "idx/$file")" ] && continue
+        open_work "$data/$set_name" || return 1
+        by_hand=
+        [ -f "$final.gz" ] && by_hand=$final.gz
+        own=
+        [ -n "${GRADFLOW_MIRROR:-}" ] && own=$(own_mirror "$set_name" "$file.gz" | tail -n 1)
+        if ! obtain "$file.gz" "$(check_of "$set_name/$file.gz")" "$by_hand" "$own" \
+            "$(public_mirrors "$file.gz" "$set_mirrors")"; then
+            give_up "$set_name" "$file.gz" "By hand: put it from one of the addresses above into $data/$set_name/" \
+                "and run $0 $set_name again."
+            return 1
+        fi
+        gzip -dc <"$good" >"$work/plain.$$"
+        good=$work/plain.$$
+        if [ "$(size_of "$good")" != "$(check_of "idx/$file")" ]; then
+            complain "data_fetch.sh: $set_name: $file unpacks to $(size_of "$good") bytes, not $(check_of "idx/$file")"
+            return 1
+        fi
+        install_good "$final" || return 1
+        fetched=yes
+        say "$set_name: $file from $source, SHA-256 right"
+        close_work
+    done
+    [ -n "$fetched" ] || say "$set_name: already in $data/$set_name, sizes right; nothing to do"
+}
+fetch_fashion_mnist() { fetch_packed fashion_mnist "$fashion_mirrors"; }
+fetch_kmnist() { fetch_packed kmnist "$kmnist_mirrors"; }
+
+# The table $1.data of UCI.
+fetch_table() {
+    final=$data/$1/$1.data
+    if is_right "$final" "$(check_of "$1.data")"; then
+        say "$1: already in $data/$1, checksum right; nothing to do"
+        return 0
+    fi
+    open_work "$data/$1" || return 1
+    if ! obtain "$1.data" "$(check_of "$1.data")" "$(own_mirror "$1" "$1.data")" \
+        "$(public_mirrors "$1.data" "$uci_mirror/$1")"; then
+        give_up "$1" "$1.data" "By hand: put it from one of the addresses above into $data/$1/."
+        return 1
+    fi
+    install_good "$final" || return 1
+    say "$1: $1.data from $source, SHA-256 right"
+    close_work
+}
+fetch_iris() { fetch_table iris; }
+fetch_wine() { fetch_table wine; }
 
 # Is every CIFAR-10 batch in folder $1, with its right size?
 cifar_is_whole() {
@@ -504,7 +579,7 @@ fetch_stb() {
 
 for argument in "$@"; do
     case $argument in
-        stb | mnist | cifar10) ;;
+        stb | mnist | cifar10 | fashion_mnist | kmnist | iris | wine) ;;
         -h | --help)
             usage
             exit 0
@@ -514,7 +589,7 @@ for argument in "$@"; do
             exit 0
             ;;
         *)
-            complain "data_fetch.sh: unknown argument '$argument'; it takes stb, mnist, cifar10 or --help"
+            complain "data_fetch.sh: unknown argument '$argument'; it takes stb, mnist, cifar10, fashion_mnist, kmnist, iris, wine or --help"
             exit 2
             ;;
     esac

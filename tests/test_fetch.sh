@@ -97,13 +97,26 @@ for name in $cifar; do
     noise $seed 3073 >"$tmp/cifar/cifar-10-batches-bin/$name"
 done
 for name in $mnist; do gzip -c "$files/$name" >"$files/$name.gz"; done
+mkdir -p "$files/fashion_mnist" "$files/kmnist" "$files/iris" "$files/wine"
+for set in fashion_mnist kmnist; do
+    for name in $mnist; do
+        seed=$((seed + 1))
+        noise $seed 5000 >"$tmp/$set.$name"
+        gzip -c "$tmp/$set.$name" >"$files/$set/$name.gz"
+    done
+done
+noise 71 900 >"$files/iris/iris.data"
+noise 72 900 >"$files/wine/wine.data"
 (cd "$tmp/cifar" && tar -cf - cifar-10-batches-bin) | gzip -c >"$files/cifar-10-binary.tar.gz"
 (
     cd "$files" || exit 1
-    for name in $mnist cifar-10-binary.tar.gz stb_image_write.h; do
-        { sha256sum <"$name" 2>/dev/null || shasum -a 256 <"$name"; } | sed "s/ .*/  $name/"
+    for name in $mnist cifar-10-binary.tar.gz stb_image_write.h fashion_mnist/* kmnist/* iris/* wine/*; do
+        key=$name
+        case $name in *.data) key=${name#*/} ;; esac
+        { sha256sum <"$name" 2>/dev/null || shasum -a 256 <"$name"; } | sed "s| .*|  $key|"
     done
     echo "3073  cifar-10-batch"
+    for name in $mnist; do echo "5000  idx/$name"; done
 ) >"$tmp/sums"
 GRADFLOW_SHA256SUMS=$tmp/sums
 GRADFLOW_MIRROR_ONLY=1
@@ -128,6 +141,20 @@ ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db  train-images-i
 ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2  t10k-labels-idx1-ubyte
 c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd  cifar-10-binary.tar.gz
 30730000  cifar-10-batch
+47040016  idx/train-images-idx3-ubyte
+60008  idx/train-labels-idx1-ubyte
+7840016  idx/t10k-images-idx3-ubyte
+10008  idx/t10k-labels-idx1-ubyte
+3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84  fashion_mnist/train-images-idx3-ubyte.gz
+a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845  fashion_mnist/train-labels-idx1-ubyte.gz
+346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073  fashion_mnist/t10k-images-idx3-ubyte.gz
+67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5  fashion_mnist/t10k-labels-idx1-ubyte.gz
+51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4  kmnist/train-images-idx3-ubyte.gz
+e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17  kmnist/train-labels-idx1-ubyte.gz
+edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5  kmnist/t10k-images-idx3-ubyte.gz
+20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c  kmnist/t10k-labels-idx1-ubyte.gz
+6f608b71a7317216319b4d27b4d9bc84e6abd734eda7872b71a458569e2656c0  iris.data
+6be6b1203f3d51df0b553a70e57b8a723cd405683958204f96d23d7cd6aea659  wine.data
 cbd5f0ad7a9cf4468affb36354a1d2338034f2c12473cf1a8e32053cb6914a05  stb_image_write.h
 END
 GRADFLOW_SHA256SUMS='' sh "$box/data_fetch.sh" --checksums >"$tmp/out"
@@ -163,6 +190,49 @@ want_status 0
 want_lines 3
 find "$box" -type f -exec ls -li {} + | cmp -s - "$tmp/before" || because "files were touched"
 [ -s "$tmp/requests" ] && because "the server was asked"
+finish
+
+# Are the files of the set $1 right?
+want_set() {
+    for name in $mnist; do cmp -s "$tmp/$1.$name" "$data/$1/$name" || because "$1/$name is not what it should be"; done
+}
+want_table() { cmp -s "$files/$1/$1.data" "$data/$1/$1.data" || because "$1.data is not what it should be"; }
+
+begin "the smaller sets, on request"
+fetch "$web/good" fashion_mnist kmnist iris wine
+want_status 0
+want_set fashion_mnist
+want_set kmnist
+want_table iris
+want_table wine
+want_no_work_left
+: >"$tmp/requests"
+fetch "$web/good" fashion_mnist kmnist iris wine
+want_status 0
+want_lines 4
+[ -s "$tmp/requests" ] && because "the server was asked"
+rm "$data/fashion_mnist/t10k-labels-idx1-ubyte" "$data/iris/iris.data"
+fetch "$web/cut" fashion_mnist iris
+want_status 0
+want_set fashion_mnist
+want_table iris
+finish
+
+begin "the smaller sets: wrong bytes, nothing there, put there by hand"
+fetch "$web/corrupt" fashion_mnist wine
+want_status 1
+want_error "corrupt/fashion_mnist/train-images-idx3-ubyte.gz: wrong checksum"
+want_error "corrupt/wine.data: HTTP\|corrupt/wine/wine.data: wrong checksum"
+fetch "$web/missing" kmnist iris
+want_status 1
+want_error "By hand: .*$data/kmnist/"
+want_error "By hand: .*$data/iris/"
+want_no_work_left
+mkdir -p "$data/kmnist"
+cp "$files"/kmnist/*.gz "$data/kmnist/"
+fetch "" kmnist
+want_status 0
+want_set kmnist
 finish
 
 begin "file:// mirror"
