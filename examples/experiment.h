@@ -240,12 +240,14 @@ typedef struct ex_option {
 enum {  // the shared options an example takes, besides --out, --quick and --help; in the order of ex_shared_options
     EX_DATA = 1, EX_EPOCHS = 2, EX_SEED = 4, EX_SEEDS = 8, EX_ACTIVATIONS = 16, EX_INIT = 32, EX_OPTIM = 64,
     EX_LR = 128, EX_BATCH = 256, EX_WEIGHT_DECAY = 512, EX_DROPOUT = 1024, EX_THREADS = 2048, EX_RESUME = 4096,
+    EX_SET = 8192,
     EX_TRAINING = EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_INIT | EX_OPTIM | EX_LR | EX_BATCH | EX_THREADS
 };
 
 typedef struct ex_settings {
     const char *name, *question;
     const char *data, *out;         // folders
+    const char *set;                // "mnist", "fashion_mnist" or "kmnist", of the studies on MNIST
     int epochs, seed, seeds;        // seeds runs: seed, seed + 1, …
     const char *activations, *init, *optim;  // as given: act, weight_init, bias_init, optim_config come of them
     double lr, weight_decay;        // weight_decay NaN: the optimiser's own default
@@ -269,6 +271,7 @@ static inline ex_settings ex_settings_default(const char *name, const char *ques
     memset(&s, 0, sizeof s);
     s.name = name;
     s.question = question;
+    s.set = "mnist";
     s.data = data != NULL && data[0] != '\0' ? data : "data";
     snprintf(s.out_default, sizeof s.out_default, "results/%s", name);
     s.epochs = s.seeds = s.threads = s.quick_epochs = s.quick_seeds = 1;
@@ -284,7 +287,7 @@ static inline ex_settings ex_settings_default(const char *name, const char *ques
 
 // The shared options of `which` into table[EX_MAX_OPTIONS]; returns how many.
 #define EX_MAX_OPTIONS 64
-#define EX_SELECTABLE 13  // the rest is for everyone
+#define EX_SELECTABLE 14  // the rest is for everyone
 static inline int ex_shared_options(ex_settings *s, unsigned which, ex_option *table) {
     const ex_option all[] = {
         {"data", EX_TEXT, &s->data, 0, 0, "DIR folder of the data sets, as $GRADFLOW_DATA"},
@@ -300,6 +303,7 @@ static inline int ex_shared_options(ex_settings *s, unsigned which, ex_option *t
         {"dropout", EX_REAL, &s->dropout, 0, 0.99, "probability of dropping a hidden unit"},
         {"threads", EX_INT, &s->threads, 1, 256, "processor cores to use"},
         {"resume", EX_FLAG, &s->resume, 0, 0, "go on where an interrupted run stopped"},
+        {"set", EX_TEXT, &s->set, 0, 0, "NAME mnist, fashion_mnist or kmnist (./data_fetch.sh NAME)"},
         {"out", EX_TEXT, &s->out, 0, 0, "DIR folder for charts and CSV files"},
         {"quick", EX_FLAG, &s->quick, 0, 0, "a small fast run, to see that everything works"}};
     int count = 0;
@@ -553,6 +557,8 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
     for (int i = 0; i < count; i++) ex_option_text(&options[i], usual[i]);
     ex_read_options(s, argc, argv, options, count);
     s->data_given = s->data != usual_data;
+    if (strcmp(s->set, "mnist") != 0 && strcmp(s->set, "fashion_mnist") != 0 && strcmp(s->set, "kmnist") != 0)
+        ex_usage("--set: unknown '%s'; there are mnist, fashion_mnist, kmnist", s->set);
     ex_parse_activations(s);
     ex_parse_names(s);
 #ifndef _OPENMP
@@ -575,26 +581,32 @@ static inline void ex_parse(ex_settings *s, int argc, char **argv, unsigned whic
 typedef gf_status (*ex_loader)(gf_dataset *data, const char *folder, int test);
 typedef gf_status (*ex_drawer)(gf_dataset *data, size_t count, uint64_t seed);
 
-// Training and test set from DATA/folder if its first file is there (a damaged file ends the program), else synthetic.
-// Returns 1 when they are real. --quick keeps 2000 and 500 samples.
+// Training and test set from DATA/folder or, where --data was given, from that folder itself. What was asked for, and
+// what is there but damaged, must load; else synthetic. Returns 1 when they are real. --quick keeps 2000 and 500.
 static inline int ex_load(const ex_settings *s, gf_dataset *train, gf_dataset *test, const char *folder,
                           const char *first_file, ex_loader load, ex_drawer draw) {
-    char path[EX_PATH], file[EX_PATH];
-    gf_status status;
-    int real = ex_file_exists(ex_path(file, ex_path(path, s->data, folder), first_file));
-    if (real) {
+    const int asked = s->data_given || strcmp(s->set, "mnist") != 0;
+    char path[EX_PATH], file[EX_PATH] = "", why[512];
+    gf_status status = load(train, ex_path(path, s->data, folder), 0);
+    snprintf(why, sizeof why, "%s", gf_last_error());
+    const int there = status != GF_ERROR_IO || ex_file_exists(ex_path(file, path, first_file));
+    if (!there && s->data_given) {
+        snprintf(path, sizeof path, "%s", s->data);
         status = load(train, path, 0);
-        if (status == GF_OK) status = load(test, path, 1);
-        if (status == GF_OK && s->quick && train->count > 2000) train->count = 2000;
-        if (status == GF_OK && s->quick && test->count > 500) test->count = 500;
-    } else {
-        if (s->data_given) ex_usage("--data %s: there is no %s; ./data_fetch.sh fetches it", s->data, file);
-        printf("%s is not there: using synthetic data (make data fetches the real data)\n", file);
+    }
+    if (status == GF_OK) status = load(test, path, 1);
+    else if (!there && asked)
+        ex_usage("--data %s: there is no %s that can be read: %s (./data_fetch.sh %s)", s->data, file, why,
+                 load == gf_data_mnist ? s->set : "cifar10");
+    else if (!there) {
+        printf("%s\nusing synthetic data (make data fetches the real data)\n", why);
         status = draw(train, s->quick ? 2000 : 20000, 1);
         if (status == GF_OK) status = draw(test, s->quick ? 500 : 4000, 2);
     }
     if (status != GF_OK) ex_die("%s", gf_last_error());
-    return real;
+    if (!train->synthetic && s->quick && train->count > 2000) train->count = 2000;
+    if (!test->synthetic && s->quick && test->count > 500) test->count = 500;
+    return !train->synthetic;
 }
 
 static inline long ex_steps_per_epoch(const ex_settings *s, const gf_dataset *data) {
@@ -603,8 +615,9 @@ static inline long ex_steps_per_epoch(const ex_settings *s, const gf_dataset *da
 
 // Each returns what a chart's title must call the data.
 static inline const char *ex_load_mnist(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
-    int real = ex_load(s, train, test, "mnist", "train-images-idx3-ubyte", gf_data_mnist, syn_digits);
-    return real ? "MNIST" : "synthetic digits";
+    int real = ex_load(s, train, test, s->set, "train-images-idx3-ubyte", gf_data_mnist, syn_digits);
+    if (!real) return "synthetic digits";
+    return s->set[0] == 'm' ? "MNIST" : s->set[0] == 'k' ? "KMNIST" : "Fashion-MNIST";
 }
 static inline const char *ex_load_cifar10(const ex_settings *s, gf_dataset *train, gf_dataset *test) {
     int real = ex_load(s, train, test, "cifar-10-batches-bin", "data_batch_1.bin", gf_data_cifar10, syn_textures);

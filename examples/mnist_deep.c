@@ -103,7 +103,7 @@ int main(int argc, char **argv) {
     st.s.activations = "sigmoid,tanh,relu,leaky_relu,gelu";
     st.s.epochs = 3;
     st.s.batch = 128;
-    ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING, own, EX_COUNT(own));
+    ex_parse(&st.s, argc, argv, EX_DATA | EX_SET | EX_TRAINING, own, EX_COUNT(own));
     double depth[MAX_DEPTHS];
     int depths = strcmp(d.depths, "none") == 0 ? 0 : ex_parse_numbers("depths", d.depths, 1, 200, MAX_DEPTHS, depth);
     study_mnist(&st);

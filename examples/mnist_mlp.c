@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     st.s.activations = "sigmoid,tanh,relu";
     st.s.epochs = 10;
     st.s.quick_epochs = 2;
-    ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING | EX_WEIGHT_DECAY, NULL, 0);
+    ex_parse(&st.s, argc, argv, EX_DATA | EX_SET | EX_TRAINING | EX_WEIGHT_DECAY, NULL, 0);
     study_mnist(&st);
     study_normalize(&st, &half, &half, 1);
     study_cases(&st);

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     st.s.activations = "relu,tanh";  // (3) what the command line may change, and its defaults
     st.s.epochs = 5;
     st.s.quick_epochs = 3;
-    ex_parse(&st.s, argc, argv, EX_DATA | EX_TRAINING, NULL, 0);
+    ex_parse(&st.s, argc, argv, EX_DATA | EX_SET | EX_TRAINING, NULL, 0);
     study_mnist(&st);                           // or study_cifar10(&st)
     for (int a = 0; a < st.s.act_count; a++) {  // (4) the nets to compare; study_cases(&st): one for each activation
         study_add_case(&st, a, "default", gf_init_with(GF_INIT_DEFAULT, 1), gf_init_with(GF_INIT_DEFAULT, 1));

@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
         st.inits = "default,kaiming";
         st.optims = "sgd,adam";
     }
-    ex_parse(&st.s, argc, argv, EX_DATA | EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_BATCH | EX_THREADS, own,
+    ex_parse(&st.s, argc, argv, EX_DATA | EX_SET | EX_EPOCHS | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_BATCH | EX_THREADS, own,
              EX_COUNT(own));
     st.structure = grid_names("structures", st.structures,
                               "plain, batch_norm, layer_norm, skip, batch_norm_skip, layer_norm_skip");

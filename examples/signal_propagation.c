@@ -172,7 +172,7 @@ int main(int argc, char **argv) {
     st.depth = quick ? 20 : 50;
     st.steps = quick ? 100 : 300;
     st.trials = quick ? 200 : 2000;
-    ex_parse(&st.s, argc, argv, EX_DATA | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_BATCH | EX_THREADS, own,
+    ex_parse(&st.s, argc, argv, EX_DATA | EX_SET | EX_SEED | EX_SEEDS | EX_ACTIVATIONS | EX_LR | EX_BATCH | EX_THREADS, own,
              EX_COUNT(own));
     if (!gf_act_from_name(st.phase_name, &st.phase)) ex_usage("--phase: unknown activation '%s'", st.phase_name);
     ex_make_folder(st.s.out);

@@ -261,4 +261,11 @@ if looked_at cifar_cnn; then
 fi
 if looked_at xor_mlp; then refused xor_mlp "--inits: unknown 'magic'" --inits magic; fi
 if looked_at signal_propagation; then refused signal_propagation "--phase: unknown activation 'x'" --phase x; fi
-if looked_at mnist_mlp; then refused mnist_mlp "--data $dir/typo: there is no" --data "$dir/typo"; fi
+if looked_at mnist_mlp; then
+    refused mnist_mlp "--data $dir/typo: there is no" --data "$dir/typo"
+    refused mnist_mlp "--set: unknown 'fashion'; there are mnist, fashion_mnist, kmnist" --set fashion
+    refused mnist_mlp "there is no .*/kmnist/.*data_fetch.sh kmnist" --set kmnist
+    mkdir -p "$dir/packed/mnist" "$dir/plain/FashionMNIST/raw" "$dir/plain/fashion_mnist"
+    printf 'x' >"$dir/packed/mnist/train-images-idx3-ubyte.gz"
+    refused mnist_mlp "run gunzip" --data "$dir/packed"
+fi
