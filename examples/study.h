@@ -214,9 +214,15 @@ static inline void study_open(study *st, const char *net_name, const char *own_s
     ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * st->case_count);
 }
 
-// All rows are written: give the files their names. Charts come after this.
+// All rows are written: give the files their names. Charts come after this. A theory that says nothing leaves no file.
 static inline void study_close(study *st) {
+    char line[256];
     for (int f = 0; f < st->file_count; f++) ex_csv_close(&st->file[f]);
+    FILE *theory = fopen(st->file[STUDY_THEORY].path, "r");
+    if (theory == NULL) return;
+    const int rows = fgets(line, sizeof line, theory) != NULL && fgets(line, sizeof line, theory) != NULL;
+    fclose(theory);
+    if (!rows) remove(st->file[STUDY_THEORY].path);
 }
 
 // Free everything; what main returns.
