@@ -84,7 +84,8 @@ demo: $(BUILD)/mnist_mlp $(BUILD)/cifar_cnn
 	@for png in results/mnist_mlp/*.png results/cifar_cnn/*.png; do echo "    $$png"; done
 	@echo "open first: results/index.html, which leads to a report of each; then results/mnist_mlp/practical.png"
 
-# clang's wasm32 target and lld compile the net twice, with vectors of 128 bits and without; awk puts both into the page.
+# clang's wasm32 target and lld compile the net twice, with vectors of 128 bits and without; awk puts both into the page,
+# compressed, as letters.
 # There is no C library: freestanding.h stands in for it, and empty files for its headers.
 WASM := clang --target=wasm32 -nostdlib -std=c99 -Wall -Wextra -Werror -I$(BUILD)/wasm \
         -Wl,--no-entry,--allow-undefined,--strip-all,-z,stack-size=262144 examples/playground.c
@@ -93,7 +94,8 @@ playground:
 	@for name in math stdlib string assert; do : >$(BUILD)/wasm/$$name.h; done
 	@$(WASM) -O3 -msimd128 -o $(BUILD)/wasm/simd.wasm
 	@$(WASM) -Os -o $(BUILD)/wasm/plain.wasm
-	@for name in simd plain; do base64 <$(BUILD)/wasm/$$name.wasm | tr -d '\n' >$(BUILD)/wasm/$$name.txt; done
+	@for name in simd plain; do \
+	    gzip -9n <$(BUILD)/wasm/$$name.wasm | base64 | tr -d '\n' >$(BUILD)/wasm/$$name.txt; done
 	@clang --version | sed 1q >$(BUILD)/wasm/clang.txt
 	@awk -v folder=$(BUILD)/wasm 'match($$0, /@(SIMD|PLAIN|CLANG)@/) { getline program <(folder "/" \
 	    tolower(substr($$0, RSTART + 1, RLENGTH - 2)) ".txt"); \

@@ -87,35 +87,12 @@ PAGE(pg_set) int pg_set(int k, double value) {
 
 static gf_dataset train, test;
 
-static void draw_point(int kind, uint64_t seed, uint64_t i, int label, gf_real *x) {
-    const uint64_t stream = GF_STREAM_USER + (uint64_t)kind;
-    const double t = gf_random_uniform(seed, stream, 3 * i), pi = 3.14159265358979;
-    double at[2] = {0, 0}, noise = setting[NOISE];
-    if (kind == CIRCLES) {
-        const double radius = label ? 0.4 : 0.9;
-        at[0] = radius * cos(2 * pi * t);
-        at[1] = radius * sin(2 * pi * t);
-    } else if (kind == MOONS) {
-        at[0] = (label ? 0.3 : -0.3) + 0.65 * cos(pi * (t + label));
-        at[1] = (label ? 0.2 : -0.2) + 0.8 * sin(pi * (t + label));
-    } else {
-        const double radius = 0.1 + 0.9 * t, angle = 3.5 * pi * t + pi * label;
-        at[0] = radius * cos(angle);
-        at[1] = radius * sin(angle);
-        noise *= 0.4;  // two arms lie closer together than two moons
-    }
-    for (int k = 0; k < 2; k++)
-        x[k] = (gf_real)(at[k] + noise * gf_random_normal(seed, stream, 3 * i + 1 + (uint64_t)k));
-}
-
-static gf_status draw_points(gf_dataset *data, int kind, uint64_t seed) {
-    static gf_real x[2 * SAMPLES];
-    static int labels[SAMPLES];
-    for (int i = 0; i < SAMPLES; i++) {
-        labels[i] = i % 2;
-        draw_point(kind, seed, (uint64_t)i, labels[i], x + 2 * i);
-    }
-    return gf_data_from_arrays(data, gf_vector(2), SAMPLES, x, labels, 2, NULL, 0);
+// Two moons, brought to the middle of the map.
+static gf_status draw_moons(gf_dataset *data, uint64_t seed) {
+    const gf_status status = gf_data_moons(data, SAMPLES, setting[NOISE], seed);
+    for (int i = 0; status == GF_OK && i < 2 * SAMPLES; i++)
+        data->values[i] = (gf_real)(0.8 * ((double)data->values[i] - (i % 2 ? 0.25 : 0.5)));
+    return status;
 }
 
 // The studies' synthetic digits at half their size, with mean 0 and deviation 1 or nearly so.
@@ -134,10 +111,14 @@ static gf_status draw_digits(gf_dataset *data, uint64_t seed) {
 }
 
 static gf_status draw_data(gf_dataset *data, uint64_t seed) {
-    const int kind = chosen(DATA);
-    if (kind == DIGITS) return draw_digits(data, seed);
-    if (kind == XOR) return gf_data_xor(data, SAMPLES, setting[NOISE], 0, seed);
-    return draw_points(data, kind, seed);
+    const double noise = setting[NOISE];
+    switch (chosen(DATA)) {
+        case CIRCLES: return gf_data_circles(data, SAMPLES, noise, seed);
+        case MOONS: return draw_moons(data, seed);
+        case SPIRALS: return gf_data_spirals(data, SAMPLES, 2, noise / 2, seed);  // the arms lie close together
+        case DIGITS: return draw_digits(data, seed);
+        default: return gf_data_xor(data, SAMPLES, noise, 0, seed);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -145,6 +126,7 @@ static gf_status draw_data(gf_dataset *data, uint64_t seed) {
 // ---------------------------------------------------------------------------------------------------------------------
 
 static gf_net *net;
+static gf_doctor *doctor;
 static gf_optim optim;
 static gf_batches batches;
 static long steps;
@@ -191,11 +173,13 @@ PAGE(pg_build) int pg_build(void) {
     const uint64_t seed = (uint64_t)setting[SEED];
     gf_optim_free(&optim);
     gf_batches_free(&batches);
+    gf_doctor_free(doctor);
     gf_net_free(net);
     gf_data_free(&train);
     gf_data_free(&test);
     heap_reset();
     net = NULL;
+    doctor = NULL;
     steps = 0;
     if (draw_data(&train, 2 * seed) != GF_OK || draw_data(&test, 2 * seed + 1) != GF_OK) return 0;
     const double rms = gf_stats_of(train.values, (size_t)SAMPLES * (chosen(DATA) == DIGITS ? SIDE * SIDE : 2)).rms;
@@ -206,6 +190,7 @@ PAGE(pg_build) int pg_build(void) {
     gf_net_set_probe(net, GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS | GF_PROBE_UPDATES);
     for (int l = 0; l < chosen(DEPTH); l++) add_hidden(l);
     gf_net_dense(net, train.classes);
+    doctor = gf_doctor_create(net, &train);
     gf_net_build(net);
     gf_optim_init(&optim, net, optimiser());
     return gf_net_status(net) == GF_OK;
@@ -344,23 +329,61 @@ PAGE(pg_formula) const char *pg_formula(int kind) { return gf_act_describe(gf_ac
 // The doctor
 // ---------------------------------------------------------------------------------------------------------------------
 
-static char verdict[400];
+static char verdict[400], remedy[80];
 
+static void print_to(char *to, size_t size, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    GF_VSNPRINTF(to, size, format, args);
+    va_end(args);
+}
+
+static int says(const char *word) { return strncmp(verdict, word, strlen(word)) == 0; }
+
+// One sentence that begins with the name of what is found: "vanishing: layer 1 receives …". The doctor wants to see some
+// steps; until then what one look shows. pg_step must have measured.
 PAGE(pg_verdict) const char *pg_verdict(void) {
-    gf_net_verdict(net, verdict, sizeof verdict);
+    gf_finding found;
+    gf_doctor_findings(doctor, &found, 1);
+    const char *name = gf_finding_name(found.code);
+    print_to(verdict, sizeof verdict, "%s", found.sentence);
+    if (found.code == GF_FINDING_EARLY || gf_net_status(net) != GF_OK) gf_net_verdict(net, verdict, sizeof verdict);
+    else if (!says(name)) print_to(verdict, sizeof verdict, "%s: %s", name, found.sentence);
     return verdict;
 }
 
-// What to change: settings as in an address, "act=relu&init=kaiming"; "" where nothing is wrong.
+static const char *smaller_weights(void) {
+    if (setting[GAIN] > 1) return "gain=1";
+    return chosen(NORM) == NO_NORM ? "norm=layer" : "init=xavier";
+}
+
+static const char *larger_weights(void) {
+    const int act = chosen(ACT);
+    if (act == GF_ACT_SIGMOID || act == GF_ACT_HARD_SIGMOID) return "act=relu&init=kaiming";  // no gain helps them
+    if (setting[GAIN] < 1) return "gain=1";
+    const int odd = gf_act_describe(gf_act_default((gf_act_kind)act)).zero_centred;
+    const int fits = odd ? INIT_ORTHOGONAL : INIT_KAIMING;
+    if (chosen(INIT) != fits) return odd ? "init=orthogonal" : "init=kaiming";
+    return chosen(NORM) == NO_NORM ? "norm=batch" : "skip=yes";
+}
+
+// What to change after this verdict: settings as in an address, "act=relu&init=kaiming"; "" where nothing is known.
 PAGE(pg_remedy) const char *pg_remedy(void) {
-    const int sigmoid = chosen(ACT) == GF_ACT_SIGMOID || chosen(ACT) == GF_ACT_HARD_SIGMOID;
-    if (strncmp(verdict, "vanishing", 9) == 0 && sigmoid) return "act=relu&init=kaiming";
-    if (strncmp(verdict, "vanishing", 9) == 0) return chosen(INIT) == INIT_KAIMING ? "norm=batch" : "init=kaiming";
-    if (strncmp(verdict, "exploding", 9) == 0) return setting[GAIN] > 1 ? "gain=1" : "norm=layer";
-    if (strncmp(verdict, "dead", 4) == 0) return "act=leaky_relu&init=kaiming";
-    if (strncmp(verdict, "saturated", 9) == 0) return setting[GAIN] > 1 ? "gain=1" : "norm=batch";
-    if (strncmp(verdict, "non-finite", 10) == 0) return setting[RATE] > 0.01 ? "rate=0.01" : "gain=1&norm=layer";
-    return "";
+    const double rate = setting[RATE];
+    const char *change = "";
+    double new_rate = rate;
+    if (says("vanishing") || says("weights_small")) change = larger_weights();
+    if (says("exploding") || says("saturated") || says("weights_large")) change = smaller_weights();
+    if (says("samples_alike") || says("plateau") || says("starved"))
+        change = chosen(INIT) == INIT_DEFAULT ? larger_weights() : chosen(NORM) == NO_NORM ? "norm=batch" : "";
+    if (says("dead") || says("dying")) change = "act=leaky_relu&init=kaiming";
+    if (says("no_activation")) change = "act=tanh";
+    if (says("rate_high") || says("non-finite") || says("nonfinite") || (says("d") && rate > 0.1)) new_rate = rate / 10;
+    if (says("rate_low")) new_rate = rate * 10;
+    if (!(new_rate >= keys[RATE].low && new_rate <= keys[RATE].high) || says("done")) new_rate = rate;
+    print_to(remedy, sizeof remedy, "%s", change);
+    if (new_rate != rate) print_to(remedy, sizeof remedy, "%s%srate=%.6g", change, change[0] ? "&" : "", new_rate);
+    return remedy;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -389,11 +412,13 @@ int main(int argc, char **argv) {
     if (argc > 1) set_from(argv[1]);
     if (!pg_build()) fprintf(stderr, "%s\n", pg_error());
     for (int step = 1; step <= count; step++) printf("%d %.9g\n", step, pg_step(step == count));
-    const double *scores = pg_scores(), *rows = pg_layers();
+    const double *rows = pg_layers();
+    pg_verdict();
+    const double *scores = pg_scores();
     for (int i = 0; i < 4; i++) printf("score %.9g\n", scores[i]);
     for (int l = 0; l <= chosen(DEPTH); l++)
         for (int i = 0; i < ROW; i++) printf("layer %d %.9g\n", l + 1, rows[l * ROW + i]);
-    printf("%s\n", pg_verdict());
+    printf("%s\n", verdict);
     return 0;
 }
 #endif
