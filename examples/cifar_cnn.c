@@ -25,6 +25,7 @@ static gf_net *build(const study *st, const study_run *run, int depth) {
         if (l <= 3) gf_net_max_pool2d(net, 2, 2);
     }
     gf_net_dense(net, 10);
+    study_watch(st, net);
     gf_net_build(net);
     return net;
 }

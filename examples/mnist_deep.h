@@ -19,6 +19,7 @@ static gf_net *build(const study *st, const study_case *c, int depth, int seed) 
         gf_net_act_with(net, c->act);
     }
     gf_net_dense(net, 10);
+    study_watch(st, net);
     gf_net_build(net);
     ex_check(net);
     return net;

@@ -20,6 +20,7 @@ static gf_net *build(const study *st, const study_run *run) {
     gf_net_dense(net, 128);
     gf_net_act_with(net, run->of->act);
     gf_net_dense(net, 10);
+    study_watch(st, net);
     gf_net_build(net);
     return net;
 }

@@ -33,7 +33,8 @@
 //
 //     steps.csv   loss and ‖∇‖ of every step             layers.csv   the instruments of every layer, once an epoch
 //     epochs.csv  losses, accuracies, mean ‖∇‖, seconds  theory.csv   RMS δ_l/RMS δ_L as predicted before training, of MLPs
-//     study_file  adds one of your own                   report.html  all of it on one page
+//     findings.csv what the doctor says of each run      report.html  all of it on one page
+//     study_file  adds one of your own
 //
 // A run whose loss is no longer finite ends, is called diverged, and the study goes on. Ctrl-C ends the study: charts and
 // tables of what there is are drawn all the same and say "interrupted".
@@ -45,7 +46,8 @@
 #define PLOT_IMPLEMENTATION
 #include "plot.h"
 
-enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_THEORY, STUDY_MAX_FILES = 8, STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
+enum { STUDY_STEPS, STUDY_EPOCHS, STUDY_LAYERS, STUDY_THEORY, STUDY_FINDINGS, STUDY_MAX_FILES = 8 };
+enum { STUDY_MAX_CASES = 64, STUDY_MAX_LAYERS = 64 };
 
 typedef struct study_case {  // one of the nets that are compared
     gf_act act;
@@ -89,6 +91,8 @@ typedef struct study_run {  // one net in training
     long step;                                     // steps before this one, over all epochs
     double test_acc;                               // % after the last whole epoch; NaN before
     double loss, correct, norm, samples, started;  // sums over the epoch so far; its start
+    gf_doctor *doctor;  // of the net, from study_watch
+    int watched;        // 1: this process has trained it: a resumed run's doctor knows what it saw itself
     char checkpoint[EX_PATH];
 } study_run;
 
@@ -192,7 +196,7 @@ static inline int study_file(study *st, const char *name, const char *header) {
     return st->file_count++;
 }
 
-// Make the output folder and begin the three files. net_name is for titles; own_settings is what else a run depends on,
+// Make the output folder and begin the four files. net_name is for titles; own_settings is what else a run depends on,
 // for --resume to compare ("depth 7").
 static inline void study_open(study *st, const char *net_name, const char *own_settings) {
     ex_settings *s = &st->s;
@@ -211,6 +215,8 @@ static inline void study_open(study *st, const char *net_name, const char *own_s
                "activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds");
     study_file(st, "layers.csv", ex_layers_header());
     study_file(st, "theory.csv", "activation,init,seed,epoch,layer,delta");
+    study_file(st, "findings.csv",
+               "activation,init,seed,epoch,rank,finding,layer,sure,measured,limit,first,last,cause,sentence");
     ex_progress_start(&st->progress, ex_steps_per_epoch(s, &st->data) * s->epochs * s->seeds * st->case_count);
 }
 
@@ -296,9 +302,16 @@ static inline void study_write_theory(study *st, const study_run *run) {
         ex_csv_row(&st->file[STUDY_THEORY], "%s,1,%d,%.9g", run->label, l + 1, layer[l].delta);
 }
 
+static gf_doctor *study_last_doctor;  // of the net that is being built
+
+// Before gf_net_build: have a doctor watch this net. study_end asks it.
+static inline void study_watch(const study *st, gf_net *net) { study_last_doctor = gf_doctor_create(net, &st->data); }
+
 // Take the built net into the run: its optimiser, and batches shuffled by the run's seed.
 static inline void study_begin(study *st, study_run *run, gf_net *net) {
     run->net = net;
+    run->doctor = study_last_doctor;
+    study_last_doctor = NULL;
     gf_optim_init(&run->optim, net, st->s.optim_config);
     ex_check(net);
     if (gf_batches_init(&run->batches, &st->data, st->s.batch, (uint64_t)run->seed, GF_SHUFFLE | st->augment) != GF_OK)
@@ -386,6 +399,7 @@ static inline void study_step(study *st, study_run *run, double loss, double nor
     ex_csv_row(&st->file[STUDY_STEPS], "%s,%d,%ld,%.9g,%.9g", run->label, run->epoch, run->step, loss, norm);
     ex_progress_step(&st->progress, study_name(st, run->of, name), run->epoch, st->s.epochs, loss);
     run->step++;
+    run->watched = 1;
 }
 
 // Is the run trained to its last epoch? Not after Ctrl-C, nor when it has diverged.
@@ -432,8 +446,31 @@ static inline void study_write_profile(study *st, const study_run *run, int file
     }
 }
 
+// What the doctor says of the run: a line on the screen, all of it into findings.csv.
+static inline void study_write_findings(study *st, const study_run *run) {
+    static gf_finding found[GF_FINDING_COUNT];
+    char name[64];
+    const int count = run->doctor && run->watched ? gf_doctor_findings(run->doctor, found, GF_FINDING_COUNT) : 0;
+    if (count > 0) ex_progress_note(&st->progress, "%s: %s", study_name(st, run->of, name), found[0].sentence);
+    for (int i = 0; i < count; i++) {
+        gf_finding *f = &found[i];
+        for (char *at = f->sentence; *at != '\0'; at++)
+            if (*at == ',') *at = ';';
+        ex_csv_add(&st->file[STUDY_FINDINGS], "%s,%d,%d,%s,%s,%.3g", run->label, run->epoch, i + 1, gf_finding_name(f->code),
+                   f->layer[0] ? f->layer : "-", f->sure);
+        for (int k = 0; k < 2; k++) {
+            const double value = k ? f->limit : f->measured;
+            if (fabs(value) <= DBL_MAX) ex_csv_add(&st->file[STUDY_FINDINGS], ",%.6g", value);
+            else ex_csv_add(&st->file[STUDY_FINDINGS], ",-");
+        }
+        ex_csv_row(&st->file[STUDY_FINDINGS], ",%ld,%ld,%s,%s", f->first, f->last,
+                   f->cause >= 0 ? gf_finding_name(found[f->cause].code) : "-", f->sentence);
+    }
+}
+
 static inline void study_end(study *st, study_run *run) {
-    (void)st;
+    study_write_findings(st, run);
+    gf_doctor_free(run->doctor);
     gf_batches_free(&run->batches);
     gf_optim_free(&run->optim);
     gf_net_free(run->net);

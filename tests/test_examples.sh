@@ -29,6 +29,7 @@ done
 epochs=activation,init,seed,epoch,train_loss,train_acc,test_loss,test_acc,grad_norm,seconds
 layers=activation,init,seed,epoch,layer,name,dw.l2,dw.rms
 grads=activation,init,seed,epoch,layer,name,mean_abs,l2
+findings=activation,init,seed,epoch,rank,finding,layer,sure,measured,limit,first,last,cause,sentence
 promises() {
     case $1 in
         activation_curves)
@@ -38,8 +39,9 @@ promises() {
             echo "properties.csv:activation,lower,upper,smooth,monotone,zero_centred,saturates_left,saturates_right" ;;
         mnist_mlp)
             echo "practical.png loss.png accuracy.png grad_norm.png confusion.png"
-            echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
-        my_study) echo "my_study.png epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
+            echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm findings.csv:$findings" ;;
+        doctor) echo "doctor.png cures.png" ;;
+        my_study) echo "my_study.png findings.csv:$findings epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
         signal_propagation)
             echo "factors.png gain.png dead.png phase.png factors.csv:activation,init,layer,q_theory,q,delta_theory,delta,factor_theory,factor"
             echo "dead.csv:width,depth,one_input,formula,line,line_low,line_high trainability.csv:activation,weight_variance,bias_variance,depth" ;;
@@ -50,14 +52,14 @@ promises() {
             echo "smoothness.csv:net,seed,step,loss_low,loss_high,gradient_low,gradient_high,beta"
             echo "surface.csv:net,seed,loss,lowest,highest,share_within_one" ;;
         rescue) echo "rescue.png cells.csv:structure,activation,init,optim,seed,test_acc,diverged,rms_dw_first,delta_ratio" ;;
-        mnist_deep) echo "loss.png grad_norm.png grad_by_layer.png epochs.csv:$epochs layers.csv:$layers" ;;
+        mnist_deep) echo "findings.csv:$findings loss.png grad_norm.png grad_by_layer.png epochs.csv:$epochs layers.csv:$layers" ;;
         xor_mlp) echo "runs.csv summary.csv final.csv" ;;
         cifar_cnn)
             echo "loss_acc_comparison.png grad_norms_per_layer.png activation_gradmaps_conv1.png conv1_filters.png grad_by_layer.png"
-            echo "gradmaps.csv:activation,y,x,dz,dh grads.csv:$grads"
+            echo "gradmaps.csv:activation,y,x,dz,dh grads.csv:$grads findings.csv:$findings"
             echo "epochs.csv:$epochs layers.csv:$layers steps.csv:activation,init,seed,epoch,step,loss,grad_norm" ;;
         cifar_activations)
-            echo "loss.png accuracy.png gradient_flow.png grad_by_layer.png grad_heatmap.png dataset.png grads.csv:$grads"
+            echo "loss.png accuracy.png gradient_flow.png grad_by_layer.png grad_heatmap.png dataset.png grads.csv:$grads findings.csv:$findings"
             for name in relu sigmoid tanh leaky_relu swish; do
                 echo "${name}_loss_curve.png ${name}_accuracy.png ${name}_gradient_flow.png"
             done

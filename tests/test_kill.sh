@@ -20,9 +20,10 @@ done
 GRADFLOW_DATA=$dir/none
 export GRADFLOW_DATA
 
-# CSV files below a folder without their seconds column, each under its name.
+# CSV files below a folder without their seconds column, each under its name; but not the doctor's findings: what it saw
+# before a kill is in no checkpoint.
 tables() {
-    (cd "$1" && find . -name '*.csv' | sort | while read -r file; do
+    (cd "$1" && find . -name '*.csv' ! -name findings.csv | sort | while read -r file; do
         echo "== $file"
         awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "seconds") skip = i }
                  { for (i = 1; i <= NF; i++) printf "%s,", i == skip ? "" : $i; print "" }' "$file"
