@@ -460,7 +460,7 @@ static inline void study_write_findings(study *st, const study_run *run) {
                    f->layer[0] ? f->layer : "-", f->sure);
         for (int k = 0; k < 2; k++) {
             const double value = k ? f->limit : f->measured;
-            if (fabs(value) <= DBL_MAX) ex_csv_add(&st->file[STUDY_FINDINGS], ",%.6g", value);
+            if (isfinite(value)) ex_csv_add(&st->file[STUDY_FINDINGS], ",%.6g", value);
             else ex_csv_add(&st->file[STUDY_FINDINGS], ",-");
         }
         ex_csv_row(&st->file[STUDY_FINDINGS], ",%ld,%ld,%s,%s", f->first, f->last,
