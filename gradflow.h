@@ -8795,33 +8795,27 @@ GFDEF gf_status gf_lr_range(gf_curve *curve, gf_optim_config config, double lowe
 // =====================================================================================================================
 // [GF:KERNEL] Tuned twins of the heavy loops
 // =====================================================================================================================
-// Read this last, or never: nothing here computes anything that a plain loop above does not say in a few lines. This
-// section only computes it faster, and the tests hold every function here against its plain twin.
+// Read this last, or never: nothing here computes anything that a plain loop above does not say in a few lines, and the
+// tests hold every function here against its plain twin.
 //
 // WHY PLAIN LOOPS REACH 1 % OF THE MACHINE. Take z = x·Wᵀ + b. The obvious loops, one product and one sum at a time, run
 // at 1 to 2 GFLOP/s (billions of additions and multiplications a second). The core beneath them could do 115: a Zen 4
-// core at 3.6 GHz starts a fused multiply-add (FMA: a·b + c in one instruction) on 16 floats in every cycle, 32
-// operations. Four things make up the difference, and each has its answer below. One answer without the others gains
-// little.
-//
+// core at 3.6 GHz starts a fused multiply-add (FMA: a·b + c in one instruction) on 16 floats in every cycle. Four things
+// make up the difference, and one answer without the others gains little.
 // 1. Lanes. A vector register holds 16 floats (AVX-512), 8 (AVX2) or 4 (NEON), and one instruction works on all of them.
 //    The plain loop uses one. Answer: vectors, "gfi_v" below.
-// 2. Waiting. A multiply-add returns its result after 4 cycles. A loop with one sum starts its next addition only then,
-//    so it uses a quarter of the cycles, an eighth with AVX2, which starts two a cycle. Answer: keep 8 or more sums under
-//    way that do not need one another.
-// 3. Loads. The plain loop fetches two numbers for every product; a core fetches two or three vectors a cycle and can
-//    multiply as many, so loads become the limit. Answer: let a number, once it is in a register, serve many products. A
-//    tile of 8 rows × 48 columns of C stays in 24 of AVX-512's 32 registers while k runs. Each step of k loads 3 vectors
-//    of B and 8 numbers of A, 11 loads for 24 multiply-adds. The function gfi_tile_run is that loop, and nearly all time
-//    of a training step is spent in it.
-// 4. Memory. A tile reads 48 neighbouring columns of B, row after row. Where B is stored the other way round (z = x·Wᵀ
-//    reads W by columns) or its rows are far apart, these columns are first copied next to one another, into a "panel".
-//    Copying costs 1 to 4 cycles a vector, and the vector then serves all M rows of A: a few per cent from M = 64 on.
-//    And B is taken in "blocks" of 256 × 480 numbers, which fit the level-2 cache: all rows of A go through a block
-//    before the next block comes. A tile's 8 rows of A stay in the level-1 cache meanwhile, so A needs no copying.
-//
-// What is left over at the edges: fewer rows than a tile go through smaller tiles; columns are dealt out evenly (4
-// vectors as 2 and 2, not 3 and 1); the last vector of a row is loaded and stored in part.
+// 2. Waiting. A multiply-add returns its result after 4 cycles. A loop with one sum starts its next addition only then.
+//    Answer: keep 8 or more sums under way that do not need one another.
+// 3. Loads. The plain loop fetches two numbers for every product; a core fetches two or three vectors a cycle. Answer:
+//    let a number, once it is in a register, serve many products. A tile of 8 rows × 48 columns of C stays in 24 of
+//    AVX-512's 32 registers while k runs. Each step of k loads 3 vectors of B and 8 numbers of A for 24 multiply-adds.
+//    The function gfi_tile_run is that loop, and nearly all time of a training step is spent in it.
+// 4. Memory. Where B is stored the other way round (z = x·Wᵀ reads W by columns) or its rows are far apart, the columns
+//    of a tile are first copied next to one another, into a "panel", which then serves all M rows of A: the copy costs a
+//    few per cent from M = 64 on. And B is taken in "blocks" of 256 × 480 numbers, which fit the level-2 cache: all rows
+//    of A go through a block before the next block comes. A tile's rows of A stay in the level-1 cache meanwhile.
+// At the edges, fewer rows than a tile go through a smaller one, columns are dealt out evenly (4 vectors as 2 and 2, not
+// 3 and 1), and the last vector of a row is loaded and stored in part.
 //
 // None of this changes a result: each element of C adds its products in the order k = 0, 1, 2, …, whatever the tiles,
 // the blocks and the number of threads. Only an FMA rounds once where the plain loops round twice.
@@ -8856,48 +8850,49 @@ static ptrdiff_t gfi_share(ptrdiff_t count, ptrdiff_t parts, ptrdiff_t i) { retu
 // Elementwise work is dealt out in pieces that do not depend on the number of threads.
 enum { GFI_PIECE = 8192 };
 static ptrdiff_t gfi_pieces(size_t n) { return gfi_ceil_div((ptrdiff_t)n, GFI_PIECE); }
-static size_t gfi_piece(size_t n, size_t start) { return (size_t)gfi_least((ptrdiff_t)(n - start), GFI_PIECE); }
-
-// One product C = start + A·B, C's rows contiguous. See gfi_matmul.
-typedef struct gfi_product {
-    gf_real *c;
-    gfi_matrix a, b;
-    const gf_real *start;
-    ptrdiff_t start_row;
-} gfi_product;
-
-// One thread's rectangle of C: rows m0 up to m1, columns n0 up to n1.
-typedef void gfi_product_part(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n0, ptrdiff_t n1,
-                              gf_real *block);
+static size_t gfi_piece(size_t n, size_t start) { return gfi_min_size(n - start, GFI_PIECE); }
 
 enum { GFI_BLOCK_DEPTH = 256, GFI_BLOCK_BYTES = 1920 };  // 480 floats: whole vectors, whole panels on every machine
 enum { GFI_BLOCK_REALS = GFI_BLOCK_DEPTH * GFI_BLOCK_BYTES / (int)sizeof(gf_real) };
 
-// Deal C out to the threads: by columns, so that each packs another piece of B; or by rows, where the columns, which
-// come in vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
-static void gfi_product_run(const gfi_engine *engine, const gfi_product *job, gfi_product_part *part, ptrdiff_t lanes) {
-    const ptrdiff_t M = (ptrdiff_t)job->a.rows, N = (ptrdiff_t)job->b.cols, vecs = gfi_ceil_div(N, lanes);
-    const int threads = (double)M * (double)N * (double)job->a.cols < 5e5 ? 1 : engine->threads;
-    const ptrdiff_t by_columns = gfi_ceil_div(vecs, threads) * M;  // vectors of C that the slowest thread gets
-    const ptrdiff_t by_rows = gfi_ceil_div(M, threads) * vecs;
-    const int split_rows = by_columns > by_rows + by_rows / 16;
-    GFI_PARALLEL(threads)
-    for (int t = 0; t < threads; t++) {
-        const ptrdiff_t m0 = split_rows ? gfi_share(M, threads, t) : 0;
-        const ptrdiff_t m1 = split_rows ? gfi_share(M, threads, t + 1) : M;
-        const ptrdiff_t n0 = split_rows ? 0 : gfi_share(vecs, threads, t) * lanes;
-        const ptrdiff_t n1 = split_rows ? N : gfi_share(vecs, threads, t + 1) * lanes;
-        part(job, m0, m1, n0, gfi_least(n1, N), engine->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
-    }
+// A product C = start + A·B (see gfi_matmul), or a piece of one. Rows of C are contiguous and c_row apart.
+typedef struct gfi_product {
+    gf_real *c;
+    gfi_matrix a, b;
+    const gf_real *start;
+    ptrdiff_t c_row, start_row;
+} gfi_product;
+
+// The rectangle of C from row m and column n on.
+static gfi_product gfi_product_piece(const gfi_product *job, ptrdiff_t m, ptrdiff_t rows, ptrdiff_t n,
+                                     ptrdiff_t columns) {
+    gfi_product piece = *job;
+    piece.c += m * job->c_row + n;
+    if (job->start) piece.start += m * job->start_row + n;
+    piece.a.at += m * job->a.row_step;
+    piece.a.rows = (size_t)rows;
+    piece.b.at += n * job->b.col_step;
+    piece.b.cols = (size_t)columns;
+    return piece;
 }
 
-// A piece of C = A·B for the innermost loops.
-typedef struct gfi_tile {
-    const gf_real *a, *b, *start;  // start: C itself, a bias or (NULL) zero
-    gf_real *c;
-    ptrdiff_t a_row, a_col, b_row, start_row, c_row, depth;  // depth: steps of k
-    int rows, last_lanes;          // set by gfi_tile_grid: rows there are; columns in the last vector
-} gfi_tile;
+// Deal C out to the threads: by columns, so that each packs another piece of B; or by rows, where the columns, which
+// come in vectors of `lanes`, deal out unevenly. A product that is done before a second thread wakes up stays on one.
+static void gfi_product_run(const gfi_engine *engine, const gfi_product *job,
+                            void (*part)(const gfi_product *job, gf_real *block), ptrdiff_t lanes) {
+    const ptrdiff_t M = (ptrdiff_t)job->a.rows, N = (ptrdiff_t)job->b.cols, vecs = gfi_ceil_div(N, lanes);
+    const int threads = (double)M * (double)N * (double)job->a.cols < 5e5 ? 1 : engine->threads;
+    const int by_rows = 16 * gfi_ceil_div(vecs, threads) * M > 17 * gfi_ceil_div(M, threads) * vecs;
+    GFI_PARALLEL(threads)
+    for (int t = 0; t < threads; t++) {
+        const ptrdiff_t unit = by_rows ? 1 : lanes, all = by_rows ? M : N, units = by_rows ? M : vecs;
+        const ptrdiff_t first = gfi_share(units, threads, t) * unit, end = gfi_share(units, threads, t + 1) * unit;
+        const ptrdiff_t count = gfi_least(end, all) - first;
+        const gfi_product piece = gfi_product_piece(job, by_rows ? first : 0, by_rows ? count : M, by_rows ? 0 : first,
+                                                    by_rows ? N : count);
+        part(&piece, engine->workspace + (ptrdiff_t)t * GFI_BLOCK_REALS);
+    }
+}
 
 // Winograd's transforms, see there: Bᵀ G Aᵀ A Gᵀ.
 enum { GFI_WINO_INPUT, GFI_WINO_KERNEL, GFI_WINO_OUTPUT, GFI_WINO_OUTPUT_BACK, GFI_WINO_KERNEL_BACK };
@@ -9217,7 +9212,7 @@ GFI_INLINE void GFI_FN(gfi_store)(gf_real *p, gfi_v v, ptrdiff_t n) {
 
 // --- matrix multiply, for each instruction set ---
 // The tile: as many sums as the registers hold beside a row of B and one number of A. B is used in place, unpacked,
-// where its rows are contiguous and A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
+// where its rows are contiguous and close or A has at most GFI_UNPACKED_ROWS rows to use a packed copy.
 // AVX2 has 16 registers: 12 sums, 2 of B, 1 of A. The others have 32: 24 sums, 3 of B, 1 of A.
 #define GFI_TILE_ROWS (GFI_ISA == GFI_ISA_avx2 ? 6 : 8)
 #define GFI_TILE_VECS (GFI_ISA == GFI_ISA_avx2 ? 2 : 3)
@@ -9226,13 +9221,14 @@ GFI_INLINE void GFI_FN(gfi_store)(gf_real *p, gfi_v v, ptrdiff_t n) {
 // height × vecs vectors of C. Both are constants wherever this is inlined, so that every loop over them is unrolled and
 // sum lives in registers. Where there are fewer rows than its height, the last row is computed several times: it costs
 // nothing, since this few sums wait for one another anyway.
-GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi_tile *tile) {
+GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi_product *tile) {
     gfi_v sum[GFI_TILE_ROWS][GFI_TILE_VECS], b[GFI_TILE_VECS];
     ptrdiff_t row[GFI_TILE_ROWS];
-    const int last = vecs - 1, lanes = tile->last_lanes;
+    const int last = vecs - 1, rows = (int)tile->a.rows;
+    const ptrdiff_t lanes = (ptrdiff_t)tile->b.cols - last * GFI_VLEN;
     GFI_UNROLL
     for (int i = 0; i < height; i++) {
-        row[i] = height == GFI_TILE_ROWS || i < tile->rows ? i : tile->rows - 1;
+        row[i] = height == GFI_TILE_ROWS || i < rows ? i : rows - 1;
         GFI_UNROLL
         for (int j = 0; j < vecs; j++) sum[i][j] = GFI_ALL(0);
     }
@@ -9245,13 +9241,13 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi
             sum[i][last] = GFI_LOAD_N(start + last * GFI_VLEN, lanes);
         }
     }
-    const gf_real *pa = tile->a, *pb = tile->b;
-    for (ptrdiff_t k = 0; k < tile->depth; k++, pa += tile->a_col, pb += tile->b_row) {
+    const gf_real *pa = tile->a.at, *pb = tile->b.at;
+    for (size_t k = 0; k < tile->a.cols; k++, pa += tile->a.col_step, pb += tile->b.row_step) {
         GFI_UNROLL
         for (int j = 0; j < vecs; j++) b[j] = GFI_LOAD(pb + j * GFI_VLEN);
         GFI_UNROLL
         for (int i = 0; i < height; i++) {
-            const gfi_v a = GFI_ALL(pa[row[i] * tile->a_row]);
+            const gfi_v a = GFI_ALL(pa[row[i] * tile->a.row_step]);
             GFI_UNROLL
             for (int j = 0; j < vecs; j++) sum[i][j] = GFI_FMA(a, b[j], sum[i][j]);
         }
@@ -9265,47 +9261,15 @@ GFI_INLINE void GFI_FN(gfi_tile_run)(const int height, const int vecs, const gfi
     }
 }
 
-// One copy of the loop for every height and width there is. One row alone has a copy where vectors are so wide that
-// computing it four times would cost.
-GFI_INLINE void GFI_FN(gfi_tile_height)(const int vecs, const gfi_tile *tile) {
-    if (tile->rows == GFI_TILE_ROWS) GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, vecs, tile);
-    else if (tile->rows == 1 && GFI_TILE_ROWS == 8) GFI_FN(gfi_tile_run)(1, vecs, tile);
-    else GFI_FN(gfi_tile_run)(4, vecs, tile);
-}
-
-GFI_TARGET static void GFI_FN(gfi_tile_any)(ptrdiff_t vecs, const gfi_tile *tile) {
-    if (vecs == 1) GFI_FN(gfi_tile_height)(1, tile);
-    else if (vecs == 2 || GFI_TILE_VECS == 2) GFI_FN(gfi_tile_height)(2, tile);
-    else GFI_FN(gfi_tile_height)(GFI_TILE_VECS, tile);
-}
-
-// The height of the next tile where so many rows are left.
-GFI_INLINE int GFI_FN(gfi_tile_rows)(ptrdiff_t left) {
-    if (GFI_TILE_ROWS == 6 && (left == 7 || left == 8)) return 4;  // 4 and 4 take less time than 6 and 2
-    if (left >= GFI_TILE_ROWS) return GFI_TILE_ROWS;
-    return left < 3 && GFI_TILE_ROWS == 8 ? 1 : (int)gfi_least(left, 4);
-}
-
-// All of C[m,n] by tiles, from `start` or (NULL) zero on. The vectors of C are dealt out to panels, 10 to 4 of them as
-// 2, 2, 3, 3. B's whole vectors may be read past its last column; or it is packed, panel after panel.
-GFI_TARGET static void GFI_FN(gfi_tile_grid)(const gfi_tile *whole, ptrdiff_t m, ptrdiff_t n, int packed) {
-    const ptrdiff_t vecs = gfi_ceil_div(n, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    gfi_tile tile = *whole;
-    for (ptrdiff_t m0 = 0; m0 < m; m0 += tile.rows) {
-        tile.rows = GFI_FN(gfi_tile_rows)(m - m0);
-        tile.a = whole->a + m0 * tile.a_row;
-        for (ptrdiff_t p = 0, v0 = 0, width; p < panels; p++, v0 += width) {
-            const ptrdiff_t n0 = v0 * GFI_VLEN;
-            width = (vecs - v0) / (panels - p);
-            const ptrdiff_t last = n - n0 - (width - 1) * GFI_VLEN;
-            tile.last_lanes = (int)gfi_least(last, GFI_VLEN);
-            tile.b = whole->b + (packed ? n0 * tile.depth : n0);
-            tile.b_row = packed ? width * GFI_VLEN : whole->b_row;
-            tile.c = whole->c + m0 * tile.c_row + n0;
-            tile.start = whole->start ? whole->start + m0 * tile.start_row + n0 : NULL;
-            GFI_FN(gfi_tile_any)(width, &tile);
-        }
-    }
+// One copy of the loop for every height and width there is.
+GFI_TARGET static void GFI_FN(gfi_tile_any)(ptrdiff_t vecs, const gfi_product *tile) {
+    const int is_full = tile->a.rows == GFI_TILE_ROWS;
+    if (vecs == 1 && is_full) GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, 1, tile);
+    else if (vecs == 1) GFI_FN(gfi_tile_run)(4, 1, tile);
+    else if (vecs == 2 && is_full) GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, 2, tile);
+    else if (vecs == 2) GFI_FN(gfi_tile_run)(4, 2, tile);
+    else if (is_full) GFI_FN(gfi_tile_run)(GFI_TILE_ROWS, GFI_TILE_VECS, tile);
+    else GFI_FN(gfi_tile_run)(4, GFI_TILE_VECS, tile);
 }
 
 // Writes a square of GFI_VLEN rows, or the rows × columns of it that there are, transposed: column i becomes the vector
@@ -9342,67 +9306,68 @@ GFI_TARGET static void GFI_FN(gfi_flip)(const gf_real *src, ptrdiff_t src_row, p
                                   whole ? GFI_VLEN : rows - r);
 }
 
-// Packs B's first `depth` rows and n columns into panel[depth][width], whole vectors, zeros beyond n.
-GFI_TARGET static void GFI_FN(gfi_pack)(gfi_matrix b, ptrdiff_t depth, ptrdiff_t n, ptrdiff_t width, gf_real *panel) {
-    if (b.row_step == 1) {
-        GFI_FN(gfi_flip)(b.at, b.col_step, n < width ? n : width, depth, panel, width, 1);
-        return;
-    }
-    for (ptrdiff_t k = 0; k < depth; k++, panel += width) {
-        const gf_real *row = b.at + k * b.row_step;
-        if (b.col_step == 1) {
-            for (ptrdiff_t j = 0; j < width; j += GFI_VLEN) GFI_STORE(panel + j, GFI_LOAD_N(row + j, n - j));
-        } else {
-            for (ptrdiff_t j = 0; j < width; j++) panel[j] = j < n ? row[j * b.col_step] : 0;
+// Packs n columns of B from `at` on into panel[depth][width], whole vectors, zeros beyond n.
+GFI_TARGET static void GFI_FN(gfi_pack)(const gfi_matrix *b, const gf_real *at, ptrdiff_t depth, ptrdiff_t n,
+                                        ptrdiff_t width, gf_real *panel) {
+    if (b->row_step == 1) GFI_FN(gfi_flip)(at, b->col_step, n, depth, panel, width, 1);
+    for (ptrdiff_t k = 0; k < depth && b->row_step != 1; k++, panel += width, at += b->row_step)
+        for (ptrdiff_t j = 0; j < width; j += GFI_VLEN)
+            if (b->col_step == 1) GFI_STORE(panel + j, GFI_LOAD_N(at + j, n - j));
+            else for (ptrdiff_t i = j; i < j + GFI_VLEN; i++) panel[i] = i < n ? at[i * b->col_step] : 0;
+}
+
+// All rows of A with a block of B, by tiles. The vectors of C are dealt out to panels, 10 to 4 of them as 2, 2, 3, 3. A
+// panel is packed when the first rows come to it.
+GFI_TARGET static void GFI_FN(gfi_product_block)(const gfi_product *job, gf_real *block) {
+    const ptrdiff_t M = (ptrdiff_t)job->a.rows, N = (ptrdiff_t)job->b.cols, depth = (ptrdiff_t)job->a.cols;
+    const ptrdiff_t vecs = gfi_ceil_div(N, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
+    const int pack = job->b.col_step != 1 || N % GFI_VLEN != 0 || (M > GFI_UNPACKED_ROWS && job->b.row_step > 64);
+    gfi_product tile = *job;
+    for (ptrdiff_t m = 0; m < M; m += (ptrdiff_t)tile.a.rows) {
+        const int split = GFI_TILE_ROWS == 6 && (M - m == 7 || M - m == 8);  // 4 and 4 take less time than 6 and 2
+        tile.a.rows = (size_t)(M - m >= GFI_TILE_ROWS && !split ? GFI_TILE_ROWS : gfi_least(M - m, 4));
+        tile.a.at = job->a.at + m * job->a.row_step;
+        for (ptrdiff_t p = 0, v = 0, width; p < panels; p++, v += width) {
+            const ptrdiff_t n = v * GFI_VLEN;
+            width = (vecs - v) / (panels - p);
+            tile.b.at = job->b.at + n * job->b.col_step;
+            tile.b.cols = (size_t)gfi_least(N - n, width * GFI_VLEN);
+            if (pack) {
+                gf_real *panel = block + n * depth;
+                tile.b.row_step = width * GFI_VLEN;
+                if (m == 0) GFI_FN(gfi_pack)(&job->b, tile.b.at, depth, (ptrdiff_t)tile.b.cols, tile.b.row_step, panel);
+                tile.b.at = panel;
+            }
+            tile.c = job->c + m * job->c_row + n;
+            tile.start = job->start ? job->start + m * job->start_row + n : NULL;
+            GFI_FN(gfi_tile_any)(width, &tile);
         }
     }
 }
 
-// One block of B, rows k … k + depth - 1 and columns n … n + columns - 1, with rows m0 up to m1 of A.
-GFI_TARGET static void GFI_FN(gfi_product_block)(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n,
-                                                 ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth, gf_real *block) {
-    const ptrdiff_t vecs = gfi_ceil_div(columns, GFI_VLEN), panels = gfi_ceil_div(vecs, GFI_TILE_VECS);
-    const ptrdiff_t c_row = (ptrdiff_t)job->b.cols;
-    const int pack = job->b.col_step != 1 || columns % GFI_VLEN != 0 ||
-                     (m1 - m0 > GFI_UNPACKED_ROWS && job->b.row_step > 64);
-    gfi_matrix b = job->b;
-    gfi_tile tile = {NULL, NULL, NULL, NULL, job->a.row_step, job->a.col_step, b.row_step, c_row, c_row, depth, 0, 0};
-    b.at += k * b.row_step + n * b.col_step;
-    tile.a = job->a.at + m0 * tile.a_row + k * tile.a_col;
-    tile.b = pack ? block : b.at;
-    tile.c = job->c + m0 * c_row + n;
-    tile.start = tile.c;
-    if (k == 0) {
-        tile.start = job->start ? job->start + m0 * job->start_row + n : NULL;
-        tile.start_row = job->start_row;
-    }
-    for (ptrdiff_t p = 0, v0 = 0, width; pack && p < panels; p++, v0 += width) {
-        const ptrdiff_t done = v0 * GFI_VLEN;
-        width = (vecs - v0) / (panels - p);
-        GFI_FN(gfi_pack)(b, depth, columns - done, width * GFI_VLEN, block + done * depth);
-        b.at += width * GFI_VLEN * b.col_step;
-    }
-    GFI_FN(gfi_tile_grid)(&tile, m1 - m0, columns, pack);
-}
-
-GFI_TARGET static void GFI_FN(gfi_product_part)(const gfi_product *job, ptrdiff_t m0, ptrdiff_t m1, ptrdiff_t n0,
-                                                ptrdiff_t n1, gf_real *block) {
-    const ptrdiff_t vecs = gfi_ceil_div(n1 - n0, GFI_VLEN), K = (ptrdiff_t)job->a.cols;
+GFI_TARGET static void GFI_FN(gfi_product_part)(const gfi_product *job, gf_real *block) {
+    const ptrdiff_t N = (ptrdiff_t)job->b.cols, K = (ptrdiff_t)job->a.cols, vecs = gfi_ceil_div(N, GFI_VLEN);
     const ptrdiff_t blocks = gfi_ceil_div(vecs, GFI_BLOCK_BYTES / GFI_VBYTES);
     const ptrdiff_t depths = K > 0 ? gfi_ceil_div(K, GFI_BLOCK_DEPTH) : 1;
-    for (ptrdiff_t d = 0; d < depths; d++) {
-        const ptrdiff_t k = gfi_share(K, depths, d), depth = gfi_share(K, depths, d + 1) - k;
+    for (ptrdiff_t d = 0; d < depths; d++)
         for (ptrdiff_t i = 0; i < blocks; i++) {
-            const ptrdiff_t n = n0 + gfi_share(vecs, blocks, i) * GFI_VLEN;
-            const ptrdiff_t end = n0 + gfi_share(vecs, blocks, i + 1) * GFI_VLEN;
-            GFI_FN(gfi_product_block)(job, m0, m1, n, gfi_least(end, n1) - n, k, depth, block);
+            const ptrdiff_t k = gfi_share(K, depths, d), n = gfi_share(vecs, blocks, i) * GFI_VLEN;
+            const ptrdiff_t end = gfi_least(gfi_share(vecs, blocks, i + 1) * GFI_VLEN, N);
+            gfi_product piece = gfi_product_piece(job, 0, (ptrdiff_t)job->a.rows, n, end - n);
+            piece.a.at += k * job->a.col_step;
+            piece.a.cols = (size_t)(gfi_share(K, depths, d + 1) - k);
+            piece.b.at += k * job->b.row_step;
+            if (k > 0) {
+                piece.start = piece.c;
+                piece.start_row = piece.c_row;
+            }
+            GFI_FN(gfi_product_block)(&piece, block);
         }
-    }
 }
 
 static void GFI_FN(gfi_fast_matmul)(const gfi_engine *engine, gf_real *c, gfi_matrix a, gfi_matrix b,
                                     const gf_real *start, size_t start_row) {
-    const gfi_product job = {c, a, b, start, (ptrdiff_t)start_row};
+    const gfi_product job = {c, a, b, start, (ptrdiff_t)b.cols, (ptrdiff_t)start_row};
     gfi_product_run(engine, &job, GFI_FN(gfi_product_part), GFI_VLEN);
 }
 
