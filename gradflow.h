@@ -910,7 +910,8 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #elif defined(_MSC_VER)
 #pragma fp_contract(off)
 #endif
-#if !defined(GF_NO_SIMD) && defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#if !defined(GF_NO_SIMD) && (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && \
+    (defined(__x86_64__) || defined(__aarch64__))
 #define GFI_TUNED  // there are tuned twins for this machine, see [GF:KERNEL]
 #endif
 // Effort: beside tuned twins the plain code takes next to no time and is compiled fast; alone, it is compiled with care.
@@ -8903,10 +8904,17 @@ typedef struct gfi_norm_part {
     size_t at, rows, step, n;
 } gfi_norm_part;
 
-// --- constants of the elementary functions ---
-// In double they are those of [GF:ACT]; in float shorter polynomials do, of the same kind: minimax (Remez exchange on
+// --- what float and double have apart ---
+// Names of types and instructions, and the constants of the elementary functions. In double these are those of [GF:ACT]; in float shorter polynomials do, of the same kind: minimax (Remez exchange on
 // the relative error), lowest power first, written for an error below 0.2 units of the last place.
 #if GFI_REAL_IS_DOUBLE
+typedef long long gfi_lane;             // the integer as wide as a gf_real
+typedef unsigned char gfi_mask_avx512;  // one bit a lane
+#define GFI_AVX2(name) __builtin_ia32_##name##pd256
+#define GFI_AVX512(name) __builtin_ia32_##name##pd512_mask
+#define GFI_NEON(name) name##q_f64
+#define GFI_NEON_VECTOR float64x2_t
+#define GFI_LANE_NUMBERS {0, 1, 2, 3}   // AVX2's
 #define GFI_TABLE(name) gfi_##name
 #define GFI_EXP_LOW (-746.0)                         // e^x rounds to 0 from here down
 #define GFI_EXP_ROUND (6755399441055744.0 + 2046.0)  // 1.5·2^52 + 2·bias: adding it rounds to an integer
@@ -8916,6 +8924,13 @@ typedef struct gfi_norm_part {
 #define GFI_LN2_REST 1.90821492927058770002e-10
 #define GFI_UPPER_HALF (~0x7ffffffLL)                // keeps 26 bits of a mantissa: its square is exact
 #else
+typedef int gfi_lane;
+typedef unsigned short gfi_mask_avx512;
+#define GFI_AVX2(name) __builtin_ia32_##name##ps256
+#define GFI_AVX512(name) __builtin_ia32_##name##ps512_mask
+#define GFI_NEON(name) name##q_f32
+#define GFI_NEON_VECTOR float32x4_t
+#define GFI_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
 #define GFI_TABLE(name) gfi_short_##name
 #define GFI_EXP_LOW (-104.0f)
 #define GFI_EXP_ROUND (12582912.0f + 254.0f)         // 1.5·2^23 + 2·bias
@@ -8979,42 +8994,27 @@ static int gfi_act_is_custom(gf_act act) { return (int)act.kind < 0 || act.kind 
 #define GFI_STORE(p, v) ((void)(*(GFI_FN(gfi_vector_at) *)(p) = (v)))
 #define GFI_LOAD_N(p, n) GFI_FN(gfi_load)(p, n)          // the first n lanes, the others zero; all if n ≥ GFI_VLEN
 #define GFI_STORE_N(p, v, n) GFI_FN(gfi_store)(p, v, n)
-#define GFI_ALL(x) GFI_FN(gfi_all)((gf_real)(x))         // the same number in all lanes
-#define GFI_ALL_INT(x) GFI_FN(gfi_all_int)(x)
-#define GFI_ALL_WIDE(x) GFI_FN(gfi_all_wide)(x)
+#define GFI_ALL(x) ((gf_real)(x) - __extension__(gfi_v){0})  // the same number in all lanes; + would make 0 of -0
+#define GFI_ALL_INT(x) ((gfi_lane)(x) - __extension__(gfi_vi){0})
+#define GFI_ALL_WIDE(x) ((double)(x) - __extension__(gfi_vd){0})
 #define GFI_FMA(a, b, c) GFI_FN(gfi_fma)(a, b, c)        // a·b + c, rounded once
 #define GFI_LT(a, b) GFI_FN(gfi_less)(a, b)              // false for NaN
 #define GFI_GT(a, b) GFI_LT(b, a)
-#define GFI_IS_NAN(a) GFI_FN(gfi_is_nan)(a)
 #define GFI_SELECT(m, a, b) GFI_FN(gfi_select)(m, a, b)  // m ? a : b
 #define GFI_MAX(a, b) GFI_FN(gfi_max)(a, b)              // a > b ? a : b, so b when either is NaN
 #define GFI_MIN(a, b) GFI_FN(gfi_min)(a, b)              // a < b ? a : b
 #define GFI_ZIP_LOW(a, b) GFI_FN(gfi_zip_low)(a, b)      // a0 b0 a1 b1 … of the lower halves
 #define GFI_ZIP_HIGH(a, b) GFI_FN(gfi_zip_high)(a, b)    // of the upper halves
-#define GFI_WIDEN(p) GFI_FN(gfi_widen)(p)                // the GFI_VDLEN gf_reals at p as doubles
+#if defined(__x86_64__) && !defined(__clang__) && !GFI_REAL_IS_DOUBLE  // GFI_VDLEN gf_reals as doubles; gcc takes halves
+#define GFI_WIDEN(p) __builtin_ia32_cvtps2pd256(*(const GFI_FN(gfi_few_at) *)(p))
+#else
+#define GFI_WIDEN(p) __builtin_convertvector(*(const GFI_FN(gfi_few_at) *)(p), gfi_vd)
+#endif
+#define GFI_NARROW(p, v) ((void)(*(GFI_FN(gfi_few_at) *)(p) = __builtin_convertvector(v, GFI_FN(gfi_few_at))))
 #define GFI_HORNER(x, name) \
     GFI_FN(gfi_horner)(x, GFI_TABLE(name), (int)(sizeof GFI_TABLE(name) / sizeof *GFI_TABLE(name)))
 #define GFI_AS_INT(v) ((gfi_vi)(v))
 #define GFI_AS_REAL(v) ((gfi_v)(v))
-#if GFI_REAL_IS_DOUBLE
-typedef long long gfi_lane;  // the integer as wide as a gf_real
-#define GFI_AVX2(name) __builtin_ia32_##name##pd256
-#define GFI_AVX512(name) __builtin_ia32_##name##pd512_mask
-#if defined(__clang__)
-#define GFI_BLEND __builtin_ia32_selectpd_512
-#else
-#define GFI_BLEND __builtin_ia32_blendmpd_512_mask
-#endif
-#else
-typedef int gfi_lane;
-#define GFI_AVX2(name) __builtin_ia32_##name##ps256
-#define GFI_AVX512(name) __builtin_ia32_##name##ps512_mask
-#if defined(__clang__)
-#define GFI_BLEND __builtin_ia32_selectps_512
-#else
-#define GFI_BLEND __builtin_ia32_blendmps_512_mask
-#endif
-#endif
 #if defined(__clang__)
 #define GFI_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -9079,54 +9079,25 @@ typedef gfi_lane gfi_vi __attribute__((vector_size(GFI_VBYTES)));
 typedef double gfi_vd __attribute__((vector_size(GFI_VBYTES)));
 typedef gf_real GFI_FN(gfi_vector_at) __attribute__((vector_size(GFI_VBYTES), aligned(sizeof(gf_real)), may_alias));
 
-GFI_INLINE gfi_v GFI_FN(gfi_all)(gf_real x) {
-    const gfi_v zero = {0};
-    return x - zero;  // + would make 0 of -0
-}
-
-GFI_INLINE gfi_vi GFI_FN(gfi_all_int)(gfi_lane x) {
-    const gfi_vi zero = {0};
-    return x - zero;
-}
+typedef gf_real GFI_FN(gfi_few_at)
+    __attribute__((vector_size(GFI_VDLEN * sizeof(gf_real)), aligned(sizeof(gf_real)), may_alias));
 
 #if GFI_ISA == GFI_ISA_avx512  // a mask has one bit a lane; 4: round as usual
 
-#if GFI_REAL_IS_DOUBLE
-typedef unsigned char gfi_vm;
-#else
-typedef unsigned short gfi_vm;
-#endif
 #define GFI_LOAD_PART(p, n) GFI_AVX512(loadu)(p, GFI_ALL(0), (gfi_vm)((1u << (n)) - 1u))
 #define GFI_STORE_PART(p, v, n) GFI_AVX512(storeu)(p, v, (gfi_vm)((1u << (n)) - 1u))
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return GFI_AVX512(vfmadd)(a, b, c, (gfi_vm)-1, 4); }
 GFI_INLINE gfi_vm GFI_FN(gfi_less)(gfi_v a, gfi_v b) { return (gfi_vm)GFI_AVX512(cmp)(a, b, 17, (gfi_vm)-1, 4); }
-#if defined(__clang__)  // which makes one instruction of these maxima and minima
-GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_BLEND(m, a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
-#else
-GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_BLEND(b, a, m); }
-GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_AVX512(max)(a, b, GFI_ALL(0), (gfi_vm)-1, 4); }
-GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_AVX512(min)(a, b, GFI_ALL(0), (gfi_vm)-1, 4); }
-#endif
+GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) {  // a·2^0 where m, else b: both compilers have that
+    return GFI_AVX512(scalef)(a, GFI_ALL(0), b, m, 4);
+}
 
 #else  // a mask has all bits of a lane
 
 typedef gfi_vi gfi_vm;
 GFI_INLINE gfi_vm GFI_FN(gfi_less)(gfi_v a, gfi_v b) { return (gfi_vm)(a < b); }
-GFI_INLINE gfi_vm GFI_FN(gfi_is_nan)(gfi_v a) { return (gfi_vm)(a != a); }
-GFI_INLINE gfi_vd GFI_FN(gfi_all_wide)(double x) {
-    const gfi_vd zero = {0};
-    return x - zero;
-}
-
 #if GFI_ISA == GFI_ISA_avx2
 
-#if GFI_REAL_IS_DOUBLE
-#define GFI_LANE_NUMBERS {0, 1, 2, 3}
-#else
-#define GFI_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
-#endif
 #define GFI_LOAD_PART(p, n) GFI_AVX2(maskload)((const gfi_v *)(const void *)(p), GFI_FN(gfi_first_lanes)(n))
 #define GFI_STORE_PART(p, v, n) GFI_AVX2(maskstore)((gfi_v *)(void *)(p), GFI_FN(gfi_first_lanes)(n), v)
 GFI_INLINE gfi_vi GFI_FN(gfi_first_lanes)(int n) {
@@ -9134,27 +9105,19 @@ GFI_INLINE gfi_vi GFI_FN(gfi_first_lanes)(int n) {
     return (gfi_vi)(lane < (gfi_lane)n);
 }
 GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) { return GFI_AVX2(blendv)(b, a, GFI_AS_REAL(m)); }
-GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_AVX2(max)(a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_AVX2(min)(a, b); }
 #ifdef GFI_ELEMENTWISE
+#define GFI_FMA_WIDE(a, b, c) __builtin_elementwise_fma(a, b, c)
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return __builtin_elementwise_fma(a, b, c); }
-GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) { return __builtin_elementwise_fma(a, b, c); }
 GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return __builtin_elementwise_sqrt(a); }
 #else
+#define GFI_FMA_WIDE(a, b, c) __builtin_ia32_vfmaddpd256(a, b, c)
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) { return GFI_AVX2(vfmadd)(a, b, c); }
-GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
 GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return GFI_AVX2(sqrt)(a); }
 #endif
 
 #else  // NEON
 
-#if GFI_REAL_IS_DOUBLE
-#define GFI_NEON(name) name##q_f64
-typedef float64x2_t gfi_neon;
-#else
-#define GFI_NEON(name) name##q_f32
-typedef float32x4_t gfi_neon;
-#endif
+#define GFI_FMA_WIDE(a, b, c) ((gfi_vd)vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b)))
 #define GFI_LOAD_PART(p, n) GFI_FN(gfi_load_part)(p, n)
 #define GFI_STORE_PART(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(gf_real))
 GFI_INLINE gfi_v GFI_FN(gfi_load_part)(const gf_real *p, int n) {
@@ -9165,18 +9128,16 @@ GFI_INLINE gfi_v GFI_FN(gfi_load_part)(const gf_real *p, int n) {
 GFI_INLINE gfi_v GFI_FN(gfi_select)(gfi_vm m, gfi_v a, gfi_v b) {
     return GFI_AS_REAL((m & GFI_AS_INT(a)) | (~m & GFI_AS_INT(b)));
 }
-GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
-GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
 GFI_INLINE gfi_v GFI_FN(gfi_fma)(gfi_v a, gfi_v b, gfi_v c) {
-    return (gfi_v)GFI_NEON(vfma)((gfi_neon)c, (gfi_neon)a, (gfi_neon)b);
+    return (gfi_v)GFI_NEON(vfma)((GFI_NEON_VECTOR)c, (GFI_NEON_VECTOR)a, (GFI_NEON_VECTOR)b);
 }
-GFI_INLINE gfi_vd GFI_FN(gfi_fma_wide)(gfi_vd a, gfi_vd b, gfi_vd c) {
-    return (gfi_vd)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
-}
-GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return (gfi_v)GFI_NEON(vsqrt)((gfi_neon)a); }
+GFI_INLINE gfi_v GFI_FN(gfi_sqrt)(gfi_v a) { return (gfi_v)GFI_NEON(vsqrt)((GFI_NEON_VECTOR)a); }
 
 #endif
 #endif
+
+GFI_INLINE gfi_v GFI_FN(gfi_max)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_GT(a, b), a, b); }
+GFI_INLINE gfi_v GFI_FN(gfi_min)(gfi_v a, gfi_v b) { return GFI_SELECT(GFI_LT(a, b), a, b); }
 
 #undef GFI_LOW
 #undef GFI_HIGH
@@ -9201,11 +9162,8 @@ GFI_INLINE gfi_v GFI_FN(gfi_load)(const gf_real *p, ptrdiff_t n) {
 }
 
 GFI_INLINE void GFI_FN(gfi_store)(gf_real *p, gfi_v v, ptrdiff_t n) {
-    if (n >= GFI_VLEN) {
-        GFI_STORE(p, v);
-    } else {
-        GFI_STORE_PART(p, v, (int)n);
-    }
+    if (n >= GFI_VLEN) GFI_STORE(p, v);
+    else GFI_STORE_PART(p, v, (int)n);
 }
 #undef GFI_LOAD_PART
 #undef GFI_STORE_PART
@@ -9467,7 +9425,7 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, gfi_v *slope) {
 #if GFI_ISA != GFI_ISA_avx512
 
 // value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
-GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT(GFI_IS_NAN(z), z, value); }
+GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT((gfi_vm)(z != z), z, value); }
 
 GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, gfi_v *slope) {
     *slope = GFI_FN(gfi_keep_nan)(z, GFI_ALL(1));
@@ -9698,25 +9656,6 @@ GFI_TARGET static double GFI_FN(gfi_fast_prelu_grad)(const gf_real *z, const gf_
 
 // --- sums, for each instruction set ---
 
-#if GFI_REAL_IS_DOUBLE
-GFI_INLINE gfi_vd GFI_FN(gfi_widen)(const gf_real *p) { return GFI_LOAD(p); }
-GFI_INLINE void GFI_FN(gfi_narrow)(gf_real *p, gfi_vd v) { GFI_STORE(p, v); }
-#else
-typedef float GFI_FN(gfi_half) __attribute__((vector_size(GFI_VBYTES / 2), aligned(sizeof(float)), may_alias));
-#if defined(__clang__)
-#define GFI_TO_DOUBLE(v) __builtin_convertvector(v, gfi_vd)
-#define GFI_TO_FLOAT(v) __builtin_convertvector(v, GFI_FN(gfi_half))
-#elif defined(__x86_64__)
-#define GFI_TO_DOUBLE(v) __builtin_ia32_cvtps2pd256(v)
-#define GFI_TO_FLOAT(v) __builtin_ia32_cvtpd2ps256(v)
-#else
-#define GFI_TO_DOUBLE(v) ((gfi_vd)vcvt_f64_f32((float32x2_t)(v)))
-#define GFI_TO_FLOAT(v) vcvt_f32_f64((float64x2_t)(v))
-#endif
-GFI_INLINE gfi_vd GFI_FN(gfi_widen)(const gf_real *p) { return GFI_TO_DOUBLE(*(const GFI_FN(gfi_half) *)p); }
-GFI_INLINE void GFI_FN(gfi_narrow)(gf_real *p, gfi_vd v) { *(GFI_FN(gfi_half) *)p = GFI_TO_FLOAT(v); }
-#endif
-
 GFI_INLINE gfi_vd GFI_FN(gfi_abs_wide)(gfi_vd v) {
     typedef long long bits __attribute__((vector_size(GFI_VBYTES)));
     return (gfi_vd)((bits)v & ~(bits)GFI_ALL_WIDE(-0.0));
@@ -9753,7 +9692,7 @@ GFI_INLINE void GFI_FN(gfi_sums_run)(const int all, const gf_real *x, size_t n, 
         GFI_UNROLL
         for (int j = 0; j < CHAINS; j++) {
             const gfi_vd wide = GFI_WIDEN(p + j * GFI_VDLEN);
-            squares[j] = GFI_FN(gfi_fma_wide)(wide, wide, squares[j]);
+            squares[j] = GFI_FMA_WIDE(wide, wide, squares[j]);
             if (!all) continue;
             sum[j] += wide;
             sum_abs[j] += GFI_FN(gfi_abs_wide)(wide);
@@ -9877,7 +9816,7 @@ GFI_TARGET static void GFI_FN(gfi_norm_sums)(const gfi_norm_part *part, const gf
             for (int j = 0; j < 2; j++) {
                 const gfi_vd d = GFI_WIDEN(a + i + j * GFI_VDLEN) - alphas;
                 sum[j] += d;
-                products[j] = GFI_FN(gfi_fma_wide)(d, GFI_WIDEN(x + i + j * GFI_VDLEN) - betas, products[j]);
+                products[j] = GFI_FMA_WIDE(d, GFI_WIDEN(x + i + j * GFI_VDLEN) - betas, products[j]);
             }
         }
         for (; i < part->n; i++) {
@@ -9898,9 +9837,9 @@ GFI_TARGET static void GFI_FN(gfi_norm_line)(const gfi_norm_part *part, const gf
         const size_t at = row * part->step, end = at + part->n;
         size_t i = at;
         for (; i + GFI_VDLEN <= end; i += GFI_VDLEN) {
-            gfi_vd line = GFI_FN(gfi_fma_wide)(GFI_WIDEN(x + i) - means, qs, rs);
-            if (dy) line = GFI_FN(gfi_fma_wide)(ps, GFI_WIDEN(dy + i), line);
-            GFI_FN(gfi_narrow)(out + i, line);
+            gfi_vd line = (GFI_WIDEN(x + i) - means) * qs + rs;
+            if (dy) line += ps * GFI_WIDEN(dy + i);
+            GFI_NARROW(out + i, line);
         }
         for (; i < end; i++) out[i] = (gf_real)((dy ? p * (double)dy[i] : 0) + (((double)x[i] - mean) * q + r));
     }
