@@ -371,7 +371,7 @@ typedef struct gf_layer {   // one layer as gf_net_layer shows it
     int affine;             // its number l among the affine layers, from 1, as gf_net_probe counts; 0: it is none
     gf_shape shape;         // of its output, one sample
     const gf_real *output;  // [B,…] after the last forward; NULL before
-    const gf_real *grad;    // [B,…] ∂L/∂output after the last backward; NULL before
+    const gf_real *grad;    // [B,…] ∂L/∂output after the last backward; NULL before, and with GF_PROBE_NORMS alone
 } gf_layer;
 GFDEF gf_layer gf_net_layer(gf_net *net, int index);  // 0 ≤ index < layer_count; outside: all zero, and a message
 
@@ -476,7 +476,8 @@ enum {                       // what to measure; or them together
     GF_PROBE_NOISE = 8,      // gradient noise of dense layers
     GF_PROBE_ALL = 15,
     GF_PROBE_NORMS = 16      // of GF_PROBE_GRADIENTS only l2, rms and the decays, for every step: each backward takes
-                             // them in passing
+                             // them in passing. Alone, it saves memory: layers share the arrays of their gradients,
+                             // gf_net_layer shows none, and of δ nonfinite is only 0 or 1
 };
 
 typedef struct gf_stats {    // of one array; sums accumulate in double
@@ -1009,7 +1010,7 @@ struct gf_net {
     char message[GFI_MESSAGE_SIZE];
     // For building it, see [GF:NET]:
     gf_shape input;
-    int max_batch, want_input_grad, want_joined, no_bias, frozen;
+    int max_batch, want_input_grad, want_joined, no_bias, frozen, shares_dy;
     int layer_capacity, affine_count, tensor_count, tensor_capacity;
     uint64_t seed;
     gf_init weight_init, bias_init;  // of the affine layers to come
@@ -2118,11 +2119,17 @@ static void gfi_lay_out(gf_net *net, gfi_arena *arena) {
     net->sample = gfi_take_reals(arena, batch, inputs);
     net->row_loss = (double *)gfi_take(arena, batch, sizeof(double));
     size_t workspace = gfi_fast_workspace(net->engine.threads);
-    gf_real *dx = net->input_grad;
+    gf_real *dx = net->input_grad, *turns[2] = {NULL, NULL};
+    net->shares_dy = net->probe == GF_PROBE_NORMS && !net->watch;  // nobody looks at dy later: two arrays take turns
+    for (int i = 0; i < 2 && net->shares_dy; i++) {
+        size_t most = 0;
+        for (int l = i; l < net->layer_count; l += 2) most = gfi_max_size(most, net->layers[l].out_size);
+        turns[i] = gfi_take_reals(arena, batch, most);
+    }
     for (int i = 0; i < net->layer_count; i++) {
         gfi_layer *layer = &net->layers[i];
         layer->dx = dx;
-        layer->dy = gfi_take_reals(arena, batch, layer->out_size);
+        layer->dy = net->shares_dy ? turns[i % 2] : gfi_take_reals(arena, batch, layer->out_size);
         layer->y = gfi_take_reals(arena, batch, layer->out_size);
         layer->save = layer->save_size ? gfi_take_reals(arena, batch, layer->save_size) : NULL;
         layer->stats = layer->stats_size ? (double *)gfi_take(arena, layer->stats_size, sizeof(double)) : NULL;
@@ -2234,7 +2241,7 @@ GFDEF gf_layer gf_net_layer(gf_net *net, int index) {
     view.affine = layer->ordinal;
     view.shape = layer->out;
     view.output = net->phase >= GFI_FORWARDED ? layer->y : NULL;
-    view.grad = net->phase >= GFI_BACKWARDED ? layer->dy : NULL;
+    view.grad = net->phase >= GFI_BACKWARDED && !net->shares_dy ? layer->dy : NULL;
     return view;
 }
 
@@ -3683,6 +3690,7 @@ static int gfi_is_broken(const gf_net *net, const gfi_layer *layer, int backward
     const size_t batch = (size_t)net->batch;
     if (!backward) return gfi_has_nonfinite(net, layer->y, batch * layer->out_size);
     int broken = layer->dx && gfi_has_nonfinite(net, layer->dx, batch * layer->in_size);
+    if (net->shares_dy && layer > net->layers) broken = !(layer[-1].squares <= DBL_MAX);
     for (int t = layer->first_tensor; t < layer->first_tensor + layer->tensor_count && !broken; t++) {
         const gf_tensor *tensor = &net->tensors[t].view;
         broken = tensor->grad && gfi_has_nonfinite(net, tensor->grad, tensor->size);
@@ -3698,7 +3706,9 @@ static void gfi_find_nonfinite(gf_net *net) {
     for (layer = first; layer <= last && !name; layer++)
         if (gfi_is_broken(net, layer, 0)) name = layer->name;
     const int backward = !name && net->phase >= GFI_BACKWARDED;
-    if (backward && gfi_has_nonfinite(net, last->dy, (size_t)net->batch * last->out_size)) name = "loss";
+    if (backward && net->shares_dy ? !(last->squares <= DBL_MAX)
+                                   : backward && gfi_has_nonfinite(net, last->dy, (size_t)net->batch * last->out_size))
+        name = "loss";
     for (layer = last; layer >= first && !name && backward; layer--)
         if (gfi_is_broken(net, layer, 1)) name = layer->name;
     const gf_nonfinite found = {1, net->step, name ? name : "loss", backward};
@@ -3816,7 +3826,8 @@ GFDEF const gf_layer_probe *gf_net_probe(const gf_net *net, int l) {
 // Statistics of a gradient, Σ x² being known: with GF_PROBE_NORMS alone only its norm, unless that is not finite.
 static gf_stats gfi_measure_gradient(const gf_net *net, const gf_real *x, size_t n, double squares) {
     gf_stats stats = {n, 0, NAN, NAN, NAN, NAN, NAN, NAN};
-    if ((net->probe & GF_PROBE_GRADIENTS) || !(squares <= DBL_MAX)) stats = gfi_stats_by(&net->engine, x, n);
+    if (!x) stats.nonfinite = squares <= DBL_MAX ? 0 : 1;
+    else if ((net->probe & GF_PROBE_GRADIENTS) || !(squares <= DBL_MAX)) stats = gfi_stats_by(&net->engine, x, n);
     stats.l2 = sqrt(squares);
     stats.rms = sqrt(squares / (double)n);
     return stats;
@@ -3842,7 +3853,7 @@ static void gfi_measure_gradients(gf_net *net, int l, gf_layer_probe *probe) {
     const size_t n = (size_t)net->batch * layer->out_size;
     probe->dw = gfi_measure_gradient(net, w->view.grad, w->view.size, gfi_tensor_squares(net, w));
     if (layer->b) probe->db = gfi_measure_gradient(net, b->view.grad, b->view.size, gfi_tensor_squares(net, b));
-    probe->delta = gfi_measure_gradient(net, layer->dy, n, gfi_layer_squares(net, layer));
+    probe->delta = gfi_measure_gradient(net, net->shares_dy ? NULL : layer->dy, n, gfi_layer_squares(net, layer));
     if (l < net->affine_count) gfi_measure_decay(net, l, probe);
     if (probe->delta.nonfinite || probe->dw.nonfinite) gfi_find_nonfinite(net);
 }
@@ -4001,6 +4012,9 @@ GFDEF gf_status gf_net_gradient_map(gf_net *net, int layer, double *map) {
         return gfi_net_fail(net, GF_ERROR_ARGUMENT,
                             "gf_net_gradient_map: layer %d, map %s; needs a layer of 0 to %d and room for its pixels",
                             layer, gfi_given(map), net->layer_count - 1);
+    if (net->shares_dy)
+        return gfi_net_fail(net, GF_ERROR_ORDER, "gf_net_gradient_map: with GF_PROBE_NORMS alone no layer's gradient is "
+                                                 "kept; declare GF_PROBE_GRADIENTS, too");
     const gfi_layer *at = &net->layers[layer];
     size_t plane = gfi_plane(at->out), planes = (size_t)net->batch * (size_t)at->out.channels;
     memset(map, 0, plane * sizeof *map);

@@ -300,6 +300,11 @@ static void test_norms(void) {
     check_close("global norm", norm, naive_norm(gf_net_describe(none).grads, gf_net_describe(none).param_count), 1e-12);
     CHECK(gf_net_measure(all) == GF_OK && gf_net_measure(norms) == GF_OK);
     CHECK(gf_net_grad_norm(all) == norm && gf_net_grad_norm(norms) == norm);  // measuring changes no bit of training
+    // Layers that share the arrays of their gradients: 2 of width 12 in place of 12 + 12 + 12 + 9 + 9 + 9 + 4.
+    const double saved = (double)gf_net_describe(all).bytes - (double)gf_net_describe(norms).bytes;
+    CHECK_NEAR(saved, 43 * LARGEST * sizeof(gf_real), 64 * 7);
+    CHECK(!gf_net_layer(norms, 2).grad);
+    CHECK(gf_net_layer(none, 2).grad && gf_net_layer(all, 2).grad);
     for (int l = 1; l <= 3; l++) {
         const gf_layer_probe *p = gf_net_probe(norms, l), *q = gf_net_probe(all, l);
         check_norms_alone(p->dw, q->dw), check_norms_alone(p->db, q->db), check_norms_alone(p->delta, q->delta);
@@ -320,7 +325,19 @@ static void test_norms(void) {
     gf_net_backward(norms), gf_net_measure(norms);
     CHECK(gf_net_probe(norms, 2)->dw.nonfinite > 0 && gf_net_describe(norms).nonfinite.found);
     CHECK_TEXT(gf_net_describe(norms).nonfinite.layer, "dense2");
+    double map[12];
+    CHECK(gf_net_gradient_map(norms, 2, map) == GF_ERROR_ORDER);
+    CHECK_TEXT(gf_net_error(norms), "GF_PROBE_GRADIENTS");
     gf_net_free(all), gf_net_free(norms), gf_net_free(none);
+    TEST("with norms alone, who made the first NaN of a backward is found from the norms");
+    norms = norms_net(GF_PROBE_NORMS);
+    gf_net_forward(norms, x, LARGEST, GF_TRAIN), gf_loss_cross_entropy(norms, targets.labels);
+    gf_net_tensor(norms, "dense2.weight")->value[3] = INFINITY;  // after forward: only backward meets it
+    gf_net_backward(norms), gf_net_measure(norms);
+    CHECK(gf_net_probe(norms, 1)->delta.nonfinite == 1 && gf_net_probe(norms, 3)->delta.nonfinite == 0);
+    CHECK_TEXT(gf_net_describe(norms).nonfinite.layer, "dense2");
+    CHECK(gf_net_describe(norms).nonfinite.backward);
+    gf_net_free(norms);
 }
 
 // Noise is a spread over samples, and one sample has none; signals alone measure no gradient.
