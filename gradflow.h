@@ -8900,8 +8900,9 @@ typedef struct gfi_norm_part {
 } gfi_norm_part;
 
 // --- what float and double have apart ---
-// Names of types and instructions, and the constants of the elementary functions. In double these are those of [GF:ACT]; in float shorter polynomials do, of the same kind: minimax (Remez exchange on
-// the relative error), lowest power first, written for an error below 0.2 units of the last place.
+// Names of types and instructions, and the constants of the elementary functions. In double these are those of [GF:ACT];
+// in float shorter polynomials do, of the same kind: minimax (Remez exchange on the relative error), lowest power first,
+// written for an error below 0.2 units of the last place.
 #if GFI_REAL_IS_DOUBLE
 typedef long long gfi_lane;             // the integer as wide as a gf_real
 typedef unsigned char gfi_mask_avx512;  // one bit a lane
@@ -9422,18 +9423,13 @@ GFI_INLINE gfi_v GFI_FN(gfi_act_gelu)(gfi_v z, gfi_v *slope) {
 // value where z is a number, NaN where z is NaN: for derivatives that are constants piece by piece.
 GFI_INLINE gfi_v GFI_FN(gfi_keep_nan)(gfi_v z, gfi_v value) { return GFI_SELECT((gfi_vm)(z != z), z, value); }
 
-GFI_INLINE gfi_v GFI_FN(gfi_act_identity)(gfi_v z, gfi_v *slope) {
-    *slope = GFI_FN(gfi_keep_nan)(z, GFI_ALL(1));
-    return z;
-}
-
 GFI_INLINE gfi_v GFI_FN(gfi_act_relu)(gfi_v z, gfi_v *slope) {
     const gfi_v zero = GFI_ALL(0);
     *slope = GFI_FN(gfi_keep_nan)(z, GFI_SELECT(GFI_GT(z, zero), GFI_ALL(1), zero));
     return GFI_MAX(zero, z);
 }
 
-GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, gfi_v below, gfi_v *slope) {  // prelu too
+GFI_INLINE gfi_v GFI_FN(gfi_act_leaky)(gfi_v z, gfi_v below, gfi_v *slope) {  // prelu, identity too
     const gfi_v factor = GFI_SELECT(GFI_GT(z, GFI_ALL(0)), GFI_ALL(1), below);
     *slope = GFI_FN(gfi_keep_nan)(z, factor);
     return z * factor;
@@ -9560,7 +9556,7 @@ GFI_TARGET static void GFI_FN(gfi_act_vectors)(gf_act act, const gf_real *z, gf_
 #if GFI_ISA == GFI_ISA_avx512
     default: gfi_act_vectors_avx2(act, z, h, slope, n);
 #else
-        GFI_ACT_CASE(GF_ACT_IDENTITY, GFI_FN(gfi_act_identity)(v, &s))
+        GFI_ACT_CASE(GF_ACT_IDENTITY, GFI_FN(gfi_act_leaky)(v, GFI_ALL(1), &s))
         GFI_ACT_CASE(GF_ACT_RELU, GFI_FN(gfi_act_relu)(v, &s))
     case GF_ACT_PRELU:
         GFI_ACT_CASE(GF_ACT_LEAKY_RELU, GFI_FN(gfi_act_leaky)(v, param, &s))
@@ -10060,7 +10056,7 @@ typedef struct gfi_conv_work {       // a convolution at work, as one thread see
     size_t C, O, K, P;
     gf_real *columns;                // [K,P], and their gradient
     gf_real *dw, *db;                // [O,K], [O] of one chunk of images
-    gf_real *u, *du;                 // Winograd, n images in a block: kernels, shared by all threads, and ∂L/∂U, [36][C][O]
+    gf_real *u, *du;                 // Winograd, n images a block: [36][C][O] kernels, shared by all, and ∂L/∂U
     gf_real *x, *y;                  // [H·W][n][C], [OH·OW][n][O]
     gf_real *v, *m;                  // [36][tiles][n][C or O]: V; M or A·dy·Aᵀ
     gf_real *zeros, *unused, *bias;  // [n][C or O]: what stands outside the image, what falls there, the bias
@@ -10414,7 +10410,9 @@ static const gfi_fast *gfi_fast_named(const char *name, int *found) {
     *found = !name || strcmp(name, "plain") == 0;
     return NULL;
 }
-static int gfi_fast_conv(const gfi_engine *engine, const gfi_conv *job, int back) { return engine && job && back ? 0 : 0; }
+static int gfi_fast_conv(const gfi_engine *engine, const gfi_conv *job, int back) {
+    return engine && job && back ? 0 : 0;
+}
 static int gfi_fast_max_pool(const gfi_engine *engine, const gfi_pool *job, int back) {
     return engine && job && back ? 0 : 0;
 }
