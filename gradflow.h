@@ -650,23 +650,24 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test);
 // x[N,H,W] and x[N,C,H,W] images, of bytes then pixels. y[N] or y[N,1] holds classes 0..classes-1, y[N,classes] is
 // one-hot; where classes is 0, y[N] or y[N,O] are numbers to predict.
 GFDEF gf_status gf_data_npy(gf_dataset *data, const char *x_path, const char *y_path, int classes);
-// A table of text, a row for each sample: a vector of numbers and a class (classes > 0) or a number to predict (0). Found
-// out by itself: separator (, ; | tab blanks), decimal mark, quotes, comments (#), header and units, columns that number
-// or name the rows (left out), a column called label, class, target … (else the last is the answer, or `classes` one-hot
-// columns), classes as 0..K-1, 1..K, any K numbers in their order, or K words in order of appearance. gf_data_summary says
-// what was taken for what; what is doubtful is refused, with the option of gf_data_csv_as that settles it.
+// A table of text, a row for each sample: a vector of numbers and a class (classes > 0) or a number to predict (0).
+// Found out by itself: separator (, ; | tab blanks), decimal mark, quotes, comments (#), header and units, columns that
+// number or name the rows (left out), a column called label, class, target … (else the last is the answer, or `classes`
+// one-hot columns), classes as 0..K-1, 1..K, any K numbers in their order, or K words in order of appearance.
+// gf_data_summary says what was taken for what. What is doubtful is refused, with the option of gf_data_csv_as that
+// settles it.
 GFDEF gf_status gf_data_csv(gf_dataset *data, const char *path, int classes);
 
 typedef enum gf_missing { GF_MISSING_REFUSE, GF_MISSING_DROP, GF_MISSING_MEAN } gf_missing;
-typedef struct gf_csv {       // all zero: find out. Columns by name or number, "1" the first, "-1" the last; "a,b" several
-    const char *label;        // the class; several columns: one-hot
-    const char *targets;      // the numbers to predict
-    const char *drop;         // no part of the sample; "": leave out none
-    const char *categories;   // words, each of which becomes a column of 0 and 1, in alphabetical order; "*": all of words
-    int classes;              // 0: as many as there are
-    gf_missing missing;       // an empty cell, NA, ?, NaN, NULL: refuse, leave out its row, or take its column's mean
-    int header;               // rows above the first sample; 0: find out, -1: none
-    const gf_dataset *like;   // number the classes as in this set: a test set as its training set
+typedef struct gf_csv {      // all zero: find out. Columns by name or by number, "1" the first, "-1" the last
+    const char *label;       // the class; several columns, as in "a,b,c": one-hot
+    const char *targets;     // the numbers to predict
+    const char *drop;        // no part of the sample; "": leave out none
+    const char *categories;  // words, each of which becomes a column of 0 and 1, in alphabetical order; "*": all such
+    int classes;             // 0: as many as there are
+    gf_missing missing;      // an empty cell, NA, ?, NaN, NULL: refuse, leave out its row, or take its column's mean
+    int header;              // rows above the first sample; 0: find out, -1: none
+    const gf_dataset *like;  // number the classes as in this set: a test set as its training set
 } gf_csv;
 GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv *how);
 #endif
@@ -5048,8 +5049,8 @@ static gf_status gfi_idx_header(gfi_file *file, unsigned sides, uint32_t head[4]
     }
     if (head[0] != 0x800 + sides) {
         if ((head[0] == 0x801 || head[0] == 0x803) || gfi_foreign(file->path, bytes) == GF_OK)
-            gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%x (%s), found 0x%x; %s", file->path, 0x800 + sides,
-                     sides == 3 ? "images" : "labels", (unsigned)head[0], gfi_idx_kind(head[0]));
+            gfi_fail(GF_ERROR_FORMAT, "%.200s: magic number expected 0x%x (%s), found 0x%x; %s", file->path,
+                     0x800 + sides, sides == 3 ? "images" : "labels", (unsigned)head[0], gfi_idx_kind(head[0]));
         return GF_ERROR_FORMAT;
     }
     if (head[1] == 0 || head[2] - 1 >= 32768 || head[3] - 1 >= 32768)
@@ -5183,7 +5184,8 @@ GFDEF gf_status gf_data_cifar10(gf_dataset *data, const char *folder, int test) 
     size_t count = 0;
     static const gfi_other others[] = {
         {"data_batch_1", "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"},
-        {"cifar-10-batches-py/data_batch_1", "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"},
+        {"cifar-10-batches-py/data_batch_1",
+         "is the Python version of CIFAR-10; take the binary one: ./data_fetch.sh cifar10"},
         {"train.bin", "is CIFAR-100, which is not read; ./data_fetch.sh cifar10 fetches CIFAR-10"},
         {"cifar-100-binary/train.bin", "is CIFAR-100, which is not read; ./data_fetch.sh cifar10 fetches CIFAR-10"},
         {"cifar-10-binary.tar.gz", "is not unpacked: tar xzf it there"},
@@ -5264,11 +5266,13 @@ static const char *gfi_npy_parse(gfi_npy *npy, const char *text, size_t bytes) {
     npy->width = (size_t)(type[2] - '0');
     if (npy->kind == 'O') return "holds Python objects; save x.astype('float32')";
     if (npy->kind == 'U' || npy->kind == 'S') return "holds text; save numpy.unique(y, return_inverse=True)[1]";
-    if (!npy->kind || !strchr("fiub", npy->kind) || type[3] != '\'' || !(npy->width == 4 || npy->width == 8 || (npy->kind != 'f' &&
-        (npy->width == 1 || npy->width == 2)))) return "holds numbers of a type that is not read; save x.astype('float32')";
+    if (!npy->kind || !strchr("fiub", npy->kind) || type[3] != '\'' ||
+        !(npy->width == 4 || npy->width == 8 || (npy->kind != 'f' && (npy->width == 1 || npy->width == 2))))
+        return "holds numbers of a type that is not read; save x.astype('float32')";
     for (shape += 10, npy->rank = 0; *shape >= '0' && *shape <= '9'; npy->rank++) {
         uint64_t side = 0;
-        for (; *shape >= '0' && *shape <= '9'; shape++) side = side < 1u << 30 ? 10 * side + (uint64_t)(*shape - '0') : side;
+        for (; *shape >= '0' && *shape <= '9'; shape++)
+            side = side < 1u << 30 ? 10 * side + (uint64_t)(*shape - '0') : side;
         if (npy->rank == 4) return "has more than 4 sides; reshape it";
         if (side == 0 || side >= 1u << 30 || count > SIZE_MAX / 8 / side) return "has a side of 0 or beyond 2^30";
         npy->dims[npy->rank] = (size_t)side;
@@ -5277,7 +5281,8 @@ static const char *gfi_npy_parse(gfi_npy *npy, const char *text, size_t bytes) {
     }
     for (int i = npy->rank; i < 4; i++) npy->dims[i] = 1;
     if (npy->rank == 0) return "is a single number, no array";
-    if (npy->rank > 1 && !strstr(text, "'fortran_order': False")) return "is in Fortran's order; save numpy.ascontiguousarray(x)";
+    if (npy->rank > 1 && !strstr(text, "'fortran_order': False"))
+        return "is in Fortran's order; save numpy.ascontiguousarray(x)";
     return count * npy->width == bytes ? NULL : "has not the length that its header says; save it again";
 }
 
@@ -5309,7 +5314,8 @@ static gf_status gfi_npy_fill(gf_dataset *data, const gfi_npy *x, const gfi_npy 
     for (size_t i = 0; i < count * size; i++) {
         const double value = gfi_npy_at(x, i);
         if (!isfinite((gf_real)value))
-            return gfi_fail(GF_ERROR_FORMAT, "%.120s: number %zu of sample %zu is not finite", paths[0], i % size, i / size);
+            return gfi_fail(GF_ERROR_FORMAT, "%.120s: number %zu of sample %zu is not finite", paths[0], i % size,
+                            i / size);
         if (data->pixels) data->pixels[i] = (uint8_t)value;
         else data->values[i] = (gf_real)value;
     }
@@ -5321,8 +5327,11 @@ static gf_status gfi_npy_fill(gf_dataset *data, const gfi_npy *x, const gfi_npy 
         else if (label && K > 1 && value != 0) *label = -1;
         else if (data->targets) data->targets[i] = (gf_real)value;
         if (data->targets ? !isfinite((gf_real)value) : i % K == K - 1 && (*label < 0 || (K == 1 && value != *label)))
-            return gfi_fail(GF_ERROR_FORMAT, "%.120s: sample %zu has %g; expected %s, classes 0 to %d", paths[1], i / K, value,
-                            data->targets ? "a finite number" : K > 1 ? "a single 1 in its row" : "a whole number",
+            return gfi_fail(GF_ERROR_FORMAT, "%.120s: sample %zu has %g; expected %s, classes 0 to %d", paths[1], i / K,
+                            value,
+                            data->targets ? "a finite number"
+                            : K > 1       ? "a single 1 in its row"
+                                          : "a whole number",
                             data->classes - 1);
     }
     return GF_OK;
@@ -5334,21 +5343,26 @@ GFDEF gf_status gf_data_npy(gf_dataset *data, const char *x_path, const char *y_
     gf_status status = gfi_data_begin("gf_data_npy", data, x_path ? "y_path" : "x_path", x_path ? y_path : NULL);
     if (status != GF_OK) return status;
     if (classes < 0 || classes == 1)
-        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_npy: classes is %d; expected 2 or more, or 0 for regression", classes);
+        return gfi_fail(GF_ERROR_ARGUMENT, "gf_data_npy: classes is %d; expected 2 or more, or 0 for regression",
+                        classes);
     memset(&x, 0, sizeof x);
     memset(&y, 0, sizeof y);
     status = gfi_npy_read(&x, x_path);
     if (status == GF_OK) status = gfi_npy_read(&y, y_path);
     if (status == GF_OK && x.rank == 4 && x.dims[1] > 4 && x.dims[3] <= 4)
-        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: [%zu,%zu,%zu,%zu] has its channels last; save x.transpose(0, 3, 1, 2)",
-                          x_path, x.dims[0], x.dims[1], x.dims[2], x.dims[3]);
-    if (status == GF_OK && (y.rank > 2 || y.dims[0] != x.dims[0] || (classes && y.dims[1] > 1 && y.dims[1] != (size_t)classes)))
-        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: %d sides, [%zu,%zu,…]; expected [%zu] or [%zu,%s]", y_path, y.rank, y.dims[0],
-                          y.dims[1], x.dims[0], x.dims[0], classes ? "classes" : "outputs");
+        status =
+            gfi_fail(GF_ERROR_FORMAT, "%.120s: [%zu,%zu,%zu,%zu] has its channels last; save x.transpose(0, 3, 1, 2)",
+                     x_path, x.dims[0], x.dims[1], x.dims[2], x.dims[3]);
+    if (status == GF_OK &&
+        (y.rank > 2 || y.dims[0] != x.dims[0] || (classes && y.dims[1] > 1 && y.dims[1] != (size_t)classes)))
+        status = gfi_fail(GF_ERROR_FORMAT, "%.120s: %d sides, [%zu,%zu,…]; expected [%zu] or [%zu,%s]", y_path, y.rank,
+                          y.dims[0], y.dims[1], x.dims[0], x.dims[0], classes ? "classes" : "outputs");
     if (status == GF_OK) {
-        const int C = (int)x.dims[1], H = (int)x.dims[2], W = (int)x.dims[3], pixels = x.rank > 2 && x.kind == 'u' && x.width == 1;
+        const int C = (int)x.dims[1], H = (int)x.dims[2], W = (int)x.dims[3],
+                  pixels = x.rank > 2 && x.kind == 'u' && x.width == 1;
         status = gfi_data_alloc(data, x.rank == 3 ? gf_image(1, C, H) : gf_image(C, H, W), x.dims[0],
-                                (pixels ? GFI_HAS_PIXELS : 0) | (classes ? GFI_HAS_LABELS : 0), classes ? 0 : (int)y.dims[1]);
+                                (pixels ? GFI_HAS_PIXELS : 0) | (classes ? GFI_HAS_LABELS : 0),
+                                classes ? 0 : (int)y.dims[1]);
     }
     data->classes = classes;
     if (status == GF_OK) status = gfi_npy_fill(data, &x, &y, paths);
@@ -5544,16 +5558,20 @@ static gf_status gfi_csv_look(gfi_table *table) {
     }
     const char *at = table->at + strspn(table->at, " \t\r\n+-.0123456789eE");
     if (*at == ':' && strspn(table->at, "+-.0123456789eE") < (size_t)(at - table->at))
-        return gfi_fail(GF_ERROR_FORMAT, "%.200s: is libsvm's index:value; in Python: sklearn.datasets.load_svmlight_file, "
-                        "then numpy.savetxt of x.toarray() and y", table->path);
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%.200s: is libsvm's index:value; in Python: sklearn.datasets.load_svmlight_file, "
+                        "then numpy.savetxt of x.toarray() and y",
+                        table->path);
     gfi_csv_try(table, found ? found : ',');
     char *const start = table->at;
     gfi_csv_skip(table, 1);
     const int length = (int)strcspn(table->at, "\r\n");
     if (length == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no row of numbers found", table->path);
     if (!found || table->columns < 2 || table->columns >= INT_MAX)
-        return gfi_fail(GF_ERROR_FORMAT, "%.120s: expected 2 columns or more (sample, then class or target), separated by "
-                        ", ; | tabs or blanks; found 1: \"%.*s\"", table->path, length < 40 ? length : 40, table->at);
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%.120s: expected 2 columns or more (sample, then class or target), separated by "
+                        ", ; | tabs or blanks; found 1: \"%.*s\"",
+                        table->path, length < 40 ? length : 40, table->at);
     table->at = start;
     return GF_OK;
 }
@@ -5621,9 +5639,11 @@ static gf_status gfi_csv_tidy(gfi_table *table) {
             table->first = to;
         } else if (cells != table->columns) {
             const char one[] = {'"', table->separator, '"', '\0'};
-            return gfi_fail(GF_ERROR_FORMAT, "%.120s: line %zu has %zu columns, expected %zu, separated by %s; mend the "
-                            "line, or put quotes around a cell that holds a separator", table->path,
-                            gfi_csv_line(table, table->rows, row), cells, table->columns, table->separator == '\t' ? "tabs" : one);
+            return gfi_fail(GF_ERROR_FORMAT,
+                            "%.120s: line %zu has %zu columns, expected %zu, separated by %s; mend the "
+                            "line, or put quotes around a cell that holds a separator",
+                            table->path, gfi_csv_line(table, table->rows, row), cells, table->columns,
+                            table->separator == '\t' ? "tabs" : one);
         } else {
             table->rows++;
         }
@@ -5679,9 +5699,10 @@ static gf_status gfi_csv_header(gfi_table *table) {
     row = gfi_csv_compare(table, row, row, &first);
     for (size_t r = 1; r < table->rows && r <= GFI_CSV_LOOK; r++) row = gfi_csv_compare(table, row, top, &rest);
     if (numbered < 0)
-        return gfi_fail(GF_ERROR_FORMAT, "%.120s: line %zu is 0, 1, 2, …: does it number the columns? gf_csv how = {0}; "
-                        "how.header = 1 (-1: it is a sample); gf_data_csv_as(&data, path, &how)", table->path,
-                        gfi_csv_line(table, 0, top));
+        return gfi_fail(GF_ERROR_FORMAT,
+                        "%.120s: line %zu is 0, 1, 2, …: does it number the columns? gf_csv how = {0}; "
+                        "how.header = 1 (-1: it is a sample); gf_data_csv_as(&data, path, &how)",
+                        table->path, gfi_csv_line(table, 0, top));
     table->header = numbered > 0 || (first.numbers == 0 && first.words > 0 &&
                                      (rest.below > 0 || (rest.numbers == 0 && rest.same == 0)));
     if (asked) table->header = asked < 0 ? 0 : (size_t)asked < table->rows ? (size_t)asked : table->rows;
@@ -5698,7 +5719,8 @@ static gf_status gfi_csv_header(gfi_table *table) {
         table->header += here.numbers == 0 && here.words > 0 && next.below > 0;
     }
     table->column = (gfi_column *)gfi_alloc(table->columns, sizeof *table->column);
-    if (!table->column) return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %zu columns", table->path, table->columns);
+    if (!table->column)
+        return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %zu columns", table->path, table->columns);
     memset(table->column, 0, table->columns * sizeof *table->column);
     for (size_t c = 0; c < table->columns; c++, names = table->header ? gfi_csv_next(names) : names)
         table->column[c].name = table->header ? names : "";
@@ -5737,11 +5759,13 @@ static gf_status gfi_csv_refuse(const gfi_table *table, size_t r, size_t c, cons
     if (cell) gfi_print(line, sizeof line, "line %zu, ", gfi_csv_line(table, r, cell));
     if (cell) gfi_print(shown, sizeof shown, " \"%.24s\":", cell);
     gfi_print(key, sizeof key, "%zu", of + 1);
-    if (table->column[of].name[0] && !strpbrk(table->column[of].name, ",\"")) gfi_print(key, sizeof key, "%s", table->column[of].name);
+    if (table->column[of].name[0] && !strpbrk(table->column[of].name, ",\""))
+        gfi_print(key, sizeof key, "%s", table->column[of].name);
     if (option && strchr(option, '=')) gfi_print(how, sizeof how, "%s%s", call, option);
     else if (option) gfi_print(how, sizeof how, "%s%s = \"%s\"", call, option, key);
-    return gfi_fail(GF_ERROR_FORMAT, "%.100s: %scolumn %zu%s%.40s%s:%s %s%s%s", table->path, line, c + 1, *name ? " \"" : "",
-                    name, *name ? "\"" : "", shown, why, how, option ? "; gf_data_csv_as(&data, path, &how)" : "");
+    return gfi_fail(GF_ERROR_FORMAT, "%.100s: %scolumn %zu%s%.40s%s:%s %s%s%s", table->path, line, c + 1,
+                    *name ? " \"" : "", name, *name ? "\"" : "", shown, why, how,
+                    option ? "; gf_data_csv_as(&data, path, &how)" : "");
 }
 
 // Is this name, in any case, one of the words in the list, each between bars?
@@ -5767,8 +5791,10 @@ static gf_status gfi_csv_assign(gfi_table *table, const char *list, int role, co
         if (c == table->columns && number != 0 && labs(number) <= (long)last)
             c = number > 0 ? (size_t)number - 1 : last - (size_t)-number;
         if (c == table->columns)
-            return gfi_fail(GF_ERROR_ARGUMENT, "%.100s: how.%s names a column \"%.*s\"; there are %zu, from \"%.40s\" to "
-                            "\"%.40s\"", table->path, option, (int)length, list, table->columns, table->column[0].name,
+            return gfi_fail(GF_ERROR_ARGUMENT,
+                            "%.100s: how.%s names a column \"%.*s\"; there are %zu, from \"%.40s\" to "
+                            "\"%.40s\"",
+                            table->path, option, (int)length, list, table->columns, table->column[0].name,
                             table->column[table->columns - 1].name);
         if (table->column[c].role != GFI_INPUT && table->column[c].role != role)
             return gfi_fail(GF_ERROR_ARGUMENT, "%.100s: how.%s names column %zu, which another option of how names too",
@@ -5785,21 +5811,24 @@ static gf_status gfi_csv_leave_out(gfi_table *table) {
     for (size_t c = 0; c < table->columns; c++) {
         gfi_column *const column = &table->column[c];
         const int empty = column->empty == samples, sure = gfi_csv_named(column->name, "|id|unnamed: 0|");
-        const int lists = column->words == samples || (column->whole == samples && (column->counts || sure || !*column->name));
+        const int lists =
+            column->words == samples || (column->whole == samples && (column->counts || sure || !*column->name));
         const size_t length = strlen(column->name);
         const int unnamed = c == 0 && table->header > 0 && !*column->name;
         const char *const why = empty ? "is empty" : column->counts ? "counts the rows" : "names the rows";
         if (empty ? !*column->name || strncmp(column->name, "Unnamed", 7) == 0
-                  : lists && (unnamed || sure ||
-                              gfi_csv_named(column->name, "|index|idx|row|rowid|row_id|rownames|row.names|no|no.|nr|#|") ||
-                              (length > 2 && column->counts && gfi_csv_named(column->name + length - 2, "|id|"))))
+                  : lists &&
+                        (unnamed || sure ||
+                         gfi_csv_named(column->name, "|index|idx|row|rowid|row_id|rownames|row.names|no|no.|nr|#|") ||
+                         (length > 2 && column->counts && gfi_csv_named(column->name + length - 2, "|id|"))))
             column->role = GFI_DROPPED;
         if (column->role == GFI_DROPPED || (column->counts && *column->name && samples > 4))
             gfi_note(table->notes, "column %zu \"%.20s\" %s%s", c + 1, column->name, why,
                      column->role == GFI_DROPPED ? " and is left out" : "");
     }
-    if (table->column[0].role != GFI_INPUT || !table->column[0].counts || *table->column[0].name || table->columns < 3 ||
-        samples < 5) return GF_OK;
+    if (table->column[0].role != GFI_INPUT || !table->column[0].counts || *table->column[0].name ||
+        table->columns < 3 || samples < 5)
+        return GF_OK;
     return gfi_csv_refuse(table, 0, 0, NULL, "counts the rows: leave it out, or keep it by how.drop = \"\"", "drop", 0);
 }
 
@@ -5822,13 +5851,17 @@ static int gfi_csv_is_one_hot(const gfi_table *table, size_t first, size_t last)
 
 // Which column is the answer, if how does not say it? One that is called so, or the last, or a one-hot tail.
 static gf_status gfi_csv_answer(gfi_table *table) {
-    static const char names[] = "|label|labels|class|classes|species|category|diagnosis|outcome|target|targets|y|";
     const int classes = table->how->classes;
+    const char *const names = classes < 0
+                                  ? "|target|targets|"
+                                  : "|label|labels|class|classes|species|category|diagnosis|outcome|target|targets|";
     size_t last = table->columns, named = 0, c = 0;
     while (last > 0 && table->column[last - 1].role != GFI_INPUT) last--;
     if (last == 0) return gfi_fail(GF_ERROR_FORMAT, "%.200s: no column is left", table->path);
     for (size_t i = 0; i < last; i++) {
-        const size_t called = table->column[i].role == GFI_INPUT && gfi_csv_named(table->column[i].name, names);
+        const char *const name = table->column[i].name;
+        const size_t called = table->column[i].role == GFI_INPUT &&
+                              (gfi_csv_named(name, names) || (i == 0 && gfi_csv_named(name, "|y|")));
         if (called) c = i;
         named += called;
     }
@@ -5842,8 +5875,9 @@ static gf_status gfi_csv_answer(gfi_table *table) {
     }
     const int doubtful = classes == 0 && table->column[c].words == 0 &&
                          !(named && !gfi_csv_named(table->column[c].name, "|target|targets|outcome|y|"));
-    if (doubtful) return gfi_csv_refuse(table, 0, c, NULL, "is it the class (label), or the number to predict (targets)?",
-                                        "label", c);
+    if (doubtful)
+        return gfi_csv_refuse(table, 0, c, NULL, "is it the class (label), or the number to predict (targets)?",
+                              "label", c);
     table->column[c].role = classes < 0 ? GFI_TARGET : GFI_LABEL;
     if (c != last - 1)
         gfi_note(table->notes, "column %zu \"%.20s\" is the %s by its name", c + 1, table->column[c].name,
@@ -5874,13 +5908,21 @@ static gf_status gfi_csv_roles(gfi_table *table) {
 
 // Refuse a cell that should be a number and is not.
 static gf_status gfi_csv_no_number(const gfi_table *table, size_t r, size_t c, const char *cell) {
-    static const char *const hints[][2] = {
-        {"\"", "its quote is never closed"}, {"%", "take the sign away"}, {"$", "take the sign away"},
-        {"\xE2\x82\xAC", "take the sign away"}, {"\xC2\xA3", "take the sign away"}, {"\xE2\x88\x92", "its minus should be -"},
-        {"\xC2\xA0", "a non-breaking space"}, {"\xE2\x80\xAF", "a non-breaking space"}, {"inf", "training needs finite numbers"},
-        {"Inf", "training needs finite numbers"}, {";", "another separator?"}, {"\t", "another separator?"},
-        {":", "a time? leave it out by how.drop"}, {"/", "a date? leave it out by how.drop"},
-        {",", "commas for thousands, or beside decimal points? write 1065.5"}};
+    static const char *const hints[][2] = {{"\"", "its quote is never closed"},
+                                           {"%", "take the sign away"},
+                                           {"$", "take the sign away"},
+                                           {"\xE2\x82\xAC", "take the sign away"},
+                                           {"\xC2\xA3", "take the sign away"},
+                                           {"\xE2\x88\x92", "its minus should be -"},
+                                           {"\xC2\xA0", "a non-breaking space"},
+                                           {"\xE2\x80\xAF", "a non-breaking space"},
+                                           {"inf", "training needs finite numbers"},
+                                           {"Inf", "training needs finite numbers"},
+                                           {";", "another separator?"},
+                                           {"\t", "another separator?"},
+                                           {":", "a time? leave it out by how.drop"},
+                                           {"/", "a date? leave it out by how.drop"},
+                                           {",", "commas for thousands, or beside decimal points? write 1065.5"}};
     const gfi_column *const column = &table->column[c];
     const int mostly = 2 * column->words > table->rows - table->header, first = r == 0 && table->header == 0;
     char why[120] = "is not a decimal number";
@@ -5892,7 +5934,10 @@ static gf_status gfi_csv_no_number(const gfi_table *table, size_t r, size_t c, c
     else if (column->role == GFI_TARGET && mostly) gfi_append(why, sizeof why, "; are these classes?");
     else if (mostly) gfi_append(why, sizeof why, "; leave out such words by how.drop, or make a column of each");
     else if (first) gfi_append(why, sizeof why, "; is it a header?");
-    const char *const option = hint ? NULL : mostly ? column->role == GFI_TARGET ? "label" : "categories" : first ? "header = 1" : NULL;
+    const char *const option = hint     ? NULL
+                               : mostly ? column->role == GFI_TARGET ? "label" : "categories"
+                               : first  ? "header = 1"
+                                        : NULL;
     return gfi_csv_refuse(table, r, c, cell, why, option, c);
 }
 
@@ -5936,7 +5981,8 @@ static gf_status gfi_csv_no_class(const gfi_table *table, size_t r, const char *
     char text[200];
     for (size_t c = 0; c < table->columns && K > 1; c++) {
         const gfi_column *const column = &table->column[c];
-        if (column->role != GFI_INPUT || column->words + column->broken > 0 || column->high - column->low != K - 1) continue;
+        if (column->role != GFI_INPUT || column->words + column->broken > 0 || column->high - column->low != K - 1)
+            continue;
         gfi_print(text, sizeof text, "%s, no class; is it column %zu?", why, c + 1);
         return gfi_csv_refuse(table, r, table->label, cell, text, "label", c);
     }
@@ -5960,12 +6006,15 @@ static gf_status gfi_csv_check(gfi_table *table, size_t r, size_t c, char *cell)
         return gfi_csv_refuse(table, r, c, cell, why, "missing = GF_MISSING_DROP", c);
     }
     if (!isfinite((gf_real)value)) return gfi_csv_refuse(table, r, c, cell, "the number is too large", NULL, c);
-    if (!label && column->role != GFI_CATEGORIES) return kind == GFI_WORD ? gfi_csv_no_number(table, r, c, cell) : GF_OK;
+    if (!label && column->role != GFI_CATEGORIES)
+        return kind == GFI_WORD ? gfi_csv_no_number(table, r, c, cell) : GF_OK;
     const double order = !label ? 0 : column->words > 0 ? (double)column->word_count : value;
     if (gfi_csv_find(table, c, cell, order) < table->word_count) return GF_OK;
     if (kind == GFI_WORD && strcmp(cell, column->name) == 0) return gfi_csv_no_number(table, r, c, cell);
-    if (label && table->how->like) return gfi_csv_refuse(table, r, c, cell, "is none of the classes of how.like", NULL, c);
-    if (label && column->words == 0 && order != floor(order)) return gfi_csv_no_class(table, r, cell, "is no whole number");
+    if (label && table->how->like)
+        return gfi_csv_refuse(table, r, c, cell, "is none of the classes of how.like", NULL, c);
+    if (label && column->words == 0 && order != floor(order))
+        return gfi_csv_no_class(table, r, cell, "is no whole number");
     if (column->word_count >= GFI_MAX_WORDS || strlen(cell) >= sizeof(gf_name))
         return gfi_csv_refuse(table, r, c, cell, "there may be 1000 words, of 63 bytes each", "drop", c);
     gfi_print(why, sizeof why, "%.10g", order);
@@ -6010,7 +6059,8 @@ static gf_status gfi_csv_classes(gfi_table *table, gf_dataset *data) {
     const int few = n == 1 && !how->like && samples > 1, many = !by_words && n == samples && n > 2;
     if (few || (isnan(table->class_shift) && (n != (size_t)given || many))) {
         gfi_print(why, sizeof why, "%zu different values in %zu rows, expected %d (", n, samples, given);
-        for (size_t i = 0; i < n && i < 6 && !table->one_hot; i++) gfi_append(why, sizeof why, i ? ", %.12s" : "%.12s", word[i].name);
+        for (size_t i = 0; i < n && i < 6 && !table->one_hot; i++)
+            gfi_append(why, sizeof why, i ? ", %.12s" : "%.12s", word[i].name);
         gfi_append(why, sizeof why, n > 6 ? ", …)" : ")");
         return gfi_csv_no_class(table, 0, NULL, why);
     }
@@ -6021,7 +6071,10 @@ static gf_status gfi_csv_classes(gfi_table *table, gf_dataset *data) {
     if (!data->class_names) return gfi_fail(GF_ERROR_MEMORY, "%.120s: no memory for %d names", table->path, given);
     for (int k = 0; k < given; k++, column++, at = at ? at + strlen(at) + 1 : NULL) {
         while (table->one_hot && column->role != GFI_LABEL) column++;
-        const char *const name = at ? at : table->one_hot ? column->name : isnan(table->class_shift) ? word[k].name : "";
+        const char *const name = at                          ? at
+                                 : table->one_hot            ? column->name
+                                 : isnan(table->class_shift) ? word[k].name
+                                                             : "";
         if (*name) gfi_print(data->class_names[k], sizeof(gf_name), "%s", name);
         else gfi_print(data->class_names[k], sizeof(gf_name), "%d", k + (int)(table->class_shift == 1));
     }
@@ -6033,7 +6086,8 @@ static int gfi_csv_put(gfi_table *table, gf_dataset *data, size_t c, char *cell,
     const gfi_column *const column = &table->column[c];
     const int missing = gfi_csv_kind(table, cell) == GFI_MISSING, word = column->words > 0;
     const size_t numbers = column->whole + column->broken, place = column->place;
-    if (missing && (column->role >= GFI_LABEL || table->how->missing == GF_MISSING_DROP || (!word && numbers == 0))) return 0;
+    if (missing && (column->role >= GFI_LABEL || table->how->missing == GF_MISSING_DROP || (!word && numbers == 0)))
+        return 0;
     if (missing && column->role == GFI_CATEGORIES) return 1;
     const double value = missing ? column->sum / (double)numbers : word ? 0 : gfi_csv_number(table, cell);
     const size_t at = table->one_hot ? 0 : gfi_csv_find(table, c, cell, value) - column->first_word;
@@ -6056,7 +6110,8 @@ static gf_status gfi_csv_fill(gfi_table *table, gf_dataset *data) {
         memset(data->values + i * size, 0, size * sizeof *data->values);
         for (size_t c = 0; c < table->columns; c++, cell = gfi_csv_next(cell))
             if (table->column[c].role != GFI_DROPPED && whole) whole = gfi_csv_put(table, data, c, cell, i);
-        if (whole && data->labels && data->labels[i] < 0) return gfi_csv_no_class(table, r, cell, "these columns are not one-hot");
+        if (whole && data->labels && data->labels[i] < 0)
+            return gfi_csv_no_class(table, r, cell, "these columns are not one-hot");
         i += (size_t)whole;
     }
     if (i == 0) return gfi_fail(GF_ERROR_FORMAT, "%.120s: every row has a missing cell", table->path);

@@ -139,6 +139,8 @@ static void test_tables(void) {
         {"a number for each row is no class", "1,2,17\n3,4,25\n5,6,31\n", 3, "!no class", "how.targets"},
         {"a word to predict", "a,b,k\n1,2,no\n3,4,yes\n", 0, "!line 2, column 3 \"k\": \"no\"", "how.label = \"k\""},
         {"a number to predict called y", "y,a,b\n1.5,2,3\n2.5,3,4\n", 0, "2 3; 3 4 | 1.5 2.5", "\"y\" is the target"},
+        {"points in space, where y is no answer", "x,y,z\n1.5,2,3\n2.5,3,4\n", 0, "1.5 2; 2.5 3 | 3 4", NULL},
+        {"a category beside a price", "category,area,price\n1,2,3\n2,3,4\n", 0, "1 2; 2 3 | 3 4", NULL},
         // what is no number
         {"a word among numbers", "a,b,k\n1,2,0\n3,two,1\n5,6,0\n", 2, "!line 3, column 2 \"b\": \"two\"", "not a decimal number"},
         {"a column of words", "a,sex,k\n1,male,0\n3,female,1\n", 2, "!column 2 \"sex\": \"male\"", "how.categories = \"sex\""},
