@@ -673,6 +673,8 @@ GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv 
 #endif
 // One line into text[size]: samples, shape, how many of which class or targets from where to where, the loader's notes.
 GFDEF gf_status gf_data_summary(const gf_dataset *data, char *text, size_t size);
+// gf_net_evaluate's confusion[K·K] as a table with the classes' names, true classes down, predicted ones across.
+GFDEF gf_status gf_data_confusion(const gf_dataset *data, const size_t *confusion, char *text, size_t size);
 // Set mean[channels], std[channels] (> 0): channels is 1 (for all) or the data's own, up to 4. Before gf_batches_init.
 GFDEF gf_status gf_data_normalize(gf_dataset *data, const double *mean, const double *std, int channels);
 // Bring each feature of the values to mean 0, std 1, and `also` (the test set; may be NULL) by the same numbers.
@@ -4581,6 +4583,24 @@ GFDEF gf_status gf_data_summary(const gf_dataset *data, char *text, size_t size)
         gfi_append(text, size, "%s %g to %g", k ? "," : data->outputs > 1 ? "; targets" : "; target", low, high);
     }
     if (data->notes[0]) gfi_append(text, size, "; %s", data->notes);
+    return GF_OK;
+}
+
+GFDEF gf_status gf_data_confusion(const gf_dataset *data, const size_t *confusion, char *text, size_t size) {
+    const char *const me = "gf_data_confusion";
+    gf_status status = gfi_data_check(me, data);
+    if (status != GF_OK) return status;
+    if (!confusion || !text || size == 0) return gfi_null(me, confusion ? "text" : "confusion");
+    text[0] = '\0';
+    for (int row = -1; row < data->classes; row++)  // -1: the names above the columns
+        for (int column = -1; column < data->classes; column++) {
+            const int k = row < 0 ? column : row, name = row < 0 || column < 0;
+            const char *const end = column == data->classes - 1 ? "\n" : "  ";
+            if (k < 0) gfi_append(text, size, "%-12s%s", "", end);
+            else if (name && data->class_names) gfi_append(text, size, "%-12.12s%s", data->class_names[k], end);
+            else if (name) gfi_append(text, size, "%-12d%s", k, end);
+            else gfi_append(text, size, "%-12zu%s", confusion[row * data->classes + column], end);
+        }
     return GF_OK;
 }
 

@@ -246,6 +246,14 @@ static void test_options(void) {
     write_file("t.csv", "1,2,c\n3,4,d\n", 12);
     CHECK(gf_data_csv_as(&data, path, &how) == GF_ERROR_FORMAT);
     CHECK_TEXT(gf_last_error(), "line 2, column 3: \"d\": is none of the classes");
+    static const size_t counts[9] = {7, 1, 0, 0, 8, 2, 123, 0, 9};
+    char text[400];
+    CHECK(gf_data_confusion(&train, counts, text, sizeof text) == GF_OK);
+    CHECK_TEXT(text, "              a             b             c           \na             7             1             0 ");
+    CHECK_TEXT(text, "\nc             123           0             9           \n");
+    CHECK(gf_data_confusion(&train, counts, text, 20) == GF_OK && strlen(text) == 19);  // cut off
+    CHECK(gf_data_confusion(&train, NULL, text, 20) == GF_ERROR_ARGUMENT);
+    CHECK(gf_data_confusion(&train, counts, NULL, 20) == GF_ERROR_ARGUMENT);
     gf_dataset half, rest;
     CHECK(gf_data_split(&train, 0.5, 1, &half, &rest) == GF_OK && strcmp(rest.class_names[2], "c") == 0);
     gf_data_free(&half), gf_data_free(&rest), gf_data_free(&train);
