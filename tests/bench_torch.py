@@ -116,7 +116,7 @@ def curve(x, y, options):
             for q in basis:
                 w = w - (q @ w) * q
         values, vectors = torch.linalg.eigh(t[:j + 1, :j + 1])
-        if w.norm() * vectors[-1, -1].abs() <= 0.01 * values.abs().max():
+        if w.norm() * vectors[-1, -1].abs() <= min(0.01, 0.1 / len(w) ** 0.5) * values.abs().max():
             break
         t[j, j + 1] = t[j + 1, j] = w.norm()
         basis.append(w / w.norm())
