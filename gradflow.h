@@ -889,6 +889,7 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #pragma push_macro("M")
 #pragma push_macro("N")
 #pragma push_macro("O")
+#pragma push_macro("P")
 #pragma push_macro("W")
 #pragma push_macro("near")
 #pragma push_macro("small")
@@ -900,6 +901,7 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #undef M
 #undef N
 #undef O
+#undef P
 #undef W
 #undef near
 #undef small
@@ -1595,7 +1597,9 @@ GFDEF double gf_net_clip_grad_norm(gf_net *net, double max_norm) {
 #else
 #define GFI_THREAD_LOCAL
 #endif
-#if defined(__GNUC__)
+#if defined(__MINGW_PRINTF_FORMAT)
+#define GFI_PRINTF(format_at, args_at) __attribute__((format(__MINGW_PRINTF_FORMAT, format_at, args_at)))
+#elif defined(__GNUC__)
 #define GFI_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 #else
 #define GFI_PRINTF(format_at, args_at)
@@ -2170,7 +2174,7 @@ static int gfi_arithmetic_works(const gfi_engine *engine) {
     const volatile double e = 2.7182818284590452354, largest = HUGE_VAL;
     const double infinite = largest, none = infinite - infinite;
     gf_real z[19], h[19];
-    int works = none != none && !(none <= DBL_MAX) && !isfinite(none) && infinite > DBL_MAX && 0.1 != (double)0.1f;
+    int works = none != none && !(none <= DBL_MAX) && infinite > DBL_MAX && 0.1 != (double)0.1f;
     for (int i = 0; i < 19; i++) z[i] = (gf_real)(i - 9);
     gfi_act_array(engine, gf_act_default(GF_ACT_SIGMOID), z, h, NULL, 19);
     for (int i = 0; i < 19; i++) {
@@ -10520,6 +10524,7 @@ static const gfi_fast *gfi_fast_best(void) {
 #pragma pop_macro("M")
 #pragma pop_macro("N")
 #pragma pop_macro("O")
+#pragma pop_macro("P")
 #pragma pop_macro("W")
 #pragma pop_macro("near")
 #pragma pop_macro("small")

@@ -48,7 +48,9 @@
 #define EX_COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define EX_PATH 1024  // longest path, with its ending zero
 #define EX_MAX_ACTIVATIONS 32
-#if defined(__GNUC__)
+#if defined(__MINGW_PRINTF_FORMAT)
+#define EX_PRINTF(format_at, args_at) __attribute__((format(__MINGW_PRINTF_FORMAT, format_at, args_at)))
+#elif defined(__GNUC__)
 #define EX_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 #else
 #define EX_PRINTF(format_at, args_at)
