@@ -208,7 +208,8 @@ static inline void ex_on_signal(int number) {
     signal(number, SIG_DFL);
 }
 
-// The end of every study: its report. What main returns: 0; 1 when a chart was lost; or 130, the shell's number for "ended by Ctrl-C".
+// The end of every study: its report. What main returns: 0; 1 when a chart was lost; or 130, the shell's number for
+// "ended by Ctrl-C".
 static inline int ex_exit_status(void) {
     if (ex_charts_lost == 0) report_write(ex_stop);
     if (ex_stop) printf("interrupted: what was measured until then is written\n");

@@ -329,7 +329,7 @@ PAGE(pg_formula) const char *pg_formula(int kind) { return gf_act_describe(gf_ac
 // The doctor
 // ---------------------------------------------------------------------------------------------------------------------
 
-static char verdict[400], remedy[80];
+static char verdict[400], first_look[400], remedy[80];
 
 static void print_to(char *to, size_t size, const char *format, ...) {
     va_list args;
@@ -341,13 +341,22 @@ static void print_to(char *to, size_t size, const char *format, ...) {
 static int says(const char *word) { return strncmp(verdict, word, strlen(word)) == 0; }
 
 // One sentence that begins with the name of what is found: "vanishing: layer 1 receives …". The doctor wants to see some
-// steps; until then what one look shows. pg_step must have measured.
+// steps; until then what the look before the first step has shown, of which a starved Adam is a consequence. pg_step or
+// pg_look must have measured.
 PAGE(pg_verdict) const char *pg_verdict(void) {
     gf_finding found;
+    memset(&found, 0, sizeof found);
     gf_doctor_findings(doctor, &found, 1);
     const char *name = gf_finding_name(found.code);
     print_to(verdict, sizeof verdict, "%s", found.sentence);
-    if (found.code == GF_FINDING_EARLY || gf_net_status(net) != GF_OK) gf_net_verdict(net, verdict, sizeof verdict);
+    if (steps == 0 || gf_net_status(net) != GF_OK) {
+        gf_net_verdict(net, verdict, sizeof verdict);
+        memcpy(first_look, verdict, sizeof verdict);
+        return verdict;
+    }
+    const int ill_from_birth = strncmp(first_look, "healthy", 7) != 0;
+    if (found.code == GF_FINDING_EARLY || (found.code == GF_FINDING_STARVED && ill_from_birth))
+        memcpy(verdict, first_look, sizeof verdict);
     else if (!says(name)) print_to(verdict, sizeof verdict, "%s: %s", name, found.sentence);
     return verdict;
 }
@@ -373,7 +382,8 @@ PAGE(pg_remedy) const char *pg_remedy(void) {
     const char *change = "";
     double new_rate = rate;
     if (says("vanishing") || says("weights_small")) change = larger_weights();
-    if (says("exploding") || says("saturated") || says("weights_large")) change = smaller_weights();
+    if (says("exploding") || says("saturated") || says("weights_large") || says("the weights are too large"))
+        change = smaller_weights();
     if (says("samples_alike") || says("plateau") || says("starved"))
         change = chosen(INIT) == INIT_DEFAULT ? larger_weights() : chosen(NORM) == NO_NORM ? "norm=batch" : "";
     if (says("dead") || says("dying")) change = "act=leaky_relu&init=kaiming";
@@ -411,6 +421,9 @@ int main(int argc, char **argv) {
     pg_start();
     if (argc > 1) set_from(argv[1]);
     if (!pg_build()) fprintf(stderr, "%s\n", pg_error());
+    pg_look();
+    pg_verdict();
+    pg_build();
     for (int step = 1; step <= count; step++) printf("%d %.9g\n", step, pg_step(step == count));
     const double *rows = pg_layers();
     pg_verdict();

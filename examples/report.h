@@ -171,7 +171,8 @@ static inline void report_write(int interrupted) {
     if (report_run.count == 0) return;
     FILE *to = ex_file_begin(ex_path(path, report_run.out, "report.html"));
     report_lines(to, report_style);
-    fprintf(to, "<title>%s: report</title></head><body><main><p class=\"soft\">gradflow · %s</p><h1>", report_run.name, report_run.name);
+    fprintf(to, "<title>%s: report</title></head><body><main><p class=\"soft\">gradflow · %s</p><h1>", report_run.name,
+            report_run.name);
     report_text(to, report_run.question, 1000);
     fputs("</h1>\n", to);
     if (interrupted) fputs("<p><strong>Interrupted: this is what was measured until then.</strong></p>\n", to);
