@@ -4466,7 +4466,7 @@ static gf_status gfi_data_check(const char *function, const gf_dataset *data) {
     if (data->count == 0 || gfi_shape_size(data->shape) == 0 || !data->pixels == !data->values)
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: the data set is empty; load or make it first and check the status",
                         function);
-    if ((uint64_t)data->count > UINT32_MAX)
+    if (data->count >> 16 > 0xFFFF)  // 32-bit compilers warn of UINT32_MAX
         return gfi_fail(GF_ERROR_ARGUMENT, "%s: %zu samples are more than 2^32 - 1; lower the set's count", function,
                         data->count);
     for (int c = 0; c < 4; c++)
