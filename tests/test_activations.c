@@ -462,9 +462,9 @@ static void test_kinks(void) {
 }
 
 static void test_names(void) {
-    static const char *const unknown[] = {"",        "rel",     "relux",       "ReLU",         "tanh ",    " tanh",
-                                          "custom",  "?",       "leaky_relu_", "leaky_relu_x", "elu_1x",   "elu_nan",
-                                          "elu_inf", "relu_ 1", "_", "elu_.", "elu_1.", "elu_--1", "elu_1.2.3",           "gelu_tanhh",   "elu_1e999"};
+    static const char *const unknown[] = {"", "rel", "relux", "Re LU", "tanh ", " tanh", "custom", "?", "leaky_relu_",
+                                          "leaky_relu_x", "elu_1x", "elu_nan", "elu_inf", "relu_ 1", "_", "elu_.",
+                                          "elu_1.", "elu_--1", "elu_1.2.3", "gelu_tanhh", "elu_1e999"};
     gf_act act = gf_act_default(GF_ACT_TANH);
     size_t i, k;
     for (k = 0; k < GF_ACT_COUNT; k++) {
@@ -480,6 +480,7 @@ static void test_names(void) {
     CHECK(gf_act_from_name("swish_1.5", &act) == 1 && act.kind == GF_ACT_SILU && act.param == 1.5);
     CHECK(gf_act_from_name("leaky_relu_-0.2", &act) == 1 && act.kind == GF_ACT_LEAKY_RELU && act.param == -0.2);
     CHECK(gf_act_from_name("gelu_tanh", &act) == 1 && act.kind == GF_ACT_GELU_TANH);
+    CHECK(gf_act_from_name("ReLU", &act) == 1 && act.kind == GF_ACT_RELU);
     act = gf_act_default(GF_ACT_ELU);
     act.param = 0.125;
     for (i = 0; i < COUNT_OF(unknown); i++)
