@@ -886,6 +886,7 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #pragma push_macro("H")
 #pragma push_macro("I")
 #pragma push_macro("K")
+#pragma push_macro("L")
 #pragma push_macro("M")
 #pragma push_macro("N")
 #pragma push_macro("O")
@@ -898,6 +899,7 @@ const int GFI_KIND = GF_VERSION_MINOR;
 #undef H
 #undef I
 #undef K
+#undef L
 #undef M
 #undef N
 #undef O
@@ -10521,6 +10523,7 @@ static const gfi_fast *gfi_fast_best(void) {
 #pragma pop_macro("H")
 #pragma pop_macro("I")
 #pragma pop_macro("K")
+#pragma pop_macro("L")
 #pragma pop_macro("M")
 #pragma pop_macro("N")
 #pragma pop_macro("O")
