@@ -34,7 +34,7 @@ static void check_share(const char *what, int k, int n, double least, double mos
 
 int main(void) {
     run_rows();
-    const totals t = totals_of(SEEDS, 0);
+    const totals t = totals_of(SEEDS);
     TEST("faults: twins do better, so they are faults");
     CHECK(t.rows >= 40);
     TEST("faults: detected, family, place or remedy");

@@ -53,6 +53,12 @@ static int record_names(const record *r, int family) {
     return record_alarms(r) && row_names(&rows[r->row], &f, family);
 }
 
+// Is it the cause that the row names first?
+static int record_names_first(const record *r) {
+    const size_t length = strcspn(rows[r->row].codes, " @");
+    return record_names(r, 0) && strlen(r->code) == length && !strncmp(r->code, rows[r->row].codes, length);
+}
+
 // Is any of the findings that follow from no other one of the row's causes?
 static int record_root_names(const record *r) {
     char buffer[RECORD_ROOTS];
@@ -70,7 +76,7 @@ static int record_root_names(const record *r) {
 
 typedef struct tally {
     int seeds, wins, is_fault;                  // runs of fault and twin; seeds in which the twin did clearly better
-    int detected, family, place, root;          // of `seeds` faulty runs
+    int detected, family, place, first, root;   // of `seeds` faulty runs; first: the row's first code
     int healthy_runs, alarms, undecided;        // of controls and twins that reach the twin's accuracy
     double turned;                              // Σ over detected runs: first step of the diagnosis / steps of the plan
     char said[RECORD_TEXT], alarm[RECORD_TEXT]; // an example of a wrong diagnosis, of a false alarm
@@ -117,6 +123,7 @@ static tally tally_row(int row, int seeds) {
         const int detected = record_alarms(fault);
         t.wins += row_twin_wins(&rows[row], before, after);
         t.detected += detected;
+        t.first += record_names_first(fault);
         t.family += record_names(fault, 1), t.place += record_names(fault, 0), t.root += record_root_names(fault);
         if (detected) t.turned += (double)fault->first / plan_of(rows[row].train).steps;
         if (!record_names(fault, 0)) snprintf(t.said, sizeof t.said, "%s", fault->code);
@@ -126,20 +133,19 @@ static tally tally_row(int row, int seeds) {
 }
 
 typedef struct totals {
-    int rows, runs, detected, family, place, root;      // of faults: rows, and their runs
-    int row_detected, row_family, row_place;            // rows in which at least half of the runs were so
+    int rows, runs, detected, family, place, first, root;  // of faults: rows, and their runs
+    int row_detected, row_family, row_place, row_first;    // rows in which at least half of the runs were so
     int healthy_rows, healthy_runs, alarms, row_alarms; // programs that are healthy
     int undecided;
     double turned;
 } totals;
 
-// half: 0 all rows, 1 the odd numbers, 2 the even ones.
-static totals totals_of(int seeds, int half) {
+static totals totals_of(int seeds) {
     totals all;
     memset(&all, 0, sizeof all);
     for (int row = 0; row < ROW_COUNT; row++) {
         const tally t = tally_row(row, seeds);
-        if (t.seeds == 0 || (half && (row + 1) % 2 != half % 2)) continue;
+        if (t.seeds == 0) continue;
         if (t.is_fault || row_is_control(&rows[row])) {
             all.healthy_rows += t.healthy_runs > 0, all.healthy_runs += t.healthy_runs;
             all.alarms += t.alarms, all.undecided += t.undecided, all.row_alarms += 2 * t.alarms >= t.healthy_runs && t.alarms;
@@ -148,6 +154,7 @@ static totals totals_of(int seeds, int half) {
         all.rows++, all.runs += t.seeds;
         all.detected += t.detected, all.family += t.family, all.place += t.place, all.root += t.root;
         all.row_detected += 2 * t.detected >= t.seeds, all.row_family += 2 * t.family >= t.seeds;
+        all.first += t.first, all.row_first += 2 * t.first >= t.seeds;
         all.row_place += 2 * t.place >= t.seeds, all.turned += t.turned;
     }
     return all;
