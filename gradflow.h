@@ -669,6 +669,7 @@ typedef struct gf_csv {      // all zero: find out. Columns by name or by number
     int header;              // rows above the first sample; 0: find out, -1: none
     const gf_dataset *like;  // number the classes as in this set: a test set as its training set
 } gf_csv;
+// The same with options; how may be NULL.
 GFDEF gf_status gf_data_csv_as(gf_dataset *data, const char *path, const gf_csv *how);
 #endif
 // One line into text[size]: samples, shape, how many of which class or targets from where to where, the loader's notes.
