@@ -65,6 +65,7 @@
 //     GF_MALLOC(size) GF_REALLOC(p, size) GF_FREE(p)   your allocator; all three or none
 //     GF_NO_SIMD           plain loops only: they give the same bits on every machine and with every compiler
 //     GF_NO_STDIO          no files, no printing
+//     GF_ASCII             findings and verdicts without Greek letters, for consoles that cannot show them
 //     GF_VSNPRINTF(to, size, format, args)             your own, where there is no <stdio.h> to take vsnprintf from
 //   Add -fopenmp to the compiler's flags to use several cores; the results stay the same bit for bit.
 //   A larger program compiles the library once:  cc -O2 -x c -DGRADFLOW_IMPLEMENTATION -c gradflow.h -o gradflow.o
@@ -3893,6 +3894,8 @@ static void gfi_measure_slope(const gfi_layer *act, const gf_real *slope, size_t
     probe->limit_share = (double)limit / (double)n;
 }
 
+enum { GFI_PROBE_BRIEF = 64 };  // without percentiles, which the doctor does not read and which are dear
+
 // Statistics of an activation's input z, of its output h and of its slope |φ'(z)|.
 static void gfi_measure_signal(gf_net *net, gfi_layer *act, gf_layer_probe *probe) {
     const size_t n = (size_t)net->batch * act->out_size;
@@ -3902,14 +3905,14 @@ static void gfi_measure_signal(gf_net *net, gfi_layer *act, gf_layer_probe *prob
     probe->z_std = gfi_std(z);
     probe->q = z.rms * z.rms;
     probe->z_abs_mean = z.mean_abs;
-    probe->z_abs_p90 = gf_percentile_abs(act->x, n, 90, net->scratch);
+    if (!(net->probe & GFI_PROBE_BRIEF)) probe->z_abs_p90 = gf_percentile_abs(act->x, n, 90, net->scratch);
     probe->h_mean = h.mean;
     probe->h_std = gfi_std(h);
     for (size_t i = 0; i < n; i++) slope[i] = 1;  // φ' is what backward makes of a gradient of 1
     gfi_act_array_back(&net->engine, gfi_layer_act(act), act->x, act->saved ? act->save : NULL, slope, slope, n);
     for (size_t i = 0; i < n; i++) slope[i] = (gf_real)fabs((double)slope[i]);
     gfi_measure_slope(act, slope, n, probe);
-    if (probe->dphi_mean != probe->dphi_mean) return;  // NaN has no rank
+    if (probe->dphi_mean != probe->dphi_mean || (net->probe & GFI_PROBE_BRIEF)) return;  // NaN has no rank
     probe->dphi_p10 = gfi_percentile(slope, n, 10);
     probe->dphi_p01 = probe->dphi_p10 > 0 ? gfi_percentile(slope, n, 1) : 0;
 }
@@ -6930,19 +6933,24 @@ static gfi_case *gfi_case_take(gf_net *net, gfi_arena *arena, int snapshot) {
     return c;
 }
 
-// Share of the mean square of x[B,n] that differs between the samples: 0 where all are alike.
+// Share of the mean square of x[B,n] that differs between the samples: 0 where all are alike. Σ(x - x_0)² and its sum,
+// for 16 columns at a time, which lie side by side.
 static double gfi_difference(const gf_real *x, size_t B, size_t n) {
     double squares = 0, differs = 0;
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0, square = 0;
-        const double first = (double)x[i];
-        for (size_t b = 0; b < B; b++) {
-            const double d = (double)x[b * n + i] - first;
-            sum += d;
-            square += d * d;
+    for (size_t from = 0; from < n; from += 16) {
+        double sum[16] = {0}, square[16] = {0};
+        const size_t width = n - from < 16 ? n - from : 16;
+        for (size_t b = 0; b < B; b++)
+            for (size_t i = 0; i < width; i++) {
+                const double d = (double)x[b * n + from + i] - (double)x[from + i];
+                sum[i] += d;
+                square[i] += d * d;
+            }
+        for (size_t i = 0; i < width; i++) {
+            const double first = (double)x[from + i];
+            differs += square[i] - sum[i] * sum[i] / (double)B;
+            squares += square[i] + 2 * first * sum[i] + (double)B * first * first;
         }
-        differs += square - sum * sum / (double)B;
-        squares += square + 2 * first * sum + (double)B * first * first;
     }
     return squares > 0 ? differs / squares : 0;
 }
@@ -8070,7 +8078,7 @@ static void gfi_doctor_look(gf_doctor *d) {
     void (*const around)(gf_net *, gf_optim *) = net->around_update;
     net->seen = d->c;
     net->probes = d->c->probe;
-    net->probe = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS | GF_PROBE_NOISE;
+    net->probe = GF_PROBE_GRADIENTS | GF_PROBE_SIGNALS | GF_PROBE_NOISE | GFI_PROBE_BRIEF;
     gf_net_measure(net);
     net->seen = seen;
     net->probes = probes;
@@ -8110,17 +8118,15 @@ static void gfi_doctor_after(gf_doctor *d, const gf_optim *optim) {
     for (int l = 1; l <= net->affine_count; l++) {
         const gf_tensor *w = gfi_affine(net, l)->w;
         gfi_part *part = &c->part[l - 1];
-        double squares = 0;
-        for (size_t i = 0; i < w->size; i++) {
-            const double step = (double)w->value[i] - (double)d->before[w->offset + i];
-            squares += step * step;
-        }
+        gf_real *before = d->before + w->offset;  // becomes the way of each weight
+        gfi_add_scaled(before, -1, w->value, w->size);
+        const double squares = gfi_sum_squares(&net->engine, before, w->size);
         moved += squares;
         const double update = sqrt(squares / (double)w->size) / fmax(part->weight, 1e-30);
         part->update = part->update == part->update ? 0.5 * (part->update + update) : update;
         if (o->kind != GF_ADAM && o->kind != GF_ADAMW) continue;
         const double limit = o->eps * o->eps * (1 - gfi_power(o->beta2, optim->step));
-        for (size_t i = 0; i < w->size; i++) {
+        for (size_t i = 0; i < w->size; i += 8) {  // a sample is enough for a share
             const double v = (double)optim->v[w->offset + i];
             starving += v > 0 && v < limit;
             below += v > 0;
