@@ -7060,6 +7060,7 @@ static void gfi_see_targets(gfi_case *c) {
     for (size_t b = 0; b < B; b++) {
         const gf_real *y = out->y + b * K, *dy = out->dy + b * K;
         size_t label = gfi_argmax(y, K), guess = label;
+        if (!(fabs((double)y[0]) <= DBL_MAX && fabs((double)dy[0]) <= DBL_MAX)) continue;
         for (size_t k = 0; k < K && by_class; k++)
             if (dy[k] < 0) label = k;
         if (by_class) gfi_see_class(c, (int)label, (int)guess);
@@ -7605,13 +7606,20 @@ static int gfi_rule_vanishing(const gfi_case *c, gf_finding *f) {
     gfi_cause(c, cause, sizeof cause);
     gfi_names(f, gfi_affine(c->net, 1)->name);
     return gfi_says(f, 0.9, ratio, GFI_LIMIT_DECAY, "gf_net_batch_norm(net);  // behind each layer; or another "
-                    "activation, or weights as its theory wants them", "vanishing: layer 1 receives %.2g of what layer %d receives; %s", ratio, L,
-                    cause);
+                    "activation, or weights as its theory wants them", "vanishing: layer 1 receives %.2g "
+                    "of what layer %d receives; %s", ratio, L, cause);
 }
 
 static int gfi_rule_exploding(const gfi_case *c, gf_finding *f) {
     const int L = c->net->affine_count;
     const double ratio = c->probe[0].delta.rms / c->probe[L - 1].delta.rms;
+    const gf_nonfinite *at = &c->net->nonfinite;
+    if (at->found && at->step == 0 && c->x_nonfinite + c->t_nonfinite == 0 && strcmp(at->layer, "input") != 0) {
+        gfi_names(f, at->layer);
+        return GFI_CERTAIN * gfi_says(f, 0.8, INFINITY, 1 / GFI_LIMIT_DECAY, "gf_net_set_init(net, gf_init_kaiming(), "
+                                      "gf_init_zero());  // or another activation", "exploding: before any step the "
+                                      "signal leaves the range of numbers in %s", at->layer);
+    }
     if (L < 2 || c->well || !(ratio > 1 / GFI_LIMIT_DECAY)) return 0;
     char cause[200];
     gfi_cause(c, cause, sizeof cause);
@@ -7718,12 +7726,12 @@ static int gfi_rule_rate_high(const gfi_case *c, gf_finding *f) {
     gfi_print(remedy, sizeof remedy, "optim.config.lr = %.2g;", edge < INFINITY && lr > edge ? edge / 2 : lr / 10);
     if (edge < INFINITY) gfi_print(edge_text, sizeof edge_text, "; 2/" GFI_LAMBDA " was %.3g at the start", edge);
     if (lr > edge && c->net->affine_count == 1 && gfi_kind_of(c->net) == (int)GF_LOSS_MSE)
-        return GFI_CERTAIN * gfi_says(f, 1, lr, edge, remedy, "the rate %.3g is above 2/" GFI_LAMBDA " = %.4g: the error grows by %.4g "
-                        "a step", lr, edge, fabs(1 - lr * c->lambda));
+        return GFI_CERTAIN * gfi_says(f, 1, lr, edge, remedy, "the rate %.3g is above 2/" GFI_LAMBDA " = %.4g: the "
+                                      "error grows by %.4g a step", lr, edge, fabs(1 - lr * c->lambda));
     if (c->steps == 0 || c->snapshot) return 0;
     if (at->found && c->steps > 0)
-        return GFI_CERTAIN * gfi_says(f, 0.8, lr, edge, remedy, "the loss left the range of numbers at step %ld: the rate %.3g is too "
-                        "high%s", at->step, lr, edge_text);
+        return GFI_CERTAIN * gfi_says(f, 0.8, lr, edge, remedy, "the loss left the range of numbers at step %ld: the "
+                                      "rate %.3g is too high%s", at->step, lr, edge_text);
     if (c->backwards < 10) return 0;
     const int n = c->losses.count;  // a step multiplies the error by |1 - lr·λ|, the loss by its square
     const double growth = n < 2 ? NAN : pow(c->losses.mean[n - 1] / c->losses.mean[n - 2], 0.5 / (double)c->losses.steps);
@@ -7787,8 +7795,9 @@ static int gfi_rule_dropout(const gfi_case *c, gf_finding *f) {
 
 static int gfi_rule_starved(const gfi_case *c, gf_finding *f) {
     if (c->well || c->steps < 1 || !(c->starved > 0.5) || c->loss < 0.01 * c->best) return 0;
-    return gfi_says(f, 0.8, c->starved, 0.5, "optim.config.eps = 1e-12;", "starved: for %d %% of the weights the root of Adam's "
-                    "second moment lies below its eps %.2g: it no longer adapts, and its steps shrink with the gradient", gfi_percent(c->starved), c->config.eps);
+    return gfi_says(f, 0.8, c->starved, 0.5, "optim.config.eps = 1e-12;", "starved: for %d %% of the weights the "
+                    "root of Adam's second moment lies below its eps %.2g: it no longer adapts, and its steps shrink "
+                    "with the gradient", gfi_percent(c->starved), c->config.eps);
 }
 
 static int gfi_has_norm(const gf_net *net) {
@@ -7862,8 +7871,9 @@ static int gfi_rule_nonfinite(const gfi_case *c, gf_finding *f) {
     const gf_nonfinite *at = &c->net->nonfinite;
     if (!at->found) return 0;
     gfi_names(f, at->layer);
-    return GFI_CERTAIN * gfi_says(f, 1, (double)at->step, NAN, "", "non-finite: the first NaN or infinity came at step %ld in %s, %s",
-                    at->step, at->layer, at->backward ? "backward" : "forward");
+    return GFI_CERTAIN * gfi_says(f, 1, (double)at->step, NAN, "", "non-finite: the first NaN or infinity "
+                                  "came at step %ld in %s, %s", at->step, at->layer,
+                                  at->backward ? "backward" : "forward");
 }
 
 typedef struct gfi_rule {
@@ -7876,7 +7886,8 @@ typedef struct gfi_rule {
 
 #define GFI_BLOWN (GFI_BIT(DATA_NONFINITE) | GFI_BIT(WEIGHTS_LARGE) | GFI_BIT(GRADIENT_CHANGED) | \
                    GFI_BIT(SUMMED_LOSS) | GFI_BIT(DERIVATIVE))
-#define GFI_START (GFI_BIT(DERIVATIVE) | GFI_BIT(EQUAL_WEIGHTS) | GFI_BIT(WEIGHTS_LARGE) | GFI_BIT(WEIGHTS_SMALL) | GFI_BIT(DATA_NONFINITE))
+#define GFI_START (GFI_BIT(DERIVATIVE) | GFI_BIT(EQUAL_WEIGHTS) | GFI_BIT(WEIGHTS_LARGE) | \
+                   GFI_BIT(WEIGHTS_SMALL) | GFI_BIT(DATA_NONFINITE))
 #define GFI_BROKEN (GFI_BLOWN | GFI_START | GFI_BIT(DATA_UNSCALED) | GFI_BIT(DATA_CONSTANT) | \
                     GFI_BIT(DATA_SHUFFLED_LABELS) | GFI_BIT(DATA_ONE_CLASS) | GFI_BIT(DATA_SORTED) | \
                     GFI_BIT(TARGET_RANGE) | GFI_BIT(TARGET_UNSCALED) | GFI_BIT(NO_ACTIVATION) | \
@@ -7913,7 +7924,8 @@ static const gfi_rule gfi_rules[GF_FINDING_COUNT] = {
     {"dead", "model", gfi_rule_dead, 2, 1, GFI_START},
     {"vanishing", "model", gfi_rule_vanishing, 3, 1, GFI_START | GFI_BIT(OUTPUT_STUCK) | GFI_BIT(DEAD) | GFI_BIT(DECAY)},
     {"exploding", "model", gfi_rule_exploding, 3, 1, GFI_BLOWN},
-    {"samples_alike", "model", gfi_rule_samples_alike, 3, 0, GFI_START | GFI_BIT(DEAD) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(VANISHING) | GFI_BIT(RATE_HIGH) | GFI_BIT(DECAY) |
+    {"samples_alike", "model", gfi_rule_samples_alike, 3, 0,
+     GFI_START | GFI_BIT(DEAD) | GFI_BIT(DATA_UNSCALED) | GFI_BIT(VANISHING) | GFI_BIT(RATE_HIGH) | GFI_BIT(DECAY) |
          GFI_BIT(DYING)},
     {"no_step", "protocol", gfi_rule_no_step, 1, 1, 0},
     {"step_twice", "protocol", gfi_rule_step_twice, 1, 1, 0},
@@ -8329,7 +8341,8 @@ GFDEF int gf_doctor_findings(gf_doctor *d, gf_finding *found, int max) {
     int count = 0, place[GF_FINDING_COUNT];
     if (!d) return 0;
     if (d->c && d->net->phase >= GFI_BUILT && !d->c->begun) gfi_case_begin(d->c);
-    if (d->c && d->c->begun && (d->pending || d->net->status != GF_OK || d->net->nonfinite.found)) gfi_doctor_judge(d, 0);
+    const int refused = d->net && (d->net->status != GF_OK || d->net->nonfinite.found);
+    if (d->c && d->c->begun && (d->pending || refused)) gfi_doctor_judge(d, 0);
     else if (d->c && d->c->looks > 0) gfi_case_weigh(d->c);
     for (int symptoms = 0; symptoms < 2; symptoms++) {  // first the roots, then what follows from them
         for (int code = 0; code < GF_FINDING_COUNT && d->c; code++) {
