@@ -7599,7 +7599,7 @@ static int gfi_rule_vanishing(const gfi_case *c, gf_finding *f) {
     const double relative = c->part[0].relative / most;
     if (gfi_rule_saturated(c, f)) return 0;  // says more
     if (L < 2 || c->well || !(ratio < GFI_LIMIT_DECAY && ratio > 0)) return 0;
-    if (c->snapshot) {
+    if (c->snapshot || (c->backwards < 30 && (c->raised & GFI_BIT(VANISHING)))) {  // preflight's word, till steps tell
         if (!(relative < GFI_LIMIT_DECAY || ratio < 0.1 * GFI_LIMIT_DECAY)) return 0;
     } else if (c->backwards < 30 || !(c->part[0].update * (double)c->steps < GFI_LIMIT_MOVED)) return 0;
     char cause[200];
@@ -7841,6 +7841,16 @@ static int gfi_rule_collapse(const gfi_case *c, gf_finding *f) {
                     gfi_percent(largest / total));
 }
 
+// Does some activation bend, so that its slope differs from sample to sample? With small weights a net is still linear,
+// and what a linear net cannot tell (XOR) says nothing about the labels.
+static int gfi_is_bent(const gfi_case *c) {
+    for (int l = 1; l <= c->net->affine_count; l++) {
+        const gf_layer_probe *probe = &c->probe[l - 1];
+        if (probe->dphi_square - probe->dphi_mean * probe->dphi_mean >= 0.01 * probe->dphi_square) return 1;
+    }
+    return 0;
+}
+
 static int gfi_rule_plateau(const gfi_case *c, gf_finding *f) {
     const double rms = gfi_target_rms(c);
     if (!c->stuck || gfi_kind_of(c->net) == (int)GF_LOSS_CUSTOM) return 0;
@@ -7848,6 +7858,10 @@ static int gfi_rule_plateau(const gfi_case *c, gf_finding *f) {
         return gfi_says(f, 0.8, c->now, rms * rms, "", "the loss stays at %.5g, the mean square of the targets: the "
                         "output is 0", c->now);
     if (!(fabs(c->now - c->best) < 0.1 * c->best)) return 0;
+    if (c->net->affine_count > 1 && !gfi_is_bent(c))
+        return gfi_says(f, 0.8, c->now, c->best, "gf_net_set_init(net, gf_init_with(GF_INIT_XAVIER_NORMAL, 2), "
+                        "gf_init_zero());", "the loss stays at %.5g; the best constant output gives %.5g: the inputs of "
+                        "the activations are so small that the net is still linear", c->now, c->best);
     return gfi_says(f, 0.8, c->now, c->best, "", "the loss stays at %.5g; the best constant output gives %.5g: the net "
                     "makes nothing of its input", c->now, c->best);
 }
@@ -7861,7 +7875,7 @@ static int gfi_rule_shuffled_labels(const gfi_case *c, gf_finding *f) {
                         "than a constant on the test set (%.3g): the labels do not belong to the samples", c->now,
                         c->test.loss);
     if (c->backwards < 150 || c->looks < 10 || (c->raised & others) || (c->data && c->data->count < 100)) return 0;
-    if (!(left < GFI_LIMIT_NOISE) || !(c->now > 0.9 * c->best && c->now < 1.1 * c->best)) return 0;
+    if (!gfi_is_bent(c) || !(left < GFI_LIMIT_NOISE) || !(c->now > 0.9 * c->best && c->now < 1.1 * c->best)) return 0;
     return gfi_says(f, 0.6, left, GFI_LIMIT_NOISE, "", "the inputs say nothing about the labels: the net works, but its "
                     "gradients are noise (%.1g of their square is common) and the loss stays at a constant's, %.4g",
                     fmax(0, left), c->best);

@@ -125,6 +125,15 @@ static double cross_entropy_times(const gf_real *y, gf_real *dy, int B, int K, v
     return loss;
 }
 
+static void small_weights(gf_net *made) {
+    gf_net_info info = gf_net_describe(made);
+    for (size_t i = 0; i < info.param_count; i++) info.params[i] *= (gf_real)0.2;
+}
+
+#define DEEP_SIGMOID                                                                                                   \
+    "dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid "           \
+    "dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid dense:16 sigmoid "
+
 static void dead_hidden(gf_net *made) {
     gf_tensor *bias = gf_net_tensor(made, "dense1.bias");
     for (size_t i = 0; i < bias->size; i++) bias->value[i] = -50;
@@ -389,6 +398,19 @@ static void test_training(void) {
     p.words = "dense:4 tanh dense:3", p.optim = gf_sgd(0.05), p.steps = 900, p.batch = 50;
     run(&p);
     expect_first(GF_FINDING_DATA_SHUFFLED_LABELS);
+    end();
+    TEST("XOR from small weights: not shuffled labels, the net is still linear; larger ones show that the labels are good");
+    gf_data_free(&data);
+    gf_data_xor(&data, 300, 0.1, 0, 1);
+    plan small = {"dense:6 tanh dense:2", "", gf_sgd(0.1), GF_LOSS_CROSS_ENTROPY, 32, 600, GF_SHUFFLE, NULL, small_weights, 0, 0, 0};
+    run(&small);
+    expect_first(GF_FINDING_PLATEAU);
+    CHECK_TEXT(found[0].sentence, "still linear");
+    end();
+    TEST("vanishing before the first step is not forgotten in the next ones");
+    plan deep = {DEEP_SIGMOID "dense:2", "", gf_adam(0.01), GF_LOSS_CROSS_ENTROPY, 32, 12, GF_SHUFFLE, NULL, NULL, 1, 0, 0};
+    run(&deep);
+    expect_first(GF_FINDING_VANISHING);
     end();
 }
 

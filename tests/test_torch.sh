@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/setup.sh
+need "from_pytorch" "$CC"
 example="$dir/from_pytorch"
 if ! "$CC" -O1 examples/from_pytorch.c -o "$example" -lm >"$dir/log" 2>&1; then
     echo "FAIL from_pytorch: does not compile"
