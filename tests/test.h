@@ -22,7 +22,7 @@ static void test_end(void) {
 // Start a named test; the checks that follow belong to it.
 static inline void test_begin(const char *name) {
     test_end();
-    snprintf(test_current, sizeof test_current, "%s", name);  // the caller's buffer may be gone by the end
+    snprintf(test_current, sizeof test_current, "%.199s", name);  // the caller's buffer may be gone by the end
     test_current_failed = 0;
 }
 
