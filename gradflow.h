@@ -3462,7 +3462,9 @@ GFDEF int gf_act_from_name(const char *name, gf_act *out) {
         const char *known = is_alias ? "swish" : gfi_act_row_of((gf_act_kind)i)->name;
         if (!is_alias) used += gfi_print(names + used, sizeof names - (size_t)used, " %s", known);
         size_t same = 0;  // letters of either case: PyTorch says ReLU
-        while (same < length && (name[same] | 32) == (known[same] | 32)) same++;
+        while (same < length && known[same] != '\0' &&
+               (name[same] >= 'A' && name[same] <= 'Z' ? name[same] - 'A' + 'a' : name[same]) == known[same])
+            same++;
         if (same < length || known[length] != '\0') continue;
         *out = gf_act_default(is_alias ? GF_ACT_SILU : (gf_act_kind)i);
         if (has_param) out->param = param;

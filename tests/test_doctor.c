@@ -256,14 +256,14 @@ static void test_cases(void) {
     TEST("pixels 0..255: the inputs, not the activation");
     blobs(ROWS, WIDTH, 3);
     for (int i = 0; i < ROWS * WIDTH; i++) data.values[i] *= 100;
-    plan p = {"dense:32 relu dense:3", "", gf_sgd(0.1), GF_LOSS_CROSS_ENTROPY, 50, 200, GF_SHUFFLE, NULL, NULL, 0, 0, 0};
+    plan p = {"dense:32 relu dense:3", "", gf_sgd(0.1), GF_LOSS_CROSS_ENTROPY, 50, 40, GF_SHUFFLE, NULL, NULL, 0, 0, 0};
     run(&p);
     CHECK(!strncmp(first_verdict, "the inputs are not scaled: their root mean square is", 52));
     finding(GF_FINDING_DATA_UNSCALED);
     end();
     TEST("three layers and no activation");
     blobs(ROWS, WIDTH, 3);
-    p.words = "dense:8 dense:8 dense:3";
+    p.words = "dense:8 dense:8 dense:3", p.steps = 200;
     run(&p);
     expect_first(GF_FINDING_NO_ACTIVATION);
     CHECK(!strncmp(verdict, "no activation stands between the 3 layers", 41));

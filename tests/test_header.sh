@@ -91,7 +91,7 @@ for letter in A B C D E F G H I J K L M N O P Q R S T U V W X Y Z; do
 done
 cat "$dir/macros.c" "$dir/unit.c" - >"$dir/macros_all.c" <<'END'
 int after(void);
-int after(void) { return A + B + C + D + E + H + I + K + M + N + O + W + near + (int)sizeof(small) + max(MIN, MAX); }
+int after(void) { return A + B + C + D + E + H + I + K + M + N + O + W + near + (int)sizeof(small) + MIN + MAX; }  // C++'s own headers undefine min and max
 END
 mv "$dir/macros_all.c" "$dir/macros.c"
 printf '#include <complex.h>\n#include <tgmath.h>\n' | cat - "$dir/unit.c" >"$dir/after.c"
