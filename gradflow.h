@@ -8025,7 +8025,7 @@ static void gfi_doctor_lay_out(gf_net *net, struct gfi_arena *arena) {
 
 // Does column k of the values rise by the same amount from row to row or, in few rows, fill such a ladder in any order?
 static int gfi_column_counts(const gf_dataset *data, size_t k, size_t columns) {
-    double sorted[GFI_LADDER];
+    double sorted[GFI_LADDER] = {0};
     const int n = data->count < GFI_LADDER ? (int)data->count : GFI_LADDER;
     const double step = (double)data->values[columns + k] - (double)data->values[k];
     int ladder = step != 0;
