@@ -532,6 +532,7 @@ static inline void ex_report_begin(const ex_settings *s, const ex_option *option
     gf_net *net = gf_net_create(gf_vector(1), 1, 1);
     gf_net_dense(net, 1);
     gf_net_build(net);
+    ex_check(net);
     const char *backend = gf_net_describe(net).backend;
     snprintf(report_run.built, sizeof report_run.built, "%s kernels, %s; %s", backend ? backend : "plain",
              sizeof(gf_real) == 4 ? "float" : "double", EX_COMPILER);
