@@ -62,7 +62,8 @@ static int run(int seeds, int part, int parts, const char *path, char **ids, int
 // Wilson's 95 % interval of k of n.
 static void wilson(double k, double n, double *low, double *high) {
     const double z = 1.96, p = k / n, middle = p + z * z / (2 * n), reach = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    *low = (middle - reach) / (1 + z * z / n), *high = (middle + reach) / (1 + z * z / n);
+    *low = fmax(0, (middle - reach) / (1 + z * z / n));
+    *high = (middle + reach) / (1 + z * z / n);
 }
 
 static void print_rate(FILE *to, const char *name, int k, int n, int row_k, int row_n) {
