@@ -31,25 +31,21 @@ typedef struct patient {
 } patient;
 
 #define NO_INIT {GF_INIT_DEFAULT, 0}
+#define HEALTHY {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}
 static const patient patients[] = {
-    {"healthy", "", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
-    {"pixels 0 to 255", "x/255", {255, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
-    {"labels shuffled", "pair them again", {1, 1, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
+    {"healthy", "", HEALTHY, HEALTHY},
+    {"pixels 0 to 255", "x/255", {255, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}, HEALTHY},
+    {"labels shuffled", "pair them again", {1, 1, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}, HEALTHY},
     {"sigmoid before the loss", "no sigmoid", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_SIGMOID, 0.1, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
+     HEALTHY},
     {"every weight 0.5", "Kaiming's", {1, 0, {GF_INIT_CONSTANT, 0.5}, 1, GF_ACT_TANH, GF_ACT_IDENTITY, 0.1, 0, 0, 0},
      {1, 0, NO_INIT, 1, GF_ACT_TANH, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
     {"weights N(0,1)", "Kaiming's", {1, 0, {GF_INIT_NORMAL, 1}, 3, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 1e-3, 0, 0, 0},
      {1, 0, NO_INIT, 3, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
     {"eight sigmoid layers", "relu", {1, 0, NO_INIT, 8, GF_ACT_SIGMOID, GF_ACT_IDENTITY, 0.01, 0, 0, 0},
      {1, 0, NO_INIT, 8, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.01, 0, 0, 0}},
-    {"rate 10", "rate 0.1", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 10, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
-    {"rate 0.0001", "rate 0.1", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 1e-4, 0, 0, 0},
-     {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0}},
+    {"rate 10", "rate 0.1", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 10, 0, 0, 0}, HEALTHY},
+    {"rate 0.0001", "rate 0.1", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 1e-4, 0, 0, 0}, HEALTHY},
     {"weight decay 1", "decay 0.0001", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 1, 0, 0},
      {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 1e-4, 0, 0}},
     {"clipped to 0.001", "clip at 5", {1, 0, NO_INIT, 1, GF_ACT_IDENTITY, GF_ACT_IDENTITY, 0.1, 0, 0, 0.001},
@@ -92,7 +88,8 @@ static void train(const program *p, int seed, int steps, course *c) {
     gf_doctor *doctor;
     gf_optim sgd;
     gf_optim_config config = gf_sgd(p->lr);
-    make_data(p, 0, &data), make_data(p, 1, &test);
+    make_data(p, 0, &data);
+    make_data(p, 1, &test);
     gf_net *net = build(p, &doctor, &data, seed);
     config.weight_decay = p->decay;
     gf_optim_init(&sgd, net, config);
@@ -123,7 +120,8 @@ static void train(const program *p, int seed, int steps, course *c) {
     gf_batches_free(&batches);
     gf_optim_free(&sgd);
     gf_net_free(net);
-    gf_data_free(&data), gf_data_free(&test);
+    gf_data_free(&data);
+    gf_data_free(&test);
 }
 
 static const char *diagnosis(const course *c, char text[96]) {
@@ -188,11 +186,12 @@ int main(int argc, char **argv) {
         const gf_finding *f = &courses[i][0].found[0];
         printf("%s: %s\n    %s%s%s\n", patients[i].name, f->sentence, f->remedy[0] ? "remedy: " : "", f->remedy,
                f->remedy[0] ? "\n" : "");
-        ex_table_row(&table, "%s|%s|%s|%s|%.1f|%.1f", patients[i].name, diagnosis(&courses[i][0], text), f->layer, patients[i].cure,
-                     courses[i][0].accuracy, courses[i][1].accuracy);
+        ex_table_row(&table, "%s|%s|%s|%s|%.1f|%.1f", patients[i].name, diagnosis(&courses[i][0], text), f->layer,
+                     patients[i].cure, courses[i][0].accuracy, courses[i][1].accuracy);
     }
     ex_table_write(&table, &s, "diagnoses.md");
-    draw_losses(&s, courses, count), draw_cures(&s, courses, count);
-    for (int i = 0; i < count; i++) free(courses[i][0].step), free(courses[i][1].step);
+    draw_losses(&s, courses, count);
+    draw_cures(&s, courses, count);
+    for (int i = 0; i < 2 * count; i++) free(courses[i / 2][i % 2].step);
     return ex_exit_status();
 }

@@ -196,7 +196,7 @@ static inline int study_file(study *st, const char *name, const char *header) {
     return st->file_count++;
 }
 
-// Make the output folder and begin the four files. net_name is for titles; own_settings is what else a run depends on,
+// Make the output folder and begin its CSV files. net_name is for titles; own_settings is what else a run depends on,
 // for --resume to compare ("depth 7").
 static inline void study_open(study *st, const char *net_name, const char *own_settings) {
     ex_settings *s = &st->s;
