@@ -31,6 +31,14 @@ static inline const char *fuzz_write(char path[200], const char *name, const uin
     return path;
 }
 
+// The input as two files, a and b: its first two bytes say how long a is, lowest first.
+static inline void fuzz_write_two(char a[200], const char *a_name, char b[200], const char *b_name,
+                                  const uint8_t *bytes, size_t size) {
+    size_t wanted = (size_t)bytes[0] + 256u * bytes[1], n = wanted < size - 2 ? wanted : size - 2;
+    fuzz_write(a, a_name, bytes + 2, n);
+    fuzz_write(b, b_name, bytes + 2 + n, size - 2 - n);
+}
+
 static inline size_t fuzz_size(gf_shape shape) {
     return (size_t)shape.channels * (size_t)shape.height * (size_t)shape.width;
 }
